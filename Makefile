@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+# One non-recursive Makefile; everything it makes lies below $(BUILD). `make help` lists the targets.
+
+VERSION  := 0.1.0
+BUILD    ?= build
+PREFIX   ?= /usr/local
+BINDIR   ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/udocker
+MANDIR   ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY ?= clang-tidy
+WERROR   ?=
+SANITIZE ?=
+T        ?=
+
+ifeq ($(filter-out default undefined,$(origin CC)),)
+CC := cc
+endif
+
+PROGRAMS := udocker udocker-image udocker-bundle udocker-runtime
+ROOMS    := pkg/base pkg/cli pkg/conf pkg/archive pkg/registry pkg/store pkg/image pkg/bundle pkg/runtime \
+            oci-spec engines
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wwrite-strings -Wvla -Walloca -Wundef -Wformat=2 -Wimplicit-fallthrough -Wcast-qual \
+            -Wno-gnu-statement-expression -Wno-gnu-zero-variadic-macro-arguments
+ifeq ($(shell $(CC) --version 2>/dev/null | grep -c clang),0)
+# -Wpedantic objects to statement expressions and case ranges, which C17 with GNU extensions has.
+WARNINGS := $(filter-out -Wpedantic -Wno-gnu-%,$(WARNINGS)) -Wlogical-op -Wduplicated-cond
+endif
+
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DUDOCKER_VERSION='"$(VERSION)"' \
+               -DUDOCKER_LIBEXECDIR='"$(LIBEXECDIR)"' $(CPPFLAGS)
+ALL_CFLAGS   = -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -fPIE -fstack-protector-strong -fno-common \
+               -ffunction-sections -fdata-sections -pthread $(if $(SANITIZE),$(SAN_FLAGS),-D_FORTIFY_SOURCE=2) \
+               $(CFLAGS)
+SAN_FLAGS    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -U_FORTIFY_SOURCE
+ALL_LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed -pthread \
+               $(if $(SANITIZE),-fsanitize=address,undefined) $(LDFLAGS)
+ALL_LIBS     = -lyajl -ldl
+
+LIB      := $(BUILD)/libudocker.a
+LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(ROOMS))))
+LIB_SRC  := $(filter-out engines/guest_init.c,$(LIB_SRC))
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+CMD_SRC  := $(sort $(wildcard cmd/*/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
+TOOL_BIN := $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tools/%)
+GUEST_INIT := $(BUILD)/bin/udocker-guest-init
+BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
+HAVE_CMD  = $(sort $(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+.PHONY: all tools unit clean help deps deps-check
+
+all: $(patsubst %,$(BUILD)/bin/%,$(filter $(PROGRAMS),$(HAVE_CMD))) $(if $(wildcard engines/guest_init.c),$(GUEST_INIT)) ## build the programs
+tools: $(TOOL_BIN) ## build the helper programs of the tests
+unit: $(UNIT_BIN)
+
+# ---- objects -------------------------------------------------------------------------------------
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcsD $@ $^
+
+# A program: every file of its folder under cmd/, and the library.
+$(patsubst %,$(BUILD)/bin/%,$(HAVE_CMD)): $(BUILD)/bin/%: $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard cmd/$$*/*.c)) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(ALL_LIBS)
+
+# The first program inside a direct engine: static, no C library, runs in any guest of this architecture.
+$(GUEST_INIT): engines/guest_init.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -I. -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -Os -ffreestanding -fno-stack-protector -fno-pie \
+	  -fno-asynchronous-unwind-tables -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c $(LIB) $(wildcard tests/unit/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(LIB) $(ALL_LIBS)
+
+# Tools that run inside guests or before the suite: self-contained.
+$(BUILD)/tools/%: tests/tools/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -static -o $@ $<
+
+-include $(LIB_OBJ:.o=.d) $(CMD_SRC:%.c=$(BUILD)/obj/%.d) $(wildcard $(BUILD)/unit/*.d)
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-zA-Z_.-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interface of an execution engine, the whole contract between pkg/runtime and engines/. A new engine is one file and one
+ * line in engines.c. Lifecycle (states, pid files, hooks, signals) is pkg/runtime's and not here.
+ */
+#ifndef UDOCKER_ENGINE_H
+#define UDOCKER_ENGINE_H
+
+#include <sys/types.h>
+
+#include "pkg/base/base.h"
+#include "pkg/base/strv.h"
+
+struct err;
+struct json;
+
+enum engine_kind {
+	ENGINE_DIRECT,   /* we own the process: plan gives an argv */
+	ENGINE_DELEGATE, /* an OCI runtime does: plan gives a rewritten config and an argv prefix */
+};
+
+enum engine_how { ENGINE_APPLIES, ENGINE_EMULATES, ENGINE_IGNORES, ENGINE_REFUSES };
+
+/* What an engine does with one property of config.json ("linux.namespaces.pid", "process.rlimits", "root.readonly"). */
+struct engine_answer {
+	const char *property; /* ended by NULL */
+	enum engine_how how;
+	const char *note;     /* for udocker-engines(7) and warnings: why, or how it differs */
+};
+
+/* What probing found. Writes nothing, and stops at the first executable that will do. */
+struct engine_probe {
+	bool available;
+	char *path;      /* executable, absolute */
+	char *version;   /* "5.1.0" */
+	unsigned flags;  /* the engine's own ENUM: switches and quirks found */
+	char *reason;    /* one line: why not, or a remark on how it works here ("no seccomp acceleration: P1 is P2") */
+	char *remedy;    /* what would change that, or NULL */
+};
+void engine_probe_free(struct engine_probe *p);
+
+/* The container to be started, as pkg/runtime sees it. */
+struct engine_ctx {
+	const char *mode;          /* "P1" */
+	const char *bundle;        /* absolute */
+	const char *rootfs;        /* absolute, checked to be a directory */
+	const struct json *config; /* config.json, checked by runtime_config_check(); never changed */
+	const char *state_dir;     /* private directory of this container: where a delegate's rewritten bundle will lie. Not written by plan */
+	const char *guest_init;    /* host path of our static first program (direct engines) */
+	struct strv env;           /* reserved for the engine's own settings from the caller's environment (PROOT_*, TMPDIR) */
+	bool no_fake_root;
+	bool strict;
+	bool interactive;          /* run in the foreground */
+	uid_t uid;                 /* the true effective ids of the caller */
+	gid_t gid;
+};
+
+struct engine_plan {
+	/* direct */
+	struct strv argv;          /* argv[0] is the executable's path; ends with what precedes guest_init's own arguments */
+	struct strv env;           /* environment of the engine process (not of the program: guest_init sets that) */
+	char *cwd;                 /* host directory to start the engine in, or NULL */
+	char *init_path;           /* path under which guest_init is reached inside; already the last word of argv */
+	struct sock_filter *filter; /* seccomp program for the engine process, or NULL */
+	size_t filter_len;
+	bool supervise;            /* the engine does not keep the promise of section 6: the waiting child stays as a supervisor */
+	/* delegate */
+	struct json *config;       /* the rewritten config.json */
+	struct strv prefix;        /* argv before the verb: runtime, global options, with --root STATE_DIR/delegate */
+	struct strv notes;         /* what was ignored or emulated, for the log and --dry-run */
+};
+void engine_plan_free(struct engine_plan *p);
+DEFINE_CLEANUP(engine_probe_cleanup, struct engine_probe, engine_probe_free);
+
+struct engine {
+	const char *name;                 /* --engine, annotations, man page */
+	const char *const *modes;         /* NULL-terminated */
+	enum engine_kind kind;
+	const struct engine_answer *answers;
+	int (*probe)(const char *mode, struct engine_probe *ret, struct err **err);
+	/* Make ROOT fit this mode, and undo it; NULL where there is nothing to do. Idempotent and resumable after a crash. */
+	int (*prepare)(const struct engine_ctx *ctx, struct err **err);
+	int (*restore)(const struct engine_ctx *ctx, struct err **err);
+	/* Pure: from config and probe to the plan. Fails for a property that it REFUSES, naming it. */
+	int (*plan)(const struct engine_ctx *ctx, const struct engine_probe *probe, struct engine_plan *ret,
+	            struct err **err);
+};
+
+/* ---- engines.c ---- */
+extern const struct engine *const engine_table[]; /* NULL-terminated, in the order of `auto`: crun, runc, proot */
+const struct engine *engine_by_name(const char *name);
+const struct engine *engine_by_mode(const char *mode);    /* the first that has it; case-sensitive "P1" */
+bool engine_mode_is_valid(const char *mode);              /* P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2, whether built in or not */
+
+/* How the engine handles a property (longest dotted prefix in its answers; IGNORES if there is none). */
+const struct engine_answer *engine_answer_for(const struct engine *e, const char *property);
+
+/* The properties of this config that the engine does not apply, as "property: note" lines; true if any is refused. */
+bool engine_unmet(const struct engine *e, const struct json *config, struct strv *ret_ignored, struct strv *ret_refused);
+
+/* Where the choice came from, for --dry-run and errors. */
+struct engine_request {
+	const char *switch_engine;    /* --engine, or NULL */
+	const char *switch_mode;      /* --execmode, or NULL */
+	const char *fallback_mode;    /* the built-in default: "P1" for containers of the store started by udocker, else "auto" */
+};
+struct engine_choice {
+	const struct engine *engine;
+	char mode[4];
+	struct engine_probe probe;
+	char *why;                    /* "annotation org.udocker.execmode", "auto: crun refuses hybrid cgroups; runc works" */
+};
+/*
+ * The selection order of cli(7): switch, annotation, `execmode` file of the bundle (open directory bundle_fd), environment and
+ * udocker.conf (CONF_DEFAULT_EXECUTION_MODE), fallback; `auto` anywhere in it takes the first engine that works and applies everything, else the first
+ * that works. Probing stops at the first hit. ERR_ENGINE with the reason and remedy when the chosen one does not work here.
+ */
+int engine_choose(const struct engine_request *req, const struct json *config, int bundle_fd, struct engine_choice *ret,
+                  struct err **err);
+void engine_choice_free(struct engine_choice *c);
+
+/* One row per engine and mode for the doctor (`udocker-runtime engines`): probes everything. */
+struct engine_report {
+	const struct engine *engine;
+	const char *mode;
+	struct engine_probe probe;
+	bool is_auto;                 /* what `auto` would take for a plain bundle */
+};
+int engine_report_all(struct engine_report **ret, size_t *ret_n, struct err **err);
+void engine_report_free(struct engine_report *r, size_t n);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Durable replacement of one file: write to a temporary name beside it, fsync, rename over the old
+ * one, fsync the directory. A crash at any instant leaves the old or the new file.
+ */
+#ifndef UDOCKER_ATOMIC_H
+#define UDOCKER_ATOMIC_H
+
+#include <sys/types.h>
+
+#include "pkg/base/base.h"
+
+struct err;
+
+enum atomic_flags {
+	ATOMIC_DURABLE = 1, /* fsync file and directory */
+	ATOMIC_EXCL = 2,    /* fail with ERR_EXISTS if the name is there at commit */
+};
+
+struct atomic {
+	int dirfd;       /* borrowed: must outlive the commit */
+	int fd;          /* owned */
+	char *tmp;       /* ".tmp-<pid>-<random>" */
+	char *name;
+};
+#define ATOMIC_INIT ((struct atomic){ .dirfd = -1, .fd = -1 })
+
+/* Create the temporary file; returns its descriptor (owned by t) or -1. The temporary is flock()ed while it lives. */
+int atomic_begin(struct atomic *t, int dirfd, const char *name, mode_t mode, struct err **err);
+/* Publish. t is empty afterwards, also on failure (then nothing is left behind). */
+int atomic_commit(struct atomic *t, unsigned flags, struct err **err);
+/* Drop the temporary; for use as a cleanup. */
+void atomic_abort(struct atomic *t);
+#define auto_atomic CLEANUP(atomic_abort) struct atomic
+
+/* begin + write + commit. */
+int atomic_write(int dirfd, const char *name, const void *p, size_t n, mode_t mode, unsigned flags,
+                 struct err **err);
+/* A symbolic link made or replaced by rename. */
+int atomic_symlink(int dirfd, const char *target, const char *name, struct err **err);
+
+/* Remove ".tmp-*" files in dirfd whose writer is gone: its lock can be taken, or it is older than a day. */
+void atomic_clean(int dirfd);
+
+#endif

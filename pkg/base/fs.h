@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files by directory descriptor and path. The scope says what a path from outside may do: openat2
+ * where the kernel has it, a walk of components with O_NOFOLLOW where not. Unless said otherwise
+ * functions return 0 (or a descriptor) or -1 with errno and no text: callers know the context.
+ */
+#ifndef UDOCKER_FS_H
+#define UDOCKER_FS_H
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "pkg/base/base.h"
+
+struct err;
+struct str;
+
+enum fs_scope {
+	FS_BENEATH, /* no symbolic links, no "..", no leading slash, no magic links: our own store */
+	FS_IN_ROOT, /* links and ".." resolve as in a chroot at dirfd: inside a container's ROOT */
+};
+
+/* open(2) with O_CLOEXEC added. FS_IN_ROOT with O_CREAT resolves the parent in the root and never follows a final link. */
+int fs_open(int dirfd, const char *path, int flags, mode_t mode, enum fs_scope scope);
+
+/* The directory that holds the last component of `path`, and that component (inside path). "/" or "." give "." in dirfd itself. */
+int fs_open_parent(int dirfd, const char *path, enum fs_scope scope, const char **ret_base);
+
+/* Like mkdir -p for every component; existing directories are fine. Returns an O_PATH|O_DIRECTORY descriptor of the last. */
+int fs_mkdir_p(int dirfd, const char *path, mode_t mode, enum fs_scope scope);
+
+/* lstat semantics on the last component. */
+int fs_lstat(int dirfd, const char *path, struct stat *ret, enum fs_scope scope);
+bool fs_exists(int dirfd, const char *path); /* FS_BENEATH, a dangling link exists */
+
+/* Whole regular file; larger than max: -1 with EFBIG; not a regular file: -1 with EINVAL. Opens O_NOFOLLOW | O_NONBLOCK. */
+int fs_read(int dirfd, const char *path, size_t max, struct str *ret, enum fs_scope scope);
+
+/* The target of a symbolic link, caller frees; NULL with errno. `name` is used as it is (no scope). */
+char *fs_readlink(int dirfd, const char *name);
+
+/* The absolute path of an open descriptor via /proc/self/fd, or by walking ".." where there is no /proc. NULL with errno. */
+char *fs_fd_path(int fd);
+
+/*
+ * Remove `name` in dirfd and all below it, never following a link, never leaving the file system
+ * object that was named; a missing name is success. Directories without permission are made
+ * accessible first (directories only, never files: hard links may lead elsewhere). Depth is not
+ * limited by the stack or the number of descriptors. Survives other processes removing at the same time.
+ */
+int fs_rm_tree(int dirfd, const char *name, struct err **err);
+
+/*
+ * Walk the tree below dirfd in directory order, parents before children. The callback gets the
+ * directory's descriptor, the entry's name, its path from the top and its lstat; it returns 0 to go on, FS_WALK_SKIP
+ * not to enter this directory, or a negative number to stop with it.
+ */
+enum { FS_WALK_SKIP = 1 };
+typedef int fs_walk_fn(int dirfd, const char *name, const char *path, const struct stat *st, void *arg);
+int fs_walk(int dirfd, fs_walk_fn *fn, void *arg);
+
+/* Names in a directory without "." and "..", sorted; hidden ones too. -1 with errno. */
+struct strv;
+int fs_list(int dirfd, const char *path, struct strv *ret);
+
+/* fsync of the directory dirfd, ignoring file systems that cannot (EINVAL, EBADF on O_PATH is an error of ours). */
+int fs_sync_dir(int dirfd);
+
+/* True when new system calls are to be done without (a test sets UDOCKER_TEST_OLD_KERNEL). */
+bool fs_openat2_works(void);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine and the caller: architecture, kernel, user. */
+#ifndef UDOCKER_HOST_H
+#define UDOCKER_HOST_H
+
+#include <sys/types.h>
+
+#include "pkg/base/base.h"
+
+/* "amd64", "arm64", "arm", "386", "ppc64le" … from uname; "unknown" otherwise. */
+const char *host_oci_arch(void);
+const char *host_oci_variant(void);  /* "v8" on arm64, "v7"/"v6" on arm, else "" */
+const char *host_machine(void);      /* uname -m */
+const char *host_kernel_release(void);
+/* True if the kernel is at least major.minor. */
+bool host_kernel_at_least(int major, int minor);
+
+/* An environment variable, NULL when unset or empty, or when we run set-id. */
+const char *host_env(const char *name);
+/* $HOME if absolute, else the passwd entry's home, else NULL. */
+const char *host_home(void);
+/* $TMPDIR if absolute, else /tmp. */
+const char *host_tmpdir(void);
+/* The caller's login name from passwd, else $USER if it is valid, else "udocker<uid>"; static. */
+const char *host_user_name(void);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes: spawn with explicit argv, environment and descriptors; wait; identify; find siblings. No shell anywhere. */
+#ifndef UDOCKER_PROC_H
+#define UDOCKER_PROC_H
+
+#include <sys/types.h>
+
+#include "pkg/base/base.h"
+
+struct err;
+struct str;
+
+struct proc_spawn {
+	const char *path;        /* executable, absolute or found in PATH by proc_find() beforehand */
+	char *const *argv;
+	char *const *env;        /* NULL: ours */
+	int fd_in, fd_out, fd_err; /* -1: inherit ours; PROC_NULL: /dev/null */
+	const int *keep;         /* further descriptors to pass on at the same number, ended by -1; NULL: none */
+	bool keep_all;           /* pass on everything that is open and not close-on-exec, plus keep */
+	bool new_group;          /* own process group */
+	int dirfd;               /* working directory, -1: ours */
+};
+#define PROC_NULL (-2)
+#define PROC_SPAWN_INIT ((struct proc_spawn){ .fd_in = -1, .fd_out = -1, .fd_err = -1, .dirfd = -1 })
+
+/* Start it; exec failures are reported here (the kind from errno). Signals are reset to default in the child. */
+int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, struct err **err);
+/* waitpid() restarted; *ret_status as shells have it: 0..255, or 128 + signal. */
+int proc_wait(pid_t pid, int *ret_status, struct err **err);
+
+/* Run to the end and collect stdout (at most max bytes; more kills it and is ERR_ENGINE). timeout_ms 0: none; passed: killed, ERR_ENGINE. */
+int proc_capture(const struct proc_spawn *s, size_t max, int timeout_ms, struct str *ret_out, int *ret_status,
+                 struct err **err);
+
+/* Field 22 of /proc/PID/stat, clock ticks since boot; 0 and -1 when there is no such process or no /proc. Zombies count as gone when *ret_zombie is asked for. */
+int proc_start_time(pid_t pid, uint64_t *ret_ticks, bool *ret_zombie);
+
+/* Absolute path of an executable: `name` with a slash as it is, else through PATH-like `path`. NULL if there is none. */
+char *proc_find(const char *name, const char *path);
+
+/*
+ * A sibling program of the suite, e.g. "udocker-bundle": in $UDOCKER_EXEC_DIR, beside /proc/self/exe, in the
+ * compiled-in libexecdir. Never in PATH.
+ */
+int proc_sibling(const char *name, char **ret, struct err **err);
+
+/* Send through a pidfd where the kernel has one, after the start time agreed (0: not compared). -1 with errno, ESRCH when gone or reused. */
+int proc_kill(pid_t pid, uint64_t start_time, int sig);
+
+#endif

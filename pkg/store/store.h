@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: $UDOCKER_DIR with repos/ layers/ containers/ bin/ lib/ doc/, shared with udocker 1.3.x both ways (udocker-store(5)).
+ * 1.3.x takes no locks and may delete anything at any moment: a name that vanished is an answer (ERR_NOT_FOUND), not a crash.
+ */
+#ifndef UDOCKER_STORE_H
+#define UDOCKER_STORE_H
+
+#include "pkg/base/base.h"
+
+struct err;
+
+enum store_mode {
+	STORE_READ,  /* never creates anything; a store that does not exist is an empty one (descriptors -1) */
+	STORE_WRITE, /* creates the tree (0700) on first use; ERR_DENIED when it cannot be written or belongs to another user */
+};
+
+struct store {
+	char *top;          /* absolute */
+	char *repos, *layers, *containers;
+	int top_fd;         /* O_DIRECTORY descriptors; -1 in a store that does not exist */
+	int repos_fd, layers_fd, containers_fd;
+	int lock_fd;        /* .lock, shared: held from open to close in STORE_WRITE */
+	bool exists;
+	bool writable;
+};
+
+/* Paths come from conf (CONF_TOPDIR, CONF_REPOSDIR …). Caller closes with store_close(). */
+int store_open(enum store_mode mode, struct store **ret, struct err **err);
+void store_close(struct store *s);
+DEFINE_CLEANUP(store_cleanup, struct store, store_close);
+#define auto_store CLEANUP(store_cleanup) struct store
+
+/* mkrepo: make the six directories below dir, which must not exist (ERR_EXISTS). */
+int store_make(const char *dir, struct err **err);
+
+/* Is `dir` a repository (repos layers containers bin lib)? For --repo, which must name one. */
+bool store_is_repository(const char *dir);
+
+/* For gc and rm: swap the shared lock for an exclusive one and back. Refused locks count as taken. */
+int store_lock_exclusive(struct store *s, struct err **err);
+int store_lock_shared(struct store *s, struct err **err);
+
+/*
+ * A staging directory `.stage/<random>` (0700, flock()ed while it is open) for work that is renamed into place; where containers/ is on another file
+ * system, it is a dot-name below containers/ itself. Dead ones (lock free, or older than a day) are removed by store_clean_stage().
+ */
+struct store_stage {
+	int fd;         /* of the staging directory */
+	int parent_fd;
+	char *name;     /* below parent_fd */
+};
+#define STORE_STAGE_INIT ((struct store_stage){ .fd = -1, .parent_fd = -1 })
+int store_stage_begin(struct store *s, struct store_stage *ret, struct err **err);
+void store_stage_drop(struct store_stage *st); /* removes what is left of it; safe on a published one */
+void store_clean_stage(struct store *s);
+
+#endif
