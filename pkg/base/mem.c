@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Allocation that aborts when memory is gone, and the shortest string tests. */
+#include "pkg/base/mem.h"
+
+#include <stdarg.h>
+
+static NORETURN void out_of_memory(void)
+{
+	static const char text[] = "out of memory\n";
+
+	/* Nothing that allocates works any more, the log included: say why, then die. */
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		abort();
+	abort();
+}
+
+void *xmalloc(size_t size)
+{
+	void *p = malloc(size ? size : 1);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *xcalloc(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size ? size : 1);
+
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *xrealloc(void *p, size_t size)
+{
+	p = realloc(p, size ? size : 1);
+	if (!p)
+		out_of_memory();
+	return p;
+}
+
+void *xreallocarray(void *p, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		out_of_memory();
+	return xrealloc(p, bytes);
+}
+
+void *xmemdup(const void *p, size_t size)
+{
+	char *copy;
+
+	if (size == SIZE_MAX)
+		out_of_memory();
+	copy = xmalloc(size + 1);
+	if (size)
+		memcpy(copy, p, size);
+	copy[size] = '\0';
+	return copy;
+}
+
+char *xstrdup(const char *s)
+{
+	return xmemdup(s, strlen(s));
+}
+
+char *xstrdup_null(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+char *xstrndup(const char *s, size_t n)
+{
+	return xmemdup(s, strnlen(s, n));
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (r < 0 || !text)
+		out_of_memory();
+	return text;
+}
+
+void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
+{
+	size_t n = *cap ? *cap : 8;
+
+	if (p && need <= *cap)
+		return p;
+	while (n < need) {
+		if (n > SIZE_MAX / 2)
+			out_of_memory();
+		n *= 2;
+	}
+	p = xreallocarray(p, n, size);
+	*cap = n;
+	return p;
+}
+
+void mem_wipe_free(char *secret)
+{
+	if (!secret)
+		return;
+	explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+bool str_eq(const char *a, const char *b)
+{
+	if (!a || !b)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+bool str_starts(const char *s, const char *prefix)
+{
+	if (!s || !prefix)
+		return s == prefix;
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool str_ends(const char *s, const char *suffix)
+{
+	size_t n, m;
+
+	if (!s || !suffix)
+		return s == suffix;
+	n = strlen(s);
+	m = strlen(suffix);
+	return n >= m && memcmp(s + n - m, suffix, m) == 0;
+}
