@@ -105,3 +105,111 @@ clean: ## remove what was built
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-zA-Z_.-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- install -------------------------------------------------------------------------------------
+.PHONY: install uninstall
+INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(LIBEXECDIR)/udocker-guest-init \
+            $(addprefix $(MANDIR)/man1/,$(notdir $(wildcard man/*.1))) \
+            $(addprefix $(MANDIR)/man5/,$(notdir $(wildcard man/*.5))) \
+            $(addprefix $(MANDIR)/man7/,$(notdir $(wildcard man/*.7))) \
+            $(patsubst completions/%.bash,$(BASHCOMPDIR)/%,$(wildcard completions/*.bash)) \
+            $(addprefix $(ZSHCOMPDIR)/,$(notdir $(wildcard completions/_*))) \
+            $(addprefix $(FISHCOMPDIR)/,$(notdir $(wildcard completions/*.fish)))
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
+	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)/
+	install -m 755 $(GUEST_INIT) $(DESTDIR)$(LIBEXECDIR)/
+	for f in man/*.[157]; do install -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}/ || exit; done
+	for f in completions/*.bash; do install -m 644 $$f $(DESTDIR)$(BASHCOMPDIR)/$$(basename $$f .bash) || exit; done
+	install -m 644 completions/_* $(DESTDIR)$(ZSHCOMPDIR)/
+	install -m 644 completions/*.fish $(DESTDIR)$(FISHCOMPDIR)/
+
+uninstall: ## remove exactly what install puts there
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
+
+# ---- tests ---------------------------------------------------------------------------------------
+.PHONY: check check-unit check-bats check-layers check-startup check-fallback check-suite asan demo bench
+check: ## install what the tests need (Debian packages) and run them all
+	tests/deps check
+	$(MAKE) check-suite
+
+check-suite: all tools unit check-layers check-startup check-docs check-unit check-bats
+
+check-unit: all tools unit ## the unit tests; T=PATTERN selects
+	tests/run-unit $(BUILD) "$(T)"
+
+check-bats: all tools ## the user-visible behaviour; T=PATTERN selects files
+	tests/run $(abspath $(BUILD)) "$(T)"
+
+check-fallback: all unit ## the unit tests with the newer system calls done without
+	UDOCKER_TEST_OLD_KERNEL=1 tests/run-unit $(BUILD) "$(T)"
+
+check-layers: ## every #include against the doors between rooms
+	python3 tests/lint/check-layers
+
+check-startup: all ## what each program loads before main
+	tests/lint/check-startup $(BUILD)
+
+asan: ## the tests under address and undefined-behaviour sanitizers
+	$(MAKE) SANITIZE=1 BUILD=$(BUILD)/asan all tools unit
+	$(MAKE) SANITIZE=1 BUILD=$(BUILD)/asan check-unit check-bats
+
+demo: ## install what is needed, build, and run a container with every engine that works here
+	tests/deps demo
+	$(MAKE) all
+	tests/demo $(abspath $(BUILD))
+
+bench: all tools ## measure, beside the engines alone and other tools
+	tests/bench/run $(abspath $(BUILD))
+
+deps: ## install the packages of the build and the tests (as root or through sudo)
+	tests/deps check
+
+# ---- lint ----------------------------------------------------------------------------------------
+.PHONY: lint lint-format lint-tidy lint-shell lint-headers format hooks dist compile_commands.json
+C_FILES = $(shell git ls-files '*.c' '*.h')
+
+lint: lint-format lint-style lint-headers lint-shell lint-man lint-tidy check-layers ## all static checks
+
+lint-format:
+	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+
+.PHONY: lint-style lint-man
+lint-style:
+	python3 tests/lint/check-style
+
+lint-headers:
+	@for h in $(filter %.h,$(C_FILES)); do \
+	  printf '#include "%s"\n' $$h | $(CC) $(ALL_CPPFLAGS) -std=gnu17 -Wall -Wextra -Werror -fsyntax-only -x c - || exit 1; done
+	@echo "lint-headers: every header compiles alone"
+
+lint-shell:
+	shellcheck -x tests/run tests/run-unit tests/deps tests/demo tests/tools/mkimage tests/tools/mkrootfs tests/lint/check-startup .ci/run tests/helpers.bash tests/*.bats tests/bench/run
+
+lint-man:
+	mandoc -T lint -W warning man/*.[157]
+
+TIDY_SRC = $(LIB_SRC) $(CMD_SRC)
+lint-tidy:
+	@mkdir -p $(BUILD)
+	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 4 tests/lint/tidy $(CLANG_TIDY)
+	@echo "lint-tidy: $(words $(TIDY_SRC)) files"
+
+format: ## clang-format every C file
+	$(CLANG_FORMAT) -i $(C_FILES)
+
+hooks: ## a pre-commit hook that runs the fast checks
+	printf '#!/bin/sh\nexec make -s lint-format lint-style check-layers\n' > $$(git rev-parse --git-path hooks)/pre-commit
+	chmod +x $$(git rev-parse --git-path hooks)/pre-commit
+
+compile_commands.json: ## for clangd
+	@{ echo '['; sep=; for f in $(LIB_SRC) $(CMD_SRC); do \
+	  printf '%s{"directory":"%s","file":"%s","command":"cc %s -std=gnu17 -c %s"}' "$$sep" "$(CURDIR)" $$f \
+	    "$(subst ",\\\",$(ALL_CPPFLAGS))" $$f; sep=',\n'; done; echo ']'; } > $@
+
+dist: ## a source tarball, the same bytes for the same commit
+	@mkdir -p $(BUILD)
+	git archive --format=tar --prefix=udocker-$(VERSION)/ HEAD | gzip -n9 > $(BUILD)/udocker-$(VERSION).tar.gz
+	@echo $(BUILD)/udocker-$(VERSION).tar.gz
