@@ -11,16 +11,16 @@
 struct err;
 
 enum store_mode {
-	STORE_READ,  /* never creates anything; a store that does not exist is an empty one (descriptors -1) */
+	STORE_READ, /* never creates anything; a store that does not exist is an empty one (descriptors -1) */
 	STORE_WRITE, /* creates the tree (0700) on first use; ERR_DENIED when it cannot be written or belongs to another user */
 };
 
 struct store {
-	char *top;          /* absolute */
+	char *top; /* absolute */
 	char *repos, *layers, *containers;
-	int top_fd;         /* O_DIRECTORY descriptors; -1 in a store that does not exist */
+	int top_fd; /* O_DIRECTORY descriptors; -1 in a store that does not exist */
 	int repos_fd, layers_fd, containers_fd;
-	int lock_fd;        /* .lock, shared: held from open to close in STORE_WRITE */
+	int lock_fd; /* .lock, shared: held from open to close in STORE_WRITE */
 	bool exists;
 	bool writable;
 };
@@ -37,7 +37,12 @@ int store_make(const char *dir, struct err **err);
 /* Is `dir` a repository (repos layers containers bin lib)? For --repo, which must name one. */
 bool store_is_repository(const char *dir);
 
-/* For gc and rm: swap the shared lock for an exclusive one and back. Refused locks count as taken. */
+/*
+ * For gc and rm: swap the shared lock for an exclusive one and back. Returns 1 when it is held (a refused lock counts as held), 0 when
+ * other writers kept it for STORE_LOCK_WAIT_MS: the caller then leaves shared data alone. The shared lock is held again in either
+ * case of 0, and after store_lock_shared().
+ */
+#define STORE_LOCK_WAIT_MS 2000
 int store_lock_exclusive(struct store *s, struct err **err);
 int store_lock_shared(struct store *s, struct err **err);
 
@@ -46,9 +51,9 @@ int store_lock_shared(struct store *s, struct err **err);
  * system, it is a dot-name below containers/ itself. Dead ones (lock free, or older than a day) are removed by store_clean_stage().
  */
 struct store_stage {
-	int fd;         /* of the staging directory */
+	int fd; /* of the staging directory */
 	int parent_fd;
-	char *name;     /* below parent_fd */
+	char *name; /* below parent_fd */
 };
 #define STORE_STAGE_INIT ((struct store_stage){ .fd = -1, .parent_fd = -1 })
 int store_stage_begin(struct store *s, struct store_stage *ret, struct err **err);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blobs nobody links, tags that were begun and never finished, dead staging directories: found and removed. */
+#ifndef UDOCKER_GC_H
+#define UDOCKER_GC_H
+
+#include "pkg/base/base.h"
+#include "pkg/base/strv.h"
+
+struct err;
+struct store;
+
+/*
+ * Every name in layers/ that some link below repos/ leads to (last component of the target), sorted, into an empty ret. Links
+ * whose name and target differ count by target, and `extra_names` adds the link's own name as 1.3.x counts.
+ */
+int gc_linked(struct store *s, bool extra_names, struct strv *ret, struct err **err);
+
+enum gc_flags { GC_DRY_RUN = 1 };
+/* A blob younger than this stays: a 1.3.x pull, which takes no locks, links its blobs only after it has downloaded them. */
+#define GC_MIN_AGE_S 600
+
+struct gc_result {
+	struct strv blobs; /* names removed, or to be removed */
+	uint64_t bytes;
+};
+#define GC_RESULT_INIT ((struct gc_result){ 0 })
+/* Takes the exclusive lock (ERR_BUSY when another writer keeps it). Caller frees the result. */
+int gc_collect(struct store *s, unsigned flags, int min_age_s, struct gc_result *ret, struct err **err);
+void gc_result_free(struct gc_result *r);
+
+/*
+ * Of these blobs remove those no image links, when the exclusive lock can be had; else leave them for `prune`. Never an error: it
+ * serves image_remove() and rollbacks.
+ */
+void gc_drop(struct store *s, const struct strv *names);
+
+#endif

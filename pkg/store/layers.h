@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * layers/: blobs, shared by all images. A blob we write is called by its digest ("sha256:<hex>"); udocker 1.3.x also left
+ * "<id>.layer" and "<id>.json". A blob appears under its name only when it is complete and its digest was checked.
+ */
+#ifndef UDOCKER_LAYERS_H
+#define UDOCKER_LAYERS_H
+
+#include "pkg/base/base.h"
+
+struct err;
+struct store;
+struct strv;
+
+/* "sha256:" and 64, or "sha512:" and 128 lower-case hexadecimal digits: what a blob we write is called. */
+bool layer_name_is_digest(const char *name);
+/* A name that may be looked up in layers/: one component, not hidden, no control characters. */
+bool layer_name_is_valid(const char *name);
+
+/* True if the blob is there and a regular file; a link below layers/ that leads to one counts. *ret_size may be NULL. */
+bool layer_exists(struct store *s, const char *name, uint64_t *ret_size);
+
+/*
+ * Open for reading. ERR_NOT_FOUND when it is not there (1.3.x may delete at any moment), ERR_CORRUPT when it is no file.
+ * Returns the descriptor, owned by the caller.
+ */
+int layer_open(struct store *s, const char *name, uint64_t *ret_size, struct err **err);
+
+/* Hash the stored bytes of a blob called by its digest: ERR_CORRUPT on a mismatch, ERR_UNSUPPORTED if the name is none. */
+int layer_verify(struct store *s, const char *name, struct err **err);
+
+/*
+ * What one load, pull or import has added to layers/ so that a failure can take it back. Zeroed to begin with. Blobs that were
+ * there before are not listed.
+ */
+struct layer_txn {
+	char **v;
+	size_t n, cap;
+};
+#define LAYER_TXN_INIT ((struct layer_txn){ 0 })
+/* Remove those blobs that no image links, unless other writers are at work (then they stay for `prune`). Frees the list. */
+void layer_txn_rollback(struct store *s, struct layer_txn *txn);
+/* Everything is linked: forget the list. */
+void layer_txn_done(struct layer_txn *txn);
+
+/* A blob being written: a `.tmp-…` file in layers/, hashed as it grows, renamed to its digest by layer_writer_commit(). */
+struct layer_writer;
+/* The store must be open for writing. `digest` (may be NULL) chooses the algorithm and is what commit will demand. */
+int layer_writer_begin(struct store *s, const char *digest, struct layer_writer **ret, struct err **err);
+int layer_writer_write(struct layer_writer *w, const void *p, size_t n, struct err **err);
+uint64_t layer_writer_size(const struct layer_writer *w);
+/*
+ * Check digest and size (size < 0: unknown), make it durable and visible. ERR_CORRUPT when they do not agree. A blob that is there already
+ * is kept (that it has the right size is looked at; a damaged one is replaced). *ret_digest (may be NULL) belongs to the caller; txn may be NULL.
+ * w is freed in every case.
+ */
+int layer_writer_commit(
+	struct layer_writer *w, int64_t size, struct layer_txn *txn, char **ret_digest, struct err **err);
+/* Drop it: nothing is left behind. NULL is fine. */
+void layer_writer_abort(struct layer_writer *w);
+DEFINE_CLEANUP(layer_writer_cleanup, struct layer_writer, layer_writer_abort);
+#define auto_layer_writer CLEANUP(layer_writer_cleanup) struct layer_writer
+
+/* A small blob all at once (a config, a synthesised manifest). */
+int layer_put(
+	struct store *s, const void *p, size_t n, struct layer_txn *txn, char **ret_digest, struct err **err);
+
+#endif
