@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One layer applied to a ROOT (image-spec, layer.md): entries, whiteouts, opaque directories. The layer comes from a stranger: every
+ * path resolves inside ROOT, through its symbolic links as in a chroot, and nothing outside is read or changed. Everything belongs to
+ * the caller (one-id map); device nodes and sockets are left out and counted.
+ */
+#ifndef UDOCKER_LAYER_H
+#define UDOCKER_LAYER_H
+
+#include "pkg/base/base.h"
+
+struct err;
+struct reader;
+
+struct layer_options {
+	bool keep_setid; /* keep set-user-id and set-group-id bits; 1.3.x drops them. The sticky bit is always kept */
+};
+
+struct layer_stats { /* layer_apply() adds to what is there */
+	uint64_t files, dirs, links; /* regular files, directories, symbolic and hard links and FIFOs */
+	uint64_t bytes; /* of regular files */
+	uint64_t devices, sockets; /* left out */
+	uint64_t whiteouts;
+};
+
+/*
+ * Apply the entries of r to the directory root_fd. Owners can always read and write what they get (u+rw, directories u+rwx); modes do
+ * not depend on the umask; times to the nanosecond, directories' too; user.* attributes where the file system takes them.
+ * ERR_CORRUPT names the entry that cannot be. On failure ROOT is half-made: it belongs into a staging directory. Not synced.
+ */
+int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, struct layer_stats *stats,
+	struct err **err);
+
+#endif
