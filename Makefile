@@ -135,7 +135,7 @@ check: ## install what the tests need (Debian packages) and run them all
 	tests/deps check
 	$(MAKE) check-suite
 
-check-suite: all tools unit check-layers check-startup check-docs check-unit check-bats
+check-suite: all tools unit check-layers check-startup check-docs check-unit check-fuzz check-bats
 
 check-unit: all tools unit ## the unit tests; T=PATTERN selects
 	tests/run-unit $(BUILD) "$(T)"
@@ -154,7 +154,7 @@ check-startup: all ## what each program loads before main
 
 asan: ## the tests under address and undefined-behaviour sanitizers
 	$(MAKE) SANITIZE=1 BUILD=$(BUILD)/asan all tools unit
-	$(MAKE) SANITIZE=1 BUILD=$(BUILD)/asan check-unit check-bats
+	$(MAKE) SANITIZE=1 BUILD=$(BUILD)/asan check-unit check-fuzz check-bats
 
 demo: ## install what is needed, build, and run a container with every engine that works here
 	tests/deps demo
@@ -166,6 +166,30 @@ bench: all tools ## measure, beside the engines alone and other tools
 
 deps: ## install the packages of the build and the tests (as root or through sudo)
 	tests/deps check
+
+# ---- fuzzing -------------------------------------------------------------------------------------
+.PHONY: fuzz check-fuzz
+FUZZ_TIME ?= 60
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+REPLAY_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/replay/%)
+
+$(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-missing-prototypes $(ALL_LDFLAGS) -o $@ $< tests/fuzz/replay.c $(LIB) $(ALL_LIBS)
+
+check-fuzz: $(REPLAY_BIN) ## replay the fuzzing corpus
+	@for b in $(REPLAY_BIN); do n=$${b##*/fuzz_}; printf '%s: ' $$n; $$b $$(find tests/fuzz/corpus/$$n -type f) || exit 1; done
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
+	@mkdir -p $(@D)
+	$(MAKE) CC=clang BUILD=$(BUILD)/fuzz-lib CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" $(BUILD)/fuzz-lib/libudocker.a
+	clang $(ALL_CPPFLAGS) -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -pthread -o $@ $< $(BUILD)/fuzz-lib/libudocker.a $(ALL_LIBS)
+
+fuzz: $(FUZZ_BIN) ## FUZZ_TIME seconds of libFuzzer for each parser (needs clang)
+	@for b in $(FUZZ_BIN); do n=$${b##*/fuzz_}; echo "== $$n"; mkdir -p $(BUILD)/corpus/$$n; \
+	  $$b -max_total_time=$(FUZZ_TIME) -max_len=65536 -timeout=10 -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 \
+	    -artifact_prefix=$(BUILD)/corpus/crash-$$n- $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 
 # ---- lint ----------------------------------------------------------------------------------------
 .PHONY: lint lint-format lint-tidy lint-shell lint-headers format hooks dist compile_commands.json
@@ -191,7 +215,7 @@ lint-shell:
 lint-man:
 	mandoc -T lint -W warning man/*.[157]
 
-TIDY_SRC = $(LIB_SRC) $(CMD_SRC)
+TIDY_SRC = $(LIB_SRC) $(CMD_SRC) engines/guest_init.c
 lint-tidy:
 	@mkdir -p $(BUILD)
 	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 4 tests/lint/tidy $(CLANG_TIDY)
