@@ -18,7 +18,7 @@ enum cli_kind {
 	CLI_KIND_STRING, /* const char *, the last one wins (points into argv) */
 	CLI_KIND_LIST,   /* struct strv, every occurrence in order */
 	CLI_KIND_INT,    /* int */
-	CLI_KIND_OPTBOOL,/* enum cli_tri by --opt, --opt=true, --opt=false: never takes the next word */
+	CLI_KIND_OPTBOOL,/* enum cli_tri by --opt, --opt=true, --opt=false: never takes the next word (a flag neither) */
 	CLI_KIND_IGNORED_FLAG,  /* accepted for the sake of other tools' users: no effect */
 	CLI_KIND_IGNORED_VALUE,
 };
@@ -66,7 +66,7 @@ struct cli_call {
 typedef int cli_run_fn(const struct cli_call *call, struct err **err);
 
 struct cli_command {
-	const char *name;       /* "pull"; two words for "manifest inspect" are two levels: see sub */
+	const char *name;       /* "pull"; "manifest inspect" is a command of two words */
 	const char *args;       /* usage of the operands: "REPO[:TAG|@DIGEST]" */
 	int min_args, max_args; /* max_args -1: any number */
 	const char *summary;    /* one line, lower case, no full stop */
@@ -107,16 +107,36 @@ struct cli_program {
 int cli_main(const struct cli_program *program, int argc, char **argv);
 
 /*
- * Parse words by tables into `out` (zeroed by the caller, `tables` NULL-terminated). Accepts --opt=V, --opt V, -oV, -o V, -o=V, bundled
- * flags, -- ; stops at the first operand unless anywhere. *ret_first is the index of the first operand; with `anywhere` operands are
- * moved behind the options. ERR_USAGE names the nearest known option. CLI_HELP (1) if --help was met.
+ * "udocker" if the wrapper started us (UDOCKER_AS; no other value counts), else NULL. Messages are then in the style of udocker 1.3.x,
+ * usage lines name the wrapper's command, listings have the columns of 1.3.x, and a wrong command line ends with 1. The variable may be
+ * "udocker COMMAND": the name of the wrapper's command for usage lines, where it differs from ours (`udocker images` is `udocker-image ls`).
+ * It is taken out of the environment when first read, so nothing that we start sees it.
+ */
+const char *cli_called_as(void);
+
+/*
+ * Parse words by tables into `out` (zeroed by the caller, `tables` NULL-terminated; an earlier table wins). argv has no program name in it.
+ * Accepts --opt=V, --opt V, -oV, -o V, -o=V, bundled flags, --flag=true, --flag=false; -- ends the options. The word behind a value option
+ * is its value, whatever it looks like, also the empty one. Stops at the first operand unless `anywhere`; *ret_first is the index of the
+ * first operand; with `anywhere` operands are moved behind the options. --help and, where no table has that letter, -h: CLI_HELP (1).
+ * ERR_USAGE otherwise, with the nearest known option as the hint.
  */
 enum { CLI_HELP = 1 };
 int cli_parse(const struct cli_option *const *tables, void *out, int argc, char **argv, bool anywhere, int *ret_first,
               struct err **err);
+/* Frees what lists hold; strings point into argv. */
 void cli_free_options(const struct cli_option *const *tables, void *out);
 
-/* Text for people to stdout. */
+/*
+ * The inverse: append every option of `table` that is set in `opts` to ret, as one word each: --name=value, or -x=value where there is no
+ * long name. A number of 0 counts as unset. Parsing these words again gives the same struct.
+ */
+void cli_emit(const struct cli_option *table, const void *opts, struct strv *ret);
+
+/* The nearest of the candidates (NULL-terminated) to a mistyped word, or NULL if none is near. */
+const char *cli_nearest(const char *word, const char *const *candidates);
+
+/* Text for people to stdout, as wide as the terminal. */
 void cli_help_program(const struct cli_program *p);
 void cli_help_command(const struct cli_program *p, const struct cli_command *c);
 
