@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of a run as plain data, without a command line: what config.json is computed from, beside the image's configuration. */
+#ifndef UDOCKER_BUNDLE_OPTIONS_H
+#define UDOCKER_BUNDLE_OPTIONS_H
+
+#include "pkg/base/base.h"
+#include "pkg/base/strv.h"
+
+/*
+ * Everything is borrowed: strings and vectors must outlive the call they are given to. BUNDLE_OPTIONS_INIT is a run without
+ * options, which is also what config.json in a container folder is made from.
+ */
+struct bundle_options {
+	const struct strv *volumes; /* HOST[:CONT[:OPTIONS]]; NULL: none */
+	const struct strv *novol;
+	bool nosysdirs;
+	bool bindhome;
+	bool dri;
+	bool read_only; /* root.readonly */
+	const struct strv *devices;
+
+	const struct strv *env; /* KEY=VALUE or KEY (the host's value), in order */
+	const struct strv *env_files;
+	bool hostenv;
+
+	const char *user; /* docker's USER; NULL: the image's, else root */
+	bool hostauth; /* the host's user database instead of the container's */
+	bool containerauth; /* the container's as it is: nothing is added */
+	const char *hostname;
+
+	const char *workdir; /* NULL: the image's, else the home */
+	const char *entrypoint; /* NULL: the image's; "": none and no Cmd */
+	const struct strv *command; /* the words behind the container; NULL or empty: the image's Cmd */
+	bool nometa; /* nothing of the image's process settings */
+	bool tty;
+	const char *cpuset;
+
+	const char *kernel;
+	const struct strv *publish;
+	bool publish_all;
+};
+#define BUNDLE_OPTIONS_INIT ((struct bundle_options){ 0 })
+
+#endif
