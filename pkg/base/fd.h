@@ -38,6 +38,8 @@ int fd_dup(int fd);
 
 /* Close all descriptors from `first` up: close_range, /proc/self/fd, or a loop. Async-signal-safe. */
 void fd_close_from(int first);
+/* The same, but the n descriptors of `keep`, in ascending order, stay open. Async-signal-safe. */
+void fd_close_except(int first, const int *keep, size_t n);
 
 /* A pipe with both ends close-on-exec. 0 or -1 with errno. */
 int fd_pipe(int ret[2]);

@@ -20,10 +20,17 @@ enum fs_scope {
 	FS_IN_ROOT, /* links and ".." resolve as in a chroot at dirfd: inside a container's ROOT */
 };
 
-/* open(2) with O_CLOEXEC added. FS_IN_ROOT with O_CREAT resolves the parent in the root and never follows a final link. */
+/*
+ * open(2) with O_CLOEXEC added. FS_IN_ROOT with O_CREAT resolves the parent in the root and never follows a final link.
+ * FS_BENEATH says ELOOP to a link (O_PATH | O_NOFOLLOW opens a final one) and EXDEV to ".." and a leading slash.
+ */
 int fs_open(int dirfd, const char *path, int flags, mode_t mode, enum fs_scope scope);
 
-/* The directory that holds the last component of `path`, and that component (inside path). "/" or "." give "." in dirfd itself. */
+/*
+ * The directory (O_PATH) that holds the last component of `path`, and that component (inside path). "/" or "." give "."
+ * in dirfd itself, "a/.." gives "." in what it resolves to: the name is never one that leads elsewhere. A slash at the
+ * end is EINVAL, since a name with it would be followed if it is a link.
+ */
 int fs_open_parent(int dirfd, const char *path, enum fs_scope scope, const char **ret_base);
 
 /* Like mkdir -p for every component; existing directories are fine. Returns an O_PATH|O_DIRECTORY descriptor of the last. */
@@ -33,7 +40,10 @@ int fs_mkdir_p(int dirfd, const char *path, mode_t mode, enum fs_scope scope);
 int fs_lstat(int dirfd, const char *path, struct stat *ret, enum fs_scope scope);
 bool fs_exists(int dirfd, const char *path); /* FS_BENEATH, a dangling link exists */
 
-/* Whole regular file; larger than max: -1 with EFBIG; not a regular file: -1 with EINVAL. Opens O_NOFOLLOW | O_NONBLOCK. */
+/*
+ * Append a whole regular file; larger than max: -1 with EFBIG; not a regular file: -1 with EINVAL; nothing is appended
+ * then. FS_BENEATH refuses links, FS_IN_ROOT follows them in the root. A FIFO does not block.
+ */
 int fs_read(int dirfd, const char *path, size_t max, struct str *ret, enum fs_scope scope);
 
 /* The target of a symbolic link, caller frees; NULL with errno. `name` is used as it is (no scope). */
@@ -43,8 +53,8 @@ char *fs_readlink(int dirfd, const char *name);
 char *fs_fd_path(int fd);
 
 /*
- * Remove `name` in dirfd and all below it, never following a link, never leaving the file system
- * object that was named; a missing name is success. Directories without permission are made
+ * Remove `name` (one component) in dirfd and all below it, never following a link, never entering a mount point
+ * (ERR_BUSY); a missing name is success; the first failure ends it. Directories without permission are made
  * accessible first (directories only, never files: hard links may lead elsewhere). Depth is not
  * limited by the stack or the number of descriptors. Survives other processes removing at the same time.
  */
@@ -53,20 +63,21 @@ int fs_rm_tree(int dirfd, const char *name, struct err **err);
 /*
  * Walk the tree below dirfd in directory order, parents before children. The callback gets the
  * directory's descriptor, the entry's name, its path from the top and its lstat; it returns 0 to go on, FS_WALK_SKIP
- * not to enter this directory, or a negative number to stop with it.
+ * not to enter this directory, or a negative number to stop with it. Links are not followed, mount points are entered;
+ * what vanishes meanwhile is left out. Other failures, a directory that cannot be read among them: -1 with errno.
  */
 enum { FS_WALK_SKIP = 1 };
 typedef int fs_walk_fn(int dirfd, const char *name, const char *path, const struct stat *st, void *arg);
 int fs_walk(int dirfd, fs_walk_fn *fn, void *arg);
 
-/* Names in a directory without "." and "..", sorted; hidden ones too. -1 with errno. */
+/* Append the names in a directory without "." and "..", sorted; hidden ones too. FS_BENEATH. -1 with errno. */
 struct strv;
 int fs_list(int dirfd, const char *path, struct strv *ret);
 
-/* fsync of the directory dirfd, ignoring file systems that cannot (EINVAL, EBADF on O_PATH is an error of ours). */
+/* fsync of the directory dirfd (O_PATH will do), ignoring file systems that cannot. */
 int fs_sync_dir(int dirfd);
 
-/* True when new system calls are to be done without (a test sets UDOCKER_TEST_OLD_KERNEL). */
+/* False when openat2 is to be done without: an older kernel, a filter, or a test that sets UDOCKER_TEST_OLD_KERNEL. */
 bool fs_openat2_works(void);
 
 #endif
