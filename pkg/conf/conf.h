@@ -34,21 +34,34 @@ struct conf_row {
 	const char *name;     /* in the file */
 	const char *env;      /* variable, or NULL */
 	enum conf_type type;
-	const char *value;    /* built-in default; lists blank-separated; "" unset; paths may begin with "~/" or "$topdir/" */
+	/*
+	 * Built-in default, "" unset. Lists are separated by blanks, or in the notation ["a b", "c"] that files may use too. Paths may begin
+	 * with ~ (the home directory), $homedir, $topdir or $TMPDIR.
+	 */
+	const char *value;
 	const char *text;     /* for udocker.conf(5) */
 };
 const struct conf_row *conf_table(void); /* CONF_N rows, by key */
 
 /*
  * Read all sources once per process. `file` is --config's argument or NULL. A missing HOME is no error until a path needs it.
- * Unknown keys and wrong values in files are warnings that name file and line; a wrong UDOCKER_* value is ERR_USAGE.
+ * Unknown keys and wrong values in files are warnings that name file and line; a wrong UDOCKER_* value is ERR_USAGE, as is a `file`
+ * that cannot be read. A udocker.conf in a store that belongs to neither root nor us is not read, since it could name programs to run.
+ * To have the udocker.conf of --repo's directory read, call conf_set(CONF_TOPDIR, …) before.
  */
 int conf_load(const char *file, struct err **err);
 
-/* Override by an option; "" resets. ERR_USAGE for a value of the wrong type. */
+/*
+ * Override by an option, before or after conf_load(); "" resets to the default. ERR_USAGE for a value of the wrong type. The directories
+ * of a store (reposdir, bindir …) that are not set themselves follow CONF_TOPDIR. What conf_str() returned before is gone.
+ */
 int conf_set(enum conf_key key, const char *value, struct err **err);
 
-/* Values, owned by conf. Strings are "" when unset, never NULL. Paths are absolute; CONF_TOPDIR "" when there is no HOME. */
+/*
+ * Values, owned by conf, good until the next conf_set(). Strings are "" when unset, never NULL; those of a list are its text. Paths are
+ * absolute, a relative one counts from the current directory (the keystore from homedir); CONF_TOPDIR is "" when there is no HOME. An unset
+ * number is 0, an unset switch false. conf_int, conf_bool and conf_list are for settings of that type only.
+ */
 const char *conf_str(enum conf_key key);
 int64_t conf_int(enum conf_key key);
 bool conf_bool(enum conf_key key);
@@ -57,5 +70,14 @@ bool conf_is_default(enum conf_key key);
 
 /* The value as showconf prints it; caller frees. */
 char *conf_show(enum conf_key key);
+
+/* Forget everything, as if conf_load() had never been called. For tests. */
+void conf_reset(void);
+
+/*
+ * The text of a file in the format of udocker.conf(5); `name` is for warnings. Values already set from the environment or by options stay.
+ * conf_load() goes through this; public for tests and fuzzing.
+ */
+void conf_read_text(const char *name, const char *text);
 
 #endif
