@@ -23,7 +23,10 @@ struct proc_spawn {
 #define PROC_NULL (-2)
 #define PROC_SPAWN_INIT ((struct proc_spawn){ .fd_in = -1, .fd_out = -1, .fd_err = -1, .dirfd = -1 })
 
-/* Start it; exec failures are reported here (the kind from errno). Signals are reset to default in the child. */
+/*
+ * Start it; exec failures are reported here (the kind from errno). Signals are reset to default in the child. Descriptors
+ * from 3 up that are not in `keep` are closed, unless keep_all.
+ */
 int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, struct err **err);
 /* waitpid() restarted; *ret_status as shells have it: 0..255, or 128 + signal. */
 int proc_wait(pid_t pid, int *ret_status, struct err **err);
@@ -32,10 +35,16 @@ int proc_wait(pid_t pid, int *ret_status, struct err **err);
 int proc_capture(const struct proc_spawn *s, size_t max, int timeout_ms, struct str *ret_out, int *ret_status,
                  struct err **err);
 
-/* Field 22 of /proc/PID/stat, clock ticks since boot; 0 and -1 when there is no such process or no /proc. Zombies count as gone when *ret_zombie is asked for. */
+/*
+ * Field 22 of /proc/PID/stat, clock ticks since boot. Returns 0, or -1 (and 0 ticks) when there is no such process or no
+ * /proc. *ret_zombie (may be NULL) says that it has ended and only waits to be reaped: to most callers it is gone.
+ */
 int proc_start_time(pid_t pid, uint64_t *ret_ticks, bool *ret_zombie);
 
-/* Absolute path of an executable: `name` with a slash as it is, else through PATH-like `path`. NULL if there is none. */
+/*
+ * Path of an executable, caller frees: `name` with a slash as it is, else in the absolute directories of the PATH-like
+ * `path` (may be NULL). NULL if there is none.
+ */
 char *proc_find(const char *name, const char *path);
 
 /*
@@ -44,7 +53,10 @@ char *proc_find(const char *name, const char *path);
  */
 int proc_sibling(const char *name, char **ret, struct err **err);
 
-/* Send through a pidfd where the kernel has one, after the start time agreed (0: not compared). -1 with errno, ESRCH when gone or reused. */
+/*
+ * Send through a pidfd where the kernel has one, after the start time agreed (0: not compared). -1 with errno, ESRCH when
+ * gone, a zombie (if compared) or reused.
+ */
 int proc_kill(pid_t pid, uint64_t start_time, int sig);
 
 #endif
