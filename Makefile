@@ -43,7 +43,7 @@ ALL_CFLAGS   = -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -fPIE -fstack-prot
                $(CFLAGS)
 SAN_FLAGS    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -U_FORTIFY_SOURCE
 ALL_LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed -pthread \
-               $(if $(SANITIZE),-fsanitize=address,undefined) $(LDFLAGS)
+               $(if $(SANITIZE),$(SAN_FLAGS)) $(LDFLAGS)
 ALL_LIBS     = -lyajl -ldl
 
 LIB      := $(BUILD)/libudocker.a

@@ -17,7 +17,7 @@ struct err {
 };
 
 /* The formatted text with control characters escaped, then ": " and `tail` unless that is NULL. */
-static char *format_text(const char *tail, const char *fmt, va_list ap)
+static PRINTF_LIKE(2, 0) char *format_text(const char *tail, const char *fmt, va_list ap)
 {
 	auto_str raw = STR_INIT;
 	struct str out = STR_INIT;

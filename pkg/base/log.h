@@ -8,7 +8,14 @@
 
 #include "pkg/base/base.h"
 
-enum log_level { LOG_LEVEL_ERROR = 0, LOG_LEVEL_MSG = 1, LOG_LEVEL_WARNING = 2, LOG_LEVEL_INFO = 3, LOG_LEVEL_VERBOSE = 4, LOG_LEVEL_DEBUG = 5 };
+enum log_level {
+	LOG_LEVEL_ERROR = 0,
+	LOG_LEVEL_MSG = 1,
+	LOG_LEVEL_WARNING = 2,
+	LOG_LEVEL_INFO = 3,
+	LOG_LEVEL_VERBOSE = 4,
+	LOG_LEVEL_DEBUG = 5
+};
 enum log_format { LOG_TEXT, LOG_JSON };
 
 void log_set_level(int level);
@@ -16,12 +23,18 @@ int log_level(void);
 /* "udocker-image: warning: …" by default; LOG_STYLE_WRAPPER prints "Warning: …" as 1.3.x. program is kept, not copied. */
 enum log_style { LOG_STYLE_PROGRAM, LOG_STYLE_WRAPPER };
 void log_set_style(enum log_style style, const char *program);
-/* Also write to this descriptor (owned from now on), as runc's --log: text time="…" level=… msg="…", or JSON objects. */
+/*
+ * Also write to this descriptor (owned from now on), as runc's --log: text time="…" level=… msg="…", or JSON objects. It
+ * gets errors, warnings and info, and more when the level asks for more. As with runc, stderr then has errors alone.
+ */
 void log_set_file(int fd, enum log_format format);
-/* Without a log file, errors on stderr in runc's form (runc's --log-format json). */
+/* Without a log file, messages on stderr as JSON objects (runc's --log-format json). LOG_TEXT: the form of the style. */
 void log_set_stderr_format(enum log_format format);
+/* Called around each message on stderr, so that it does not land inside what is drawn there (progress). NULL: nothing. */
+void log_set_guard(void (*hide)(void), void (*show)(void));
 
-/* Text from outside is to be quoted '…'; control characters are escaped here. A newline is added. */
+/* Text from outside is to be quoted '…'; control characters are escaped here. A newline is added. One message
+   is one write(2): processes share stderr. errno is kept. Thread-safe. */
 void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -5,10 +5,10 @@
 
 #include "pkg/base/base.h"
 
-/* a + "/" + b with exactly one slash between; an absolute b is put below a as well. */
+/* a + "/" + b with exactly one slash between; an absolute b is put below a as well. An empty a gives a relative path. */
 char *path_join(const char *a, const char *b);
 
-/* Without empty, "." and ".." components ("/.." is "/"); "" becomes "."; keeps absolute or relative. */
+/* Without empty, "." and ".." components ("/.." is "/"); "" becomes "."; keeps absolute or relative, and with it the ".." in front of a relative path. */
 char *path_clean(const char *path);
 
 /* The last component (inside path), "" for "/" or a trailing slash. */

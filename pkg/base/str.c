@@ -91,37 +91,44 @@ int str_vaddf(struct str *s, const char *fmt, va_list ap)
 	return n;
 }
 
-/*
- * Bytes of the printable UTF-8 sequence at p, 0 if there is none: not ASCII, not a C1 control (terminals
- * act on them), no surrogate, nothing over-long, nothing beyond U+10FFFF.
- */
-static size_t utf8_sequence(const unsigned char *p)
+/* The length that the first byte announces, 0 if none; *lo and *hi bound the second byte (RFC 3629, section 4). */
+static size_t utf8_lead(unsigned char c, unsigned char *lo, unsigned char *hi)
 {
-	unsigned char lo = 0x80, hi = 0xbf;
-	size_t n;
+	*lo = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+	*hi = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+	if (c < 0x80)
+		return c != 0;
+	if (c >= 0xc2 && c <= 0xdf)
+		return 2;
+	if (c >= 0xe0 && c <= 0xef)
+		return 3;
+	return c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+}
 
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		n = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		n = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	if (p[0] == 0xc2 || p[0] == 0xe0)
-		lo = 0xa0;
-	else if (p[0] == 0xed)
-		hi = 0x9f;
-	else if (p[0] == 0xf0)
-		lo = 0x90;
-	else if (p[0] == 0xf4)
-		hi = 0x8f;
-	if (p[1] < lo || p[1] > hi)
+size_t str_utf8_len(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	unsigned char lo, hi;
+	size_t n = utf8_lead(u[0], &lo, &hi);
+
+	if (n < 2)
+		return n;
+	if (u[1] < lo || u[1] > hi)
 		return 0;
 	for (size_t i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
+		if ((u[i] & 0xc0) != 0x80)
 			return 0;
 	return n;
+}
+
+/* The length of the character at p if a terminal can be shown it: no control, C1 (U+0080 to U+009F) included. */
+static size_t printable_len(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	if (u[0] < 0x20 || u[0] == 0x7f || (u[0] == 0xc2 && u[1] < 0xa0))
+		return 0;
+	return str_utf8_len(p);
 }
 
 /* One byte that cannot stand as it is. */
@@ -139,25 +146,18 @@ static void add_escape(struct str *s, unsigned char c)
 
 int str_add_escaped(struct str *s, const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	const char *p = text;
 	size_t before = s->len;
 
-	if (!*p)
-		return str_add_mem(s, "", 0);
 	while (*p && !s->overflow) {
-		size_t n = 0;
+		size_t n = 0, len;
 
-		while (p[n]) {
-			size_t len = p[n] >= 0x20 && p[n] < 0x7f ? 1 : utf8_sequence(p + n);
-
-			if (!len)
-				break;
+		while ((len = printable_len(p + n)))
 			n += len;
-		}
 		(void)str_add_mem(s, p, n); /* the overflow mark is looked at below */
 		p += n;
 		if (*p)
-			add_escape(s, *p++);
+			add_escape(s, (unsigned char)*p++);
 	}
 	if (!s->overflow)
 		return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Growing strings with a ceiling. An append that would pass the ceiling adds nothing and marks the
- * string as overflowed, which the caller asks for once at the end.
+ * string as overflowed, which the caller asks for once at the end. The mark stays until str_free().
  */
 #ifndef UDOCKER_STR_H
 #define UDOCKER_STR_H
@@ -11,15 +11,15 @@
 #include "pkg/base/base.h"
 
 struct str {
-	char *data;  /* NUL-terminated; NULL while empty and never grown */
+	char *data; /* NUL-terminated; NULL while empty and never grown */
 	size_t len;
 	size_t cap;
-	size_t max;  /* ceiling in bytes, without the NUL; 0 is STR_DEFAULT_MAX */
+	size_t max; /* ceiling in bytes, without the NUL; 0 is STR_DEFAULT_MAX */
 	bool overflow;
 };
 
 #define STR_DEFAULT_MAX ((size_t)64 << 20)
-#define STR_INIT        ((struct str){ 0 })
+#define STR_INIT ((struct str){ 0 })
 #define STR_INIT_MAX(n) ((struct str){ .max = (n) })
 
 /* Each returns 0, or -1 when the ceiling was hit (now or before). */
@@ -27,11 +27,14 @@ int str_add(struct str *s, const char *text);
 int str_add_mem(struct str *s, const void *p, size_t n);
 int str_add_char(struct str *s, char c);
 int str_addf(struct str *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
-int str_vaddf(struct str *s, const char *fmt, va_list ap);
+int str_vaddf(struct str *s, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 int str_add_repeat(struct str *s, char c, size_t n);
 
 /* Text from outside for people: control characters and invalid UTF-8 bytes become \n, \t, \xNN. */
 int str_add_escaped(struct str *s, const char *text);
+
+/* Bytes of the UTF-8 character at p: 1 for ASCII, 0 at the NUL and where the bytes are not valid UTF-8. */
+size_t str_utf8_len(const char *p);
 
 /* Cut back to n bytes, or to nothing; storage is kept. */
 void str_truncate(struct str *s, size_t n);
