@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-#include "pkg/archive/decoders.h"
+#include "pkg/archive/codecs.h"
 #include "pkg/archive/pipeline.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
@@ -44,13 +44,13 @@ static const struct {
 	const char *name;
 	size_t n;
 	unsigned char magic[6];
-	decoder_fn *decode;
+	codec_fn *decode;
 } kinds[] = {
 	[INFLATE_PLAIN] = { .name = "none" },
-	[INFLATE_GZIP] = { "gzip", 2, { 0x1f, 0x8b }, decoder_gzip },
-	[INFLATE_ZSTD] = { "zstd", 4, { 0x28, 0xb5, 0x2f, 0xfd }, decoder_zstd },
-	[INFLATE_XZ] = { "xz", 6, { 0xfd, '7', 'z', 'X', 'Z', 0 }, decoder_xz },
-	[INFLATE_BZIP2] = { "bzip2", 3, { 'B', 'Z', 'h' }, decoder_bzip2 },
+	[INFLATE_GZIP] = { "gzip", 2, { 0x1f, 0x8b }, codec_gzip },
+	[INFLATE_ZSTD] = { "zstd", 4, { 0x28, 0xb5, 0x2f, 0xfd }, codec_zstd },
+	[INFLATE_XZ] = { "xz", 6, { 0xfd, '7', 'z', 'X', 'Z', 0 }, codec_xz },
+	[INFLATE_BZIP2] = { "bzip2", 3, { 'B', 'Z', 'h' }, codec_bzip2 },
 };
 
 const char *inflate_kind_name(enum inflate_kind kind)

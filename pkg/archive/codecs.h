@@ -3,8 +3,8 @@
  * The decompressors behind inflate.h, private to this room. A decoder runs in the thread of inflate.c and works between the two
  * ends of a `struct flow`: it asks for input and for room, and says what it used and wrote.
  */
-#ifndef UDOCKER_DECODERS_H
-#define UDOCKER_DECODERS_H
+#ifndef UDOCKER_CODECS_H
+#define UDOCKER_CODECS_H
 
 #include <sys/types.h>
 
@@ -30,9 +30,9 @@ int flow_wrote(struct flow *f, size_t n, struct err **err);
 /* n bytes of the input are used. */
 void flow_used(struct flow *f, size_t n);
 
-/* ---- implemented by decoders.c ---- */
+/* ---- implemented by codecs.c ---- */
 /* Decode to the end of the compressed data, which begins with the unread input. What follows it may be left unread. */
-typedef int decoder_fn(struct flow *f, struct err **err);
-decoder_fn decoder_gzip, decoder_zstd, decoder_xz, decoder_bzip2;
+typedef int codec_fn(struct flow *f, struct err **err);
+codec_fn codec_gzip, codec_zstd, codec_xz, codec_bzip2;
 
 #endif

@@ -3,7 +3,7 @@
  * gzip by ISA-L or zlib, zstd by libzstd, xz and bzip2 by libarchive's raw format. Each library is opened when the first stream
  * that needs it comes by.
  */
-#include "pkg/archive/decoders.h"
+#include "pkg/archive/codecs.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -223,7 +223,7 @@ static int decode_zlib(struct flow *f, struct err **err)
 	return r;
 }
 
-int decoder_gzip(struct flow *f, struct err **err)
+int codec_gzip(struct flow *f, struct err **err)
 {
 #if HAVE_ISAL
 	if (!host_env("UDOCKER_TEST_NO_ISAL") && need(&isal_library, NULL) >= 0) {
@@ -279,7 +279,7 @@ static int zstd_frames(struct flow *f, ZSTD_DCtx *z, struct err **err)
 	}
 }
 
-int decoder_zstd(struct flow *f, struct err **err)
+int codec_zstd(struct flow *f, struct err **err)
 {
 	ZSTD_DCtx *z;
 	int r;
@@ -397,12 +397,12 @@ static int decode_raw(struct flow *f, bool xz, struct err **err)
 	return r;
 }
 
-int decoder_xz(struct flow *f, struct err **err)
+int codec_xz(struct flow *f, struct err **err)
 {
 	return decode_raw(f, true, err);
 }
 
-int decoder_bzip2(struct flow *f, struct err **err)
+int codec_bzip2(struct flow *f, struct err **err)
 {
 	return decode_raw(f, false, err);
 }
