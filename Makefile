@@ -78,8 +78,10 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	$(AR) rcsD $@ $^
 
+cmd_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/$(1)/*.c))
+
 # A program: every file of its folder under cmd/, and the library.
-$(patsubst %,$(BUILD)/bin/%,$(HAVE_CMD)): $(BUILD)/bin/%: $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard cmd/$$*/*.c)) $(LIB)
+$(patsubst %,$(BUILD)/bin/%,$(HAVE_CMD)): $(BUILD)/bin/%: $$(call cmd_objects,$$*) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(ALL_LIBS)
 
@@ -162,7 +164,7 @@ demo: ## install what is needed, build, and run a container with every engine th
 	tests/demo $(abspath $(BUILD))
 
 bench: all tools ## measure, beside the engines alone and other tools
-	tests/bench/run $(abspath $(BUILD))
+	tests/bench/run $(abspath $(BUILD)) $(BENCH_ROUNDS)
 
 deps: ## install the packages of the build and the tests (as root or through sudo)
 	tests/deps check
@@ -210,7 +212,7 @@ lint-headers:
 	@echo "lint-headers: every header compiles alone"
 
 lint-shell:
-	shellcheck -x tests/run tests/run-unit tests/deps tests/demo tests/tools/mkimage tests/tools/mkrootfs tests/lint/check-startup .ci/run tests/helpers.bash tests/*.bats tests/bench/run
+	shellcheck -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/mkimage tests/tools/mkrootfs tests/lint/check-startup .ci/run tests/helpers.bash tests/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]

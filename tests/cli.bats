@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# bats: also as root
+# What is common to the four programs: help, versions, usage errors, verbosity, the choice of the store.
+
+load helpers
+
+@test "every program has --help and --version on stdout, status 0" {
+  local p
+  for p in udocker udocker-image udocker-bundle udocker-runtime; do
+    ok "$p" --help
+    assert_contains "Usage: $p"
+    assert_no_stderr
+    ok "$p" --version
+    assert_matches '[0-9]+\.[0-9]+'
+  done
+}
+
+@test "every command has --help" {
+  local p c
+  for p in udocker udocker-image udocker-bundle udocker-runtime; do
+    for c in $("$p" --help | awk '/^Commands:/{p=1;next} p&&/^  [a-z]/{print $1}'); do
+      ok "$p" "$c" --help
+      assert_contains "$p $c"
+      assert_no_stderr
+    done
+  done
+}
+
+@test "a wrong command line is one line and status 2, in udocker and udocker-runtime 1" {
+  fails 2 udocker-image no-such-command
+  assert_one_error_line
+  fails 2 udocker-image ls --no-such-option
+  assert_one_error_line
+  fails 2 udocker-bundle rm
+  assert_one_error_line
+  fails 1 udocker no-such-command
+  assert_one_error_line
+  assert_stderr_contains "Error: "
+  fails 1 udocker images --no-such-option
+  assert_one_error_line
+  assert_stderr_contains "Error: "
+  fails 1 udocker-runtime state
+  assert_one_error_line
+}
+
+@test "udocker without a word prints its help" {
+  ok udocker
+  assert_contains "Usage: udocker"
+}
+
+@test "version has the three lines of 1.3.x" {
+  ok udocker version
+  [ "$(printf '%s\n' "$output" | cut -d: -f1)" = $'version\ntarball\ntarball_release' ]
+  ok udocker --version
+  assert_contains "version: "
+}
+
+@test "reading commands do not create a store, and an absent one is empty" {
+  ok udocker images
+  ok udocker ps
+  ok udocker-image ls --format json
+  assert_output "[]"
+  ok udocker-bundle ls --format json
+  assert_output "[]"
+  refute_file "$STORE"
+}
+
+@test "the store is made on first write, for its owner alone" {
+  umask 000
+  busybox_image bb:1
+  [ "$(stat -c %a "$STORE")" = 700 ]
+}
+
+@test "--repo takes another store, which must be one" {
+  ok udocker mkrepo "$T/other"
+  fails 1 udocker mkrepo "$T/other"
+  assert_one_error_line
+  busybox_image bb:1
+  ok udocker --repo "$T/other" images
+  refute_contains bb:1
+  ok udocker images
+  assert_contains bb:1
+  fails 1 udocker --repo=/etc images
+  assert_one_error_line
+}
+
+@test "a missing HOME is said with what to do" {
+  unset UDOCKER_DIR
+  fails 1 env -u HOME -u UDOCKER_DIR HOME=/nonexistent/home udocker-image load -i "$(rootfs_tar)"
+  assert_one_error_line
+  HOME='' UDOCKER_DIR=$T/store ok udocker-image ls
+}
+
+@test "root must say that it means it" {
+  requires root
+  unset UDOCKER_ALLOW_ROOT
+  fails 1 udocker images
+  assert_one_error_line
+  assert_stderr_contains --allow-root
+  ok udocker --allow-root images
+  ok udocker-image ls
+}
+
+@test "quiet prints results alone, debug tells more, both on stderr" {
+  mkimage -n q:1 "$T/q.tar" "$(rootfs_tar)"
+  ok udocker-image -q load -i "$T/q.tar"
+  assert_output q:1
+  assert_no_stderr
+  ok udocker-image -D load -i "$T/q.tar"
+  assert_output q:1
+  [ -n "$stderr" ]
+}
+
+@test "a result that cannot be written is a failure" {
+  busybox_image bb:1
+  run --separate-stderr sh -c 'udocker-image ls >/dev/full'
+  [ "$status" -ne 0 ]
+  assert_one_error_line
+}
+
+@test "showconf shows every setting, and a variable overrides it" {
+  UDOCKER_TMP=/some/where ok udocker showconf
+  assert_contains "tmpdir = /some/where"
+  assert_contains "topdir = $STORE"
+}
+
+@test "the configuration of the working directory is not read" {
+  printf '[DEFAULT]\ntopdir = %s\n' "$T/evil" >u.conf
+  ok udocker showconf
+  assert_contains "topdir = $STORE"
+}
+
+@test "a configuration file is read, typed and checked" {
+  mkdir -p "$STORE"
+  printf '[DEFAULT]\nverbose_level = 4\nautoinstall = False\nno_such_key = 1\n' >"$STORE/udocker.conf"
+  ok udocker showconf
+  assert_contains "verbose_level = 4"
+  assert_contains "autoinstall = False"
+  assert_stderr_contains no_such_key
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Completions in the real shells.
+
+load helpers
+
+@test "bash completes commands, options and names" {
+  busybox_container c1
+  complete_bash() { # WORDS...: what bash offers for the last one
+    bash --norc -c '
+      source /usr/share/bash-completion/bash_completion
+      source "$1/root/usr/share/bash-completion/completions/$2"
+      shift
+      COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+      fn=$(complete -p "$1" | sed "s/.*-F \([^ ]*\).*/\1/")
+      "$fn" "$1" "${@: -1}" "${@: -2:1}"
+      printf "%s\n" "${COMPREPLY[@]}"' bash "$SUITE_SRC" "$@"
+  }
+  ok complete_bash udocker im
+  assert_contains images
+  ok complete_bash udocker run --vol
+  assert_contains --volume
+  ok complete_bash udocker-image load --
+  assert_contains --input
+  ok complete_bash udocker run c
+  assert_contains c1
+}
+
+@test "fish completes commands and options" {
+  requires fish
+  ok fish --no-config -c "source $SUITE_SRC/root/usr/share/fish/vendor_completions.d/udocker.fish; complete -C 'udocker im'"
+  assert_contains images
+  ok fish --no-config -c "source $SUITE_SRC/root/usr/share/fish/vendor_completions.d/udocker.fish; complete -C 'udocker run --vol'"
+  assert_contains --volume
+}
+
+@test "zsh loads the completion function and knows the commands" {
+  requires zsh
+  ok zsh -f -c "fpath=($SUITE_SRC/root/usr/share/zsh/site-functions \$fpath); autoload -U compinit; compinit -u -d $T/dump; autoload +X _udocker; print \${_comps[udocker]}; which _udocker"
+  assert_contains _udocker
+  assert_contains images
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Several processes on one store: two of each command at once, on the same names.
+
+load helpers
+
+setup() {
+  common_setup
+  mkimage -n same:1 image.tar "$(rootfs_tar)"
+}
+
+# both CMD...: two at once; their statuses in S1 and S2, their messages in err.1 and err.2.
+both() {
+  S1=0 S2=0
+  "$@" >out.1 2>err.1 &
+  local a=$!
+  "$@" >out.2 2>err.2 &
+  local b=$!
+  wait $a || S1=$?
+  wait $b || S2=$?
+}
+
+@test "two loads of the same image both succeed" {
+  local i
+  for i in {1..10}; do
+    both udocker-image load -q -i image.tar
+    [ $S1 -eq 0 ] && [ $S2 -eq 0 ] || fail "$(cat err.1 err.2)"
+    ok udocker-image verify same:1
+    ok udocker-image rm same:1
+    [ -z "$(ls -A "$STORE/layers")" ]
+  done
+  assert_store_clean
+}
+
+@test "two creates with the same name: one wins, the other says why, nothing is left" {
+  udocker-image load -q -i image.tar
+  local i
+  for i in {1..10}; do
+    both udocker-bundle create --name=c same:1
+    [ $((S1 + S2)) -eq 1 ] || fail "$S1 $S2: $(cat err.1 err.2)"
+    [ "$(cat err.1 err.2 | wc -l)" -eq 1 ]
+    [ "$(udocker-bundle ls -q | wc -l)" -eq 1 ]
+    ok udocker-bundle rm c
+  done
+  assert_store_clean
+}
+
+@test "two removals of the same container or image: gone, and at most one complains" {
+  local i
+  for i in {1..10}; do
+    udocker-image load -q -i image.tar
+    udocker-bundle create --name=c same:1 >/dev/null
+    both udocker-bundle rm c
+    [ $((S1 + S2)) -le 1 ] || fail "$(cat err.1 err.2)"
+    [ -z "$(ls -A "$STORE/containers")" ]
+    both udocker-image rm same:1
+    [ $((S1 + S2)) -le 1 ] || fail "$(cat err.1 err.2)"
+    [ -z "$(ls -A "$STORE/layers")" ] && [ -z "$(ls -A "$STORE/repos")" ]
+  done
+  assert_store_clean
+}
+
+@test "loading while another removes: the image is whole or not there" {
+  local i status
+  for i in {1..15}; do
+    udocker-image load -q -i image.tar >/dev/null
+    udocker-image rm same:1 2>/dev/null &
+    local a=$!
+    status=0
+    udocker-image load -q -i image.tar >/dev/null 2>err || status=$?
+    wait $a || true
+    [ $status -eq 0 ] || fail "$(cat err)"
+    if udocker-image ls -q | grep -qx same:1; then ok udocker-image verify same:1; fi
+  done
+}

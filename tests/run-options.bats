@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The options of `udocker run`, in every mode that works here where the engine has a part in them.
+
+load helpers
+
+setup() {
+  common_setup
+  busybox_container c1
+  MODES=$(working_modes)
+}
+
+each_mode() {
+  [ -n "$MODES" ] || skip "no engine works here"
+  local mode
+  for mode in $MODES; do
+    ok udocker setup --execmode="$mode" c1
+    "$@" "$mode"
+  done
+}
+
+@test "-v binds folders and files, and names them as 1.3.x does" {
+  mkdir host
+  echo content >host/file
+  check() {
+    ok udocker run --nobanner -v "$T/host:/mnt/data" c1 /bin/cat /mnt/data/file
+    assert_output content
+    ok udocker run --nobanner "--volume=$T/host/file:/etc/given" c1 /bin/cat /etc/given
+    assert_output content
+    ok udocker run --nobanner -v="$T/host" c1 /bin/cat "$T/host/file"
+    assert_output content
+    ok udocker run --nobanner -v "$T/host:/mnt/data" c1 /bin/sh -c 'echo back >/mnt/data/out'
+    [ "$(cat host/out)" = back ]
+    ok udocker run --nobanner -v "$T/host:/mnt/data:rw" -v "$T/host:/mnt/ro:ro" c1 /bin/cat /mnt/ro/file
+    assert_output content
+  }
+  each_mode check
+}
+
+@test "a volume that is not there, or relative, is an error before anything starts" {
+  fails 125 udocker run --nobanner -v /no/such:/x c1 /bin/true
+  assert_one_error_line
+  assert_stderr_contains /no/such
+  fails 125 udocker run --nobanner -v relative:/x c1 /bin/true
+  assert_one_error_line
+  fails 125 udocker run --nobanner -v /tmp:/ c1 /bin/true
+  assert_one_error_line
+}
+
+@test "the environment: --env over --env-file over the image's" {
+  printf '# a comment\nGREETING=file\nFROM_FILE=1\n' >"$T/envs"
+  check() {
+    ok udocker run --nobanner c1 /bin/sh -c 'echo $GREETING'
+    assert_output hello
+    ok udocker run --nobanner --env-file="$T/envs" c1 /bin/sh -c 'echo $GREETING $FROM_FILE'
+    assert_output "file 1"
+    ok udocker run --nobanner --env-file="$T/envs" -e GREETING=option --env=X=y=z c1 /bin/sh -c 'echo $GREETING $X'
+    assert_output "option y=z"
+  }
+  each_mode check
+}
+
+@test "the host's environment stays outside, but for --hostenv and -e NAME" {
+  export HOST_ONLY=secret
+  check() {
+    ok udocker run --nobanner c1 /bin/env
+    refute_contains HOST_ONLY
+    refute_contains PROOT_
+    refute_contains UDOCKER_
+    assert_contains "container_uuid=$ID"
+    ok udocker run --nobanner --hostenv c1 /bin/sh -c 'echo $HOST_ONLY'
+    assert_output secret
+    ok udocker run --nobanner -e HOST_ONLY c1 /bin/sh -c 'echo $HOST_ONLY'
+    assert_output secret
+  }
+  each_mode check
+}
+
+@test "-u takes names, numbers and groups" {
+  check() {
+    ok udocker run --nobanner c1 /bin/id -u
+    assert_output 0
+    ok udocker run --nobanner -u user c1 /bin/sh -c 'id -u; id -g; echo $HOME'
+    assert_output $'1000\n1000\n/home/user'
+    ok udocker run --nobanner --user=1000:50 c1 /bin/sh -c 'id -u; id -g'
+    assert_output $'1000\n50'
+    ok udocker run --nobanner -u 4321:8765 c1 /bin/sh -c 'id -u; id -g'
+    assert_output $'4321\n8765'
+    fails 125 udocker run --nobanner -u nobody-here-by-that-name --containerauth c1 /bin/true
+    assert_one_error_line
+  }
+  each_mode check
+}
+
+@test "-w sets the working directory; one that is missing is an error" {
+  check() {
+    ok udocker run --nobanner -w /usr/bin c1 /bin/pwd
+    assert_output /usr/bin
+    ok udocker run --nobanner --workdir=/etc c1 /bin/pwd
+    assert_output /etc
+    fails 125 udocker run --nobanner -w /no/such c1 /bin/true
+    assert_one_error_line
+  }
+  each_mode check
+}
+
+@test "an image's working directory and user are honoured" {
+  busybox_image meta:1 '{"User":"user","WorkingDir":"/var","Cmd":["/bin/sh","-c","id -u; pwd"],"Env":["PATH=/bin"]}'
+  ok udocker run --nobanner meta:1
+  assert_output $'1000\n/var'
+  ok udocker run --nobanner --nometa --name=nometa meta:1 /bin/sh -c 'id -u; pwd'
+  assert_output $'0\n/root'
+}
+
+@test "--bindhome shows the host's home" {
+  echo mine >"$HOME/in-home"
+  check() {
+    ok udocker run --nobanner --bindhome c1 /bin/sh -c 'cat "$HOME/in-home"; pwd'
+    assert_output "mine
+$HOME"
+  }
+  each_mode check
+}
+
+@test "--hostauth shows the host's users" {
+  check() {
+    ok udocker run --nobanner --hostauth c1 /bin/cat /etc/passwd
+    assert_contains "$(head -n 1 /etc/passwd)"
+    ok udocker run --nobanner c1 /bin/grep -c '^user:' /etc/passwd
+    assert_output 1
+  }
+  each_mode check
+}
+
+@test "--nosysdirs hides the host's devices and files" {
+  ok udocker setup --execmode=P1 c1
+  ok udocker run --nobanner c1 /bin/sh -c '[ -c /dev/null ] && [ -d /proc/self ] && echo seen'
+  assert_output seen
+  ok udocker run --nobanner --nosysdirs c1 /bin/sh -c '[ -e /proc/self ] || echo hidden'
+  assert_output hidden
+}
+
+@test "the container's files can be bound again and --novol takes a bind away" {
+  mkdir host
+  fails 1 udocker run --nobanner -v "$T/host:/mnt" --novol="$T/host" c1 /bin/test -e /mnt/x
+  ok udocker run --nobanner -v "$T/host:/mnt" c1 /bin/sh -c 'touch /mnt/x'
+  [ -e host/x ]
+}
+
+@test "what docker users type by habit is accepted" {
+  ok udocker run --nobanner -i -a c1 /bin/echo fine
+  assert_output fine
+}
+
+@test "an unknown option names the nearest one; nothing is run" {
+  fails 1 udocker run --volum=/a:/b c1 /bin/echo no
+  assert_one_error_line
+  assert_stderr_contains "--volume"
+  assert_output ""
+}

@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# bats: also as root
+# `udocker run`: which container runs, what its program gets, what comes back; in every mode that works here.
+
+load helpers
+
+setup() {
+  common_setup
+  busybox_container c1
+  MODES=$(working_modes)
+}
+
+# each CMD...: run a test function in every mode that works here.
+each_mode() {
+  [ -n "$MODES" ] || skip "no engine works here"
+  local mode
+  for mode in $MODES; do
+    ok udocker setup --execmode="$mode" c1
+    "$@" "$mode"
+  done
+}
+
+@test "a command's output and exit status come back, in every mode" {
+  check() {
+    ok udocker run --nobanner c1 /bin/echo "in $1"
+    assert_output "in $1"
+    assert_no_stderr
+    fails 7 udocker run --nobanner c1 /bin/sh -c 'echo out; echo err >&2; exit 7'
+    assert_output out
+    assert_stderr err
+  }
+  each_mode check
+}
+
+@test "a program that dies of a signal gives 128 + its number, in every mode" {
+  check() {
+    fails 143 udocker run --nobanner c1 /bin/sh -c 'kill -TERM $$'
+    fails 137 udocker run --nobanner c1 /bin/sh -c 'kill -KILL $$'
+  }
+  each_mode check
+}
+
+@test "arguments arrive exactly, the empty ones too" {
+  cp "$SUITE_TOOLS/payload" "$STORE/containers/c1/ROOT/bin/payload"
+  check() {
+    ok udocker run --nobanner c1 payload args '' 'a b' '' '-x' '--' '*' $'tab\there'
+    assert_output "$(printf '[]\n[a b]\n[]\n[-x]\n[--]\n[*]\n[tab\there]')"
+  }
+  each_mode check
+}
+
+@test "standard input is passed through to its end" {
+  check() {
+    run --separate-stderr udocker run --nobanner c1 /bin/sh -c 'wc -c; exit 3' < <(head -c 100000 /dev/zero)
+    [ "$status" -eq 3 ]
+    assert_output 100000
+  }
+  each_mode check
+}
+
+@test "the program sees the container's files and not the host's" {
+  echo guest >"$STORE/containers/c1/ROOT/etc/only-here"
+  check() {
+    ok udocker run --nobanner c1 /bin/cat /etc/only-here
+    assert_output guest
+    fails 1 udocker run --nobanner c1 /bin/cat "$STORE/containers/c1/ROOT/etc/only-here"
+    ok udocker run --nobanner c1 /bin/sh -c 'echo new >/root/made; cat /root/made'
+    assert_output new
+    [ "$(cat "$STORE/containers/c1/ROOT/root/made")" = new ]
+    rm "$STORE/containers/c1/ROOT/root/made"
+  }
+  each_mode check
+}
+
+@test "a command that is not there is 127, one that is not executable 126" {
+  check() {
+    fails 127 udocker run --nobanner c1 no-such-command
+    assert_stderr_contains no-such-command
+    assert_one_error_line
+    fails 126 udocker run --nobanner c1 /etc/passwd
+    assert_stderr_contains /etc/passwd
+    assert_one_error_line
+  }
+  each_mode check
+}
+
+@test "without a command the image's own is run" {
+  busybox_image own:1 '{"Entrypoint":["/bin/echo","from"],"Cmd":["image"],"Env":["PATH=/bin"]}'
+  ok udocker run --nobanner own:1
+  assert_output "from image"
+  ok udocker run --nobanner own:1 typed words
+  assert_output "from typed words"
+  ok udocker run --nobanner --entrypoint=/bin/basename own:1 /a/b
+  assert_output b
+}
+
+@test "an image's name makes a container that stays; --rm removes it" {
+  ok udocker run --nobanner --name=made bb:1 /bin/true
+  ok udocker run --nobanner made /bin/echo again
+  assert_output again
+  before=$(ls "$STORE/containers")
+  ok udocker run --nobanner --rm bb:1 /bin/echo gone
+  assert_output gone
+  [ "$(ls "$STORE/containers")" = "$before" ]
+  fails 9 udocker run --nobanner --rm bb:1 /bin/sh -c 'exit 9'
+  [ "$(ls "$STORE/containers")" = "$before" ]
+}
+
+@test "--rm leaves a container alone that was there before" {
+  ok udocker run --nobanner --rm c1 /bin/true
+  ok udocker run --nobanner c1 /bin/true
+}
+
+@test "--rm removes its container also when nothing could be started" {
+  before=$(ls "$STORE/containers")
+  fails 127 udocker run --nobanner --rm bb:1 no-such-command
+  [ "$(ls "$STORE/containers")" = "$before" ]
+  fails 125 udocker run --nobanner --rm -v /no/such/path:/x bb:1 /bin/true
+  [ "$(ls "$STORE/containers")" = "$before" ]
+}
+
+@test "--name of a new container must be free, and --pull=reuse takes the old one" {
+  fails 125 udocker run --nobanner --name=c1 bb:1 /bin/true
+  assert_stderr_contains c1
+  ok udocker run --nobanner --name=c1 --pull=reuse bb:1 /bin/echo reused
+  assert_output reused
+  [ "$(find "$STORE/containers" -mindepth 1 -maxdepth 1 -type d | wc -l)" -eq 1 ]
+}
+
+@test "an unknown image or container is said in one line, status 125" {
+  fails 125 udocker run no/such:image /bin/true
+  assert_one_error_line
+  assert_stderr_contains no/such:image
+}
+
+@test "a unique beginning of the id will do" {
+  ok udocker run --nobanner "${ID:0:8}" /bin/echo yes
+  assert_output yes
+}
+
+@test "the banner is that of udocker 1.3.x" {
+  ok udocker run c1 /bin/true
+  assert_contains " * $(printf '%*s' 14 '') STARTING $ID"
+  assert_contains " executing: true"
+  [ "$(printf '%s\n' "$output" | wc -l)" -eq 7 ]
+  ok udocker -q run c1 /bin/true
+  assert_output ""
+}
+
+@test "the same container runs many times at once" {
+  check() {
+    local i pids=()
+    for i in 1 2 3 4 5 6 7 8; do
+      udocker run --nobanner c1 /bin/sh -c "sleep 0.2; echo $i" >"$T/out.$i" &
+      pids+=($!)
+    done
+    for i in "${pids[@]}"; do wait "$i"; done
+    for i in 1 2 3 4 5 6 7 8; do [ "$(cat "$T/out.$i")" = "$i" ] || fail "run $i"; done
+  }
+  each_mode check
+}
+
+@test "a run leaves no state, no process and nothing in the container's folder behind" {
+  check() {
+    ls -A "$STORE/containers/c1/" >"$T/before"
+    ok udocker run --nobanner c1 /bin/sh -c '(sleep 300 &) ; exit 0'
+    ls -A "$STORE/containers/c1/" >"$T/after"
+    diff <(grep -vx .mountpoints "$T/before") <(grep -vx .mountpoints "$T/after")
+    ok udocker-runtime list -q
+    assert_output ""
+    wait_until 5 sh -c '! pgrep -u "$(id -u)" -f "^sleep 300$"' || fail "a process is left in mode $1"
+  }
+  each_mode check
+}
+
+@test "inherited descriptors reach the program" {
+  cp "$SUITE_TOOLS/payload" "$STORE/containers/c1/ROOT/bin/payload"
+  echo through >"$T/file"
+  check() {
+    exec 7<"$T/file"
+    ok udocker run --nobanner c1 /bin/sh -c 'cat <&7'
+    exec 7<&-
+    assert_output through
+  }
+  each_mode check
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# udocker setup: the execution mode, shown and set.
+
+load helpers
+
+setup() {
+  common_setup
+  busybox_container c1
+}
+
+@test "without options the mode is shown, P1 by default" {
+  ok udocker setup c1
+  assert_output "execmode: P1
+nvidiamode: False"
+}
+
+@test "a mode that is set is stored as 1.3.x does" {
+  local mode
+  for mode in P2 R1 P1; do
+    ok udocker setup --execmode=$mode c1
+    assert_output ""
+    [ "$(cat "$STORE/containers/$ID/execmode")" = $mode ]
+    [ "$(cat "$STORE/containers/$ID/root.path")" = "$STORE/containers/$ID/ROOT" ]
+    ok udocker setup c1
+    assert_contains "execmode: $mode"
+  done
+}
+
+@test "create takes a mode as well" {
+  ok udocker-bundle create --execmode=P2 bb:1
+  [ "$(cat "$STORE/containers/$output/execmode")" = P2 ]
+}
+
+@test "a word that is no mode is an error, and the mode stays" {
+  fails 1 udocker setup --execmode=X9 c1
+  assert_one_error_line
+  ok udocker setup c1
+  assert_contains "execmode: P1"
+}
+
+@test "the mode decides the engine, and what stands before it in the order wins" {
+  ok udocker setup --execmode=P2 c1
+  ok udocker-runtime run --dry-run -b "$BUNDLE" x1
+  assert_contains P2
+  ok udocker-runtime --execmode=P1 run --dry-run -b "$BUNDLE" x1
+  assert_contains "P1"
+  refute_contains "P2"
+  UDOCKER_DEFAULT_EXECUTION_MODE=P1 ok udocker-runtime run --dry-run -b "$BUNDLE" x1
+  assert_contains P2
+  rm "$BUNDLE/execmode"
+  UDOCKER_DEFAULT_EXECUTION_MODE=P2 ok udocker-runtime run --dry-run -b "$BUNDLE" x1
+  assert_contains P2
+  jq '.annotations["org.udocker.execmode"] = "P2"' "$BUNDLE/config.json" >"$T/c.json"
+  ok udocker-runtime run --dry-run -b "$BUNDLE" --config "$T/c.json" x1
+  assert_contains P2
+  assert_contains org.udocker.execmode
+}
+
+@test "a default mode that is no mode ends run with a clear line" {
+  UDOCKER_DEFAULT_EXECUTION_MODE=Z1 fails 125 udocker run --nobanner c1 /bin/true
+  assert_one_error_line
+  assert_stderr_contains Z1
+}
