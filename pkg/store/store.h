@@ -13,6 +13,7 @@ struct err;
 enum store_mode {
 	STORE_READ, /* never creates anything; a store that does not exist is an empty one (descriptors -1) */
 	STORE_WRITE, /* creates the tree (0700) on first use; ERR_DENIED when it cannot be written or belongs to another user */
+	STORE_UPDATE, /* as STORE_WRITE, but a store that does not exist stays so: for rm, rename, protect */
 };
 
 struct store {
@@ -20,9 +21,10 @@ struct store {
 	char *repos, *layers, *containers;
 	int top_fd; /* O_DIRECTORY descriptors; -1 in a store that does not exist */
 	int repos_fd, layers_fd, containers_fd;
-	int lock_fd; /* .lock, shared: held from open to close in STORE_WRITE */
+	int lock_fd; /* .lock, shared: held from open to close by writers; -1 when refused */
 	bool exists;
 	bool writable;
+	bool cleaned; /* temporary files of dead writers in layers/ were looked for */
 };
 
 /* Paths come from conf (CONF_TOPDIR, CONF_REPOSDIR …). Caller closes with store_close(). */

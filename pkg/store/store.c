@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store as a place: opening and creating the tree, its lock, and the staging directories from which finished work is renamed
+ * into place. What the folders hold is known to images.c, layers.c and containers.c.
+ */
+#include "pkg/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pkg/base/err.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/id.h"
+#include "pkg/base/lock.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/base/sig.h"
+#include "pkg/base/strv.h"
+#include "pkg/base/time.h"
+#include "pkg/conf/conf.h"
+
+#define STAGE_DIR ".stage"
+#define STAGE_PREFIX ".stage-" /* below containers/ where that is another file system */
+#define STAGE_ID_LEN 16
+#define STAGE_MAX_AGE (24 * 3600)
+#define LOCK_FILE ".lock"
+#define LOCK_PAUSE_NS (20 * 1000 * 1000)
+
+/* bin and lib must be there for 1.3.x to take a directory for a repository; doc is made with them. */
+static const enum conf_key tree_keys[] = { CONF_TOPDIR, CONF_REPOSDIR, CONF_LAYERSDIR, CONF_CONTAINERSDIR,
+	CONF_BINDIR, CONF_LIBDIR, CONF_DOCDIR };
+static const char *const tree_names[] = { "repos", "layers", "containers", "bin", "lib", "doc" };
+
+/* mkdir -p by path: the user's own path, whose links are his. New directories are the caller's alone. */
+static int make_dirs(const char *path, struct err **err)
+{
+	autofree char *copy = path_clean(path);
+	struct stat st;
+	char *slash = copy;
+
+	for (;;) {
+		slash = strchr(slash + 1, '/');
+		if (slash)
+			*slash = '\0';
+		if (mkdir(copy, slash ? 0777 : 0700) < 0) {
+			int e = errno;
+
+			/* EACCES and EROFS come before EEXIST on some file systems: what counts is that it is there. */
+			if (stat(copy, &st) < 0)
+				return err_sys(err, e, "create %s", copy);
+			if (!S_ISDIR(st.st_mode))
+				return err_make(err, ERR_EXISTS, "%s is in the way: not a directory", copy);
+		}
+		if (!slash)
+			return 0;
+		*slash = '/';
+	}
+}
+
+/* 1 and a descriptor, 0 when it does not exist. */
+static int open_dir(const char *path, int *ret_fd, struct err **err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_sys(err, errno, "open %s", path);
+	}
+	*ret_fd = fd;
+	return 1;
+}
+
+static int check_writable(struct store *s, const char *path, int fd, struct err **err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, errno, "look at %s", path);
+	if (st.st_uid != geteuid()) {
+		err_make(err, ERR_DENIED, "store %s belongs to another user (uid %u)", s->top,
+			(unsigned)st.st_uid);
+		return err_hint(err, "choose a store of your own with --repo DIR or UDOCKER_DIR");
+	}
+	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0) {
+		err_make(err, ERR_DENIED, "store %s cannot be written: %s", s->top, strerror(errno));
+		return err_hint(err, "choose another store with --repo DIR or UDOCKER_DIR");
+	}
+	return 0;
+}
+
+static int open_parts(struct store *s, struct err **err)
+{
+	if (open_dir(s->repos, &s->repos_fd, err) < 0 || open_dir(s->layers, &s->layers_fd, err) < 0 ||
+		open_dir(s->containers, &s->containers_fd, err) < 0)
+		return -1;
+	return 0;
+}
+
+static int prepare_write(struct store *s, enum store_mode mode, struct err **err)
+{
+	struct lock lock = LOCK_INIT;
+	int r;
+
+	if (mode == STORE_UPDATE) {
+		r = open_dir(s->top, &s->top_fd, err);
+		if (r <= 0)
+			return r;
+		if (check_writable(s, s->top, s->top_fd, err) < 0)
+			return -1;
+	}
+	/* The top first: what belongs to somebody else is not to be filled. */
+	for (size_t i = 0; i < ARRAY_LEN(tree_keys); i++) {
+		if (s->top_fd >= 0 && i == 0)
+			continue;
+		if (make_dirs(conf_str(tree_keys[i]), err) < 0)
+			return err_add(err, "store %s", s->top);
+		if (i == 0 && (open_dir(s->top, &s->top_fd, err) < 0 ||
+				      check_writable(s, s->top, s->top_fd, err) < 0))
+			return -1;
+	}
+	if (lock_take(&lock, s->top_fd, LOCK_FILE, LOCK_SHARED, err) < 0)
+		return err_add(err, "store %s", s->top);
+	s->lock_fd = lock.fd;
+	return 1;
+}
+
+int store_open(enum store_mode mode, struct store **ret, struct err **err)
+{
+	auto_store *s = xcalloc(1, sizeof(*s));
+	const char *top = conf_str(CONF_TOPDIR);
+	int r;
+
+	s->top_fd = s->repos_fd = s->layers_fd = s->containers_fd = s->lock_fd = -1;
+	if (!*top) {
+		err_make(err, ERR_NOT_FOUND, "no home directory to keep the store in: HOME is not set");
+		return err_hint(err, "set UDOCKER_DIR or use --repo DIR");
+	}
+	s->top = path_clean(top);
+	s->repos = path_clean(conf_str(CONF_REPOSDIR));
+	s->layers = path_clean(conf_str(CONF_LAYERSDIR));
+	s->containers = path_clean(conf_str(CONF_CONTAINERSDIR));
+	if (mode == STORE_READ)
+		r = open_dir(s->top, &s->top_fd, err);
+	else
+		r = prepare_write(s, mode, err);
+	if (r < 0)
+		return -1;
+	if (r > 0) {
+		if (open_parts(s, err) < 0)
+			return err_add(err, "store %s", s->top);
+		s->exists = true;
+		s->writable = mode != STORE_READ || check_writable(s, s->top, s->top_fd, NULL) == 0;
+	}
+	*ret = steal_ptr(&s);
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	int *const fds[] = { &s->top_fd, &s->repos_fd, &s->layers_fd, &s->containers_fd, &s->lock_fd };
+
+	if (!s)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+	free(s->top);
+	free(s->repos);
+	free(s->layers);
+	free(s->containers);
+	free(s);
+}
+
+/* ---- repositories by path ---- */
+
+int store_make(const char *dir, struct err **err)
+{
+	struct stat st;
+
+	if (lstat(dir, &st) == 0)
+		return err_make(err, ERR_EXISTS, "%s exists already", dir);
+	if (make_dirs(dir, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(tree_names); i++) {
+		autofree char *path = path_join(dir, tree_names[i]);
+
+		if (mkdir(path, 0700) < 0) {
+			err_sys(err, errno, "create %s", path);
+			for (size_t k = 0; k < i; k++) {
+				autofree char *made = path_join(dir, tree_names[k]);
+
+				(void)rmdir(made); /* already failing: the first error is the one to tell */
+			}
+			(void)rmdir(dir);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+bool store_is_repository(const char *dir)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tree_names); i++) {
+		autofree char *path = path_join(dir, tree_names[i]);
+		struct stat st;
+
+		if (strcmp(tree_names[i], "doc") == 0)
+			continue;
+		if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+			return false;
+	}
+	return true;
+}
+
+/* ---- the lock ---- */
+
+int store_lock_shared(struct store *s, struct err **err)
+{
+	struct lock lock = LOCK_INIT;
+
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	s->lock_fd = -1;
+	if (lock_take(&lock, s->top_fd, LOCK_FILE, LOCK_SHARED, err) < 0)
+		return err_add(err, "store %s", s->top);
+	s->lock_fd = lock.fd;
+	return 0;
+}
+
+int store_lock_exclusive(struct store *s, struct err **err)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	int64_t end = time_monotonic_ns() + (int64_t)STORE_LOCK_WAIT_MS * 1000000;
+	struct lock lock = LOCK_INIT;
+
+	/* Our own shared lock is on another description and would be in the way of the exclusive one. */
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	s->lock_fd = -1;
+	for (;;) {
+		int r = lock_try(&lock, s->top_fd, LOCK_FILE, LOCK_EXCLUSIVE, err);
+
+		if (r < 0)
+			return err_add(err, "store %s", s->top);
+		if (r > 0) {
+			s->lock_fd = lock.fd;
+			return 1;
+		}
+		if (time_monotonic_ns() >= end || sig_interrupted())
+			return store_lock_shared(s, err);
+		(void)nanosleep(&pause, NULL); /* woken early is fine: we look again */
+	}
+}
+
+/* ---- staging ---- */
+
+static bool stage_is_dead(int parent, const char *name)
+{
+	autoclose int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	if (st.st_uid != geteuid())
+		return false;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true; /* nobody holds it; whoever has just made it notices and makes another */
+	if (errno == EWOULDBLOCK)
+		return false;
+	return time(NULL) - st.st_mtime > STAGE_MAX_AGE;
+}
+
+static void clean_dead(int parent, const char *prefix)
+{
+	auto_strv names = STRV_INIT;
+
+	if (parent < 0 || fs_list(parent, ".", &names) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++) {
+		if (!str_starts(names.v[i], prefix) || !stage_is_dead(parent, names.v[i]))
+			continue;
+		log_debug("removing the abandoned staging directory '%s'", names.v[i]);
+		(void)fs_rm_tree(parent, names.v[i], NULL); /* another writer tries again */
+	}
+}
+
+void store_clean_stage(struct store *s)
+{
+	autoclose int stage = -1;
+
+	if (s->top_fd < 0)
+		return;
+	stage = openat(s->top_fd, STAGE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	clean_dead(stage, "");
+	clean_dead(s->containers_fd, STAGE_PREFIX);
+}
+
+static bool containers_elsewhere(const struct store *s)
+{
+	struct stat top, containers;
+
+	return fstat(s->top_fd, &top) == 0 && fstat(s->containers_fd, &containers) == 0 &&
+	       top.st_dev != containers.st_dev;
+}
+
+/* The directory in which staging directories are made; *ret_prefix for their names. */
+static int stage_parent(struct store *s, const char **ret_prefix, struct err **err)
+{
+	int fd;
+
+	if (containers_elsewhere(s)) {
+		*ret_prefix = STAGE_PREFIX;
+		fd = fcntl(s->containers_fd, F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? err_sys(err, errno, "open %s", s->containers) : fd;
+	}
+	*ret_prefix = "";
+	if (mkdirat(s->top_fd, STAGE_DIR, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, errno, "create %s/%s", s->top, STAGE_DIR);
+	fd = openat(s->top_fd, STAGE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, errno, "open %s/%s", s->top, STAGE_DIR) : fd;
+}
+
+/* 1 when it is ours, 0 when a cleaner was faster. */
+static int stage_claim(struct store_stage *st)
+{
+	struct stat sb;
+
+	if (mkdirat(st->parent_fd, st->name, 0700) < 0)
+		return errno == EEXIST ? 0 : -1;
+	st->fd = openat(st->parent_fd, st->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (st->fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	if ((flock(st->fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(st->fd, &sb) == 0 &&
+		sb.st_nlink > 0)
+		return 1;
+	close(st->fd);
+	st->fd = -1;
+	return 0;
+}
+
+int store_stage_begin(struct store *s, struct store_stage *ret, struct err **err)
+{
+	struct store_stage st = STORE_STAGE_INIT;
+	const char *prefix;
+
+	store_clean_stage(s);
+	st.parent_fd = stage_parent(s, &prefix, err);
+	if (st.parent_fd < 0)
+		return -1;
+	for (int tries = 0; tries < 10; tries++) {
+		char id[STAGE_ID_LEN + 1];
+		int r;
+
+		id_random_hex(id, STAGE_ID_LEN);
+		free(st.name);
+		st.name = xasprintf("%s%s", prefix, id);
+		r = stage_claim(&st);
+		if (r > 0) {
+			*ret = st;
+			return 0;
+		}
+		if (r < 0)
+			break;
+	}
+	err_sys(err, errno, "create a staging directory in %s", s->top);
+	close(st.parent_fd);
+	free(st.name);
+	return -1;
+}
+
+void store_stage_drop(struct store_stage *st)
+{
+	if (st->name) {
+		auto_err *e = NULL;
+
+		/* Published: the name is gone from here, which is success. Failed: the next writer cleans up. */
+		if (fs_rm_tree(st->parent_fd, st->name, &e) < 0)
+			log_debug("staging directory stays behind: %s", err_text(e));
+	}
+	if (st->fd >= 0)
+		close(st->fd);
+	if (st->parent_fd >= 0)
+		close(st->parent_fd);
+	free(st->name);
+	*st = STORE_STAGE_INIT;
+}
