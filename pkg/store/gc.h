@@ -10,10 +10,10 @@ struct err;
 struct store;
 
 /*
- * Every name in layers/ that some link below repos/ leads to (last component of the target), sorted, into an empty ret. Links
- * whose name and target differ count by target, and `extra_names` adds the link's own name as 1.3.x counts.
+ * Every name in layers/ that some link below repos/ leads to (last component of the target, whatever the link is called), sorted, each
+ * once, into an empty ret. An error means that nothing may be concluded.
  */
-int gc_linked(struct store *s, bool extra_names, struct strv *ret, struct err **err);
+int gc_linked(struct store *s, struct strv *ret, struct err **err);
 
 enum gc_flags { GC_DRY_RUN = 1 };
 /* A blob younger than this stays: a 1.3.x pull, which takes no locks, links its blobs only after it has downloaded them. */
@@ -24,7 +24,10 @@ struct gc_result {
 	uint64_t bytes;
 };
 #define GC_RESULT_INIT ((struct gc_result){ 0 })
-/* Takes the exclusive lock (ERR_BUSY when another writer keeps it). Caller frees the result. */
+/*
+ * Blobs no image links; unless it is a dry run also empty folders below repos/, tags that were begun and never finished, and what dead
+ * writers left in .stage/ and layers/. Takes the exclusive lock (ERR_BUSY when another writer keeps it). Caller frees the result.
+ */
 int gc_collect(struct store *s, unsigned flags, int min_age_s, struct gc_result *ret, struct err **err);
 void gc_result_free(struct gc_result *r);
 

@@ -17,17 +17,6 @@ struct store;
 #define IMAGE_CONFIG_MAX ((size_t)8 << 20)
 #define IMAGE_LAYERS_MAX 4096
 
-/* ---- names ---- */
-
-/*
- * Split a reference into the folder below repos/ and the last folder: "a/b:1", "host:5000/a:1", "a@sha256:<hex>" (tag "sha256:<hex>"; also
- * as 1.3.x spells it, "a:sha256:<hex>"), "a" (tag "latest"); with "a:1@sha256:<hex>" the digest wins. The name is taken literally: nothing is put in
- * front of it. ERR_USAGE for anything that could not be a reference. Caller frees both.
- */
-int image_name_split(const char *ref, char **ret_repo, char **ret_tag, struct err **err);
-/* "repo:tag" as listings print it, caller frees. */
-char *image_name_join(const char *repo, const char *tag);
-
 /* ---- one image ---- */
 
 struct image_layer {
@@ -56,7 +45,7 @@ struct image {
 };
 
 /*
- * Find a reference in the store: the literal folder; else the folder into which 1.3.x mis-splits "host:port/name:tag" (FIX-12); for a digest
+ * References are those of oci-spec/reference.h, ERR_USAGE when malformed. Find one in the store: the literal folder; else the folder into which 1.3.x mis-splits "host:port/name:tag" (FIX-12); for a digest
  * reference also a tag of that repository whose manifest has the digest. ERR_NOT_FOUND "no such image: REF"; ERR_CORRUPT when the tag is broken.
  * That the blobs exist is not looked at: opening them says so. Caller frees.
  */

@@ -7,7 +7,9 @@
 #define UDOCKER_LAYERS_H
 
 #include "pkg/base/base.h"
+#include "pkg/base/sha256.h"
 
+struct digest;
 struct err;
 struct store;
 struct strv;
@@ -17,7 +19,7 @@ bool layer_name_is_digest(const char *name);
 /* A name that may be looked up in layers/: one component, not hidden, no control characters. */
 bool layer_name_is_valid(const char *name);
 
-/* True if the blob is there and a regular file; a link below layers/ that leads to one counts. *ret_size may be NULL. */
+/* True if the blob is there and a regular file (links do not count: 1.3.x left dangling ones). *ret_size may be NULL. */
 bool layer_exists(struct store *s, const char *name, uint64_t *ret_size);
 
 /*
@@ -26,6 +28,8 @@ bool layer_exists(struct store *s, const char *name, uint64_t *ret_size);
  */
 int layer_open(struct store *s, const char *name, uint64_t *ret_size, struct err **err);
 
+/* The digest of a blob's stored bytes, whatever its name is. */
+int layer_digest(struct store *s, const char *name, enum sha_kind kind, struct digest *ret, struct err **err);
 /* Hash the stored bytes of a blob called by its digest: ERR_CORRUPT on a mismatch, ERR_UNSUPPORTED if the name is none. */
 int layer_verify(struct store *s, const char *name, struct err **err);
 
@@ -50,8 +54,8 @@ int layer_writer_begin(struct store *s, const char *digest, struct layer_writer 
 int layer_writer_write(struct layer_writer *w, const void *p, size_t n, struct err **err);
 uint64_t layer_writer_size(const struct layer_writer *w);
 /*
- * Check digest and size (size < 0: unknown), make it durable and visible. ERR_CORRUPT when they do not agree. A blob that is there already
- * is kept (that it has the right size is looked at; a damaged one is replaced). *ret_digest (may be NULL) belongs to the caller; txn may be NULL.
+ * Check digest and size (size < 0: unknown), make it durable and visible. ERR_CORRUPT when they do not agree. A blob of that name that is
+ * there already is replaced by the same bytes, which mends a damaged one. *ret_digest (may be NULL) belongs to the caller; txn may be NULL.
  * w is freed in every case.
  */
 int layer_writer_commit(
