@@ -332,7 +332,8 @@ static int stage_claim(struct store_stage *st)
 {
 	struct stat sb;
 
-	if (mkdirat(st->parent_fd, st->name, 0700) < 0)
+	/* By the umask, as 1.3.x makes containers: until it is published, .stage (0700) keeps others out. */
+	if (mkdirat(st->parent_fd, st->name, 0777) < 0)
 		return errno == EEXIST ? 0 : -1;
 	st->fd = openat(st->parent_fd, st->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (st->fd < 0)
