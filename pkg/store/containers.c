@@ -66,8 +66,8 @@ static void scan_link(struct scan *ret, int dirfd, const char *name)
 static int scan_all(struct store *s, bool links, struct scan *ret, struct err **err)
 {
 	struct dirent *e;
+	int fd, r = 0;
 	DIR *dir;
-	int fd;
 
 	if (s->containers_fd < 0)
 		return 0;
@@ -91,9 +91,9 @@ static int scan_all(struct store *s, bool links, struct scan *ret, struct err **
 			scan_link(ret, fd, e->d_name);
 	}
 	if (errno)
-		err_sys(err, errno, "read %s", s->containers);
+		r = err_sys(err, errno, "read %s", s->containers);
 	closedir(dir);
-	return err && *err ? -1 : 0;
+	return r;
 }
 
 /* ---- finding ---- */

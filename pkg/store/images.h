@@ -12,6 +12,7 @@
 struct err;
 struct json;
 struct store;
+struct strv;
 
 #define IMAGE_MANIFEST_MAX ((size_t)4 << 20)
 #define IMAGE_CONFIG_MAX ((size_t)8 << 20)
@@ -33,9 +34,9 @@ struct image {
 	int fd; /* the folder */
 	int version; /* 1 or 2: the metadata's flavour */
 	bool protected;
-	char *digest; /* of the manifest's bytes, v2 only, else NULL. Not the registry's where 1.3.x re-serialised it */
 	char *manifest; /* v2: the manifest's text, else NULL */
 	size_t manifest_len;
+	char *digest; /* by image_digest() */
 	char *config_file; /* name in layers/; NULL when the config lies inside a schema 1 manifest */
 	char *config_digest; /* config_file if it is a digest, else NULL */
 	int64_t config_size; /* from the manifest, -1 if unknown */
@@ -54,6 +55,12 @@ void image_free(struct image *img);
 DEFINE_CLEANUP(image_cleanup, struct image, image_free);
 #define auto_image CLEANUP(image_cleanup) struct image
 
+/*
+ * The digest of the manifest's bytes, inside img; NULL for a v1 image and where there is no libcrypto. It is not the registry's where 1.3.x
+ * re-serialised the manifest.
+ */
+const char *image_digest(struct image *img);
+
 /* True if the reference names an image (a TAG file is there); reads nothing more. */
 bool image_exists(struct store *s, const char *ref);
 
@@ -69,7 +76,7 @@ struct image_info {
 	char *dir; /* absolute */
 	bool protected;
 	/* The rest with IMAGE_LIST_DETAILS only; empty or -1 when the metadata cannot be read. */
-	char *digest; /* as struct image, or NULL */
+	char *digest; /* as image_digest(), or NULL */
 	char *created; /* RFC 3339 as the config has it, or NULL */
 	char *os, *architecture, *variant; /* NULL when unknown */
 	int64_t size; /* bytes of all layers as stored */
@@ -104,6 +111,12 @@ struct image_put {
 	const char *ref; /* where to */
 	const void *manifest; /* the bytes to store: an OCI or docker schema 2 image manifest */
 	size_t manifest_len;
+	bool must_be_new; /* an existing tag is ERR_EXISTS */
+	/*
+	 * Gets the names of blobs that the old image linked and the new one does not, for gc_drop() when all images of a load are stored.
+	 * NULL: done at once.
+	 */
+	struct strv *dropped;
 };
 /*
  * Store a manifest under a reference, whose blobs (config and layers) must be in layers/ already: a new tag, or an existing one replaced

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Images stored, tagged, protected and removed. A tag is replaced in place, in this order: links to the new blobs, a second look at
+ * the blobs, the manifest by rename (with a v1 image before: the marker v1 renamed to v2), TAG, old links dropped. So it is at every
+ * instant one image or the other, and 1.3.x never sees v1 beside v2.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "oci-spec/manifest.h"
+#include "oci-spec/reference.h"
+#include "pkg/base/atomic.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/lock.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/base/strv.h"
+#include "pkg/store/gc.h"
+#include "pkg/store/images.h"
+#include "pkg/store/images_open.h"
+#include "pkg/store/layers.h"
+#include "pkg/store/store.h"
+#include "pkg/store/tagdir.h"
+
+/* Held for the milliseconds of one change below repos/, so that two of them do not drop each other's links. */
+#define REPOS_LOCK ".lock-repos"
+
+static int lock_repos(struct store *s, struct lock *ret, struct err **err)
+{
+	return lock_take(ret, s->top_fd, REPOS_LOCK, LOCK_EXCLUSIVE, err);
+}
+
+static int refuse_protected(const struct tagdir *t, struct err **err)
+{
+	err_make(err, ERR_DENIED, "image %s:%s is protected", t->repo, t->tag);
+	return err_hint(err, "unprotect it first");
+}
+
+/* The blobs of a manifest, each once, sorted. */
+static int blobs_of(const struct image_put *put, struct strv *ret, struct err **err)
+{
+	auto_manifest *m = NULL;
+
+	if (manifest_parse(put->manifest, put->manifest_len, "manifest", &m, err) < 0)
+		return -1;
+	if (m->kind != MEDIA_MANIFEST)
+		return err_make(err, ERR_UNSUPPORTED, "manifest: a schema 1 image cannot be stored");
+	strv_add(ret, m->config.digest.text);
+	for (size_t i = 0; i < m->n_layers; i++)
+		if (!strv_has(ret, m->layers[i].digest.text))
+			strv_add(ret, m->layers[i].digest.text);
+	strv_sort(ret);
+	return 0;
+}
+
+/* ---- put ---- */
+
+static int touch(const struct tagdir *t, const char *name, struct err **err)
+{
+	autoclose int fd = openat(t->fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	return fd < 0 ? err_sys(err, errno, "create %s/%s", t->path, name) : 0;
+}
+
+/* 1.3.x writes the absolute folder there; only the file's existence means something. */
+static int write_tag(struct store *s, const struct tagdir *t, struct err **err)
+{
+	autofree char *dir = path_dir(t->path), *text = NULL;
+
+	if (tagdir_has(t, "TAG"))
+		return 0;
+	text = xasprintf("%s/%s:%s", s->repos, dir, path_base(t->path));
+	return atomic_write(t->fd, "TAG", text, strlen(text), 0644, ATOMIC_DURABLE, err);
+}
+
+/* Links first, then a second look: 1.3.x deletes what it sees no link of. `made` gets the links that are new. */
+static int link_blobs(struct store *s, const struct tagdir *t, const struct strv *blobs, struct strv *made,
+	struct err **err)
+{
+	for (size_t i = 0; i < blobs->n; i++) {
+		int r = tagdir_link(s, t, blobs->v[i], blobs->v[i], err);
+
+		if (r < 0)
+			return -1;
+		if (r > 0)
+			strv_add(made, blobs->v[i]);
+	}
+	for (size_t i = 0; i < blobs->n; i++)
+		if (!layer_exists(s, blobs->v[i], NULL)) {
+			err_make(err, ERR_NOT_FOUND, "layer %s is not in the store", blobs->v[i]);
+			return err_hint(err, "it was removed meanwhile: try again");
+		}
+	return 0;
+}
+
+/* Markers and TAG. A v1 image becomes the new one by the rename, 1.3.x's view included. */
+static int finish(struct store *s, const struct tagdir *t, struct err **err)
+{
+	if (renameat(t->fd, "v1", t->fd, "v2") < 0) {
+		if (errno != ENOENT)
+			return err_sys(err, errno, "rename %s/v1", t->path);
+		if (touch(t, "v2", err) < 0)
+			return -1;
+	}
+	if (write_tag(s, t, err) < 0)
+		return -1;
+	(void)fs_sync_dir(t->fd); /* the manifest is durable already */
+	return 0;
+}
+
+/* What the old image left in the folder. Failures cost space, not correctness. */
+static void drop_old(const struct tagdir *t, const struct strv *blobs, struct strv *dropped)
+{
+	(void)tagdir_drop_links(t, blobs, dropped, NULL);
+	(void)unlinkat(t->fd, "ancestry", 0);
+	(void)unlinkat(t->fd, "container.json", 0);
+}
+
+/* The same image in the folder where 1.3.x keeps it (FIX-12): replaced as well. */
+static void drop_misplaced(struct store *s, const struct reference *r, struct strv *dropped)
+{
+	auto_strv dirs = STRV_INIT;
+
+	reference_old_dirs(r, &dirs);
+	for (size_t i = 0; i < dirs.n; i++) {
+		auto_tagdir t = TAGDIR_INIT;
+
+		if (tagdir_open(s, dirs.v[i], &t, NULL) > 0)
+			(void)tagdir_remove(s, &t, dropped, NULL); /* costs space, not correctness */
+	}
+}
+
+static int check_target(struct store *s, const struct reference *r, const struct image_put *put,
+	bool *ret_there, struct err **err)
+{
+	auto_tagdir t = TAGDIR_INIT;
+	int found = tagdir_find(s, r, &t, err);
+
+	if (found < 0)
+		return -1;
+	if (found && put->must_be_new)
+		return err_make(err, ERR_EXISTS, "image %s:%s exists already", t.repo, t.tag);
+	if (found && tagdir_has(&t, "PROTECT"))
+		return refuse_protected(&t, err);
+	*ret_there = found > 0;
+	return 0;
+}
+
+static int put_locked(struct store *s, const struct reference *r, const struct image_put *put,
+	struct strv *dropped, struct err **err)
+{
+	auto_strv blobs = STRV_INIT, made = STRV_INIT;
+	auto_tagdir t = TAGDIR_INIT;
+	bool there = false;
+
+	if (blobs_of(put, &blobs, err) < 0 || check_target(s, r, put, &there, err) < 0)
+		return -1;
+	if (tagdir_make(s, r, &t, err) < 0)
+		return -1;
+	if (link_blobs(s, &t, &blobs, &made, err) < 0 ||
+		atomic_write(t.fd, "manifest", put->manifest, put->manifest_len, 0644, ATOMIC_DURABLE, err) <
+			0) {
+		for (size_t i = 0; there && i < made.n; i++)
+			(void)unlinkat(t.fd, made.v[i], 0); /* the first error is the one to tell */
+		if (!there)
+			(void)tagdir_remove(s, &t, &made, NULL);
+		return -1;
+	}
+	if (finish(s, &t, err) < 0) {
+		if (!there)
+			(void)tagdir_remove(s, &t, &made, NULL); /* as above */
+		return -1;
+	}
+	drop_old(&t, &blobs, dropped);
+	drop_misplaced(s, r, dropped);
+	return 0;
+}
+
+int image_put(struct store *s, const struct image_put *put, char **ret_name, struct err **err)
+{
+	auto_reference r = REFERENCE_INIT;
+	auto_strv own = STRV_INIT;
+	auto_lock lock = LOCK_INIT;
+	struct strv *dropped = put->dropped ? put->dropped : &own;
+
+	if (reference_parse(put->ref, &r, err) < 0)
+		return -1;
+	if (lock_repos(s, &lock, err) < 0 || put_locked(s, &r, put, dropped, err) < 0)
+		return err_add(err, "image %s", put->ref);
+	lock_release(&lock);
+	if (own.n)
+		gc_drop(s, &own);
+	if (ret_name)
+		*ret_name = reference_show(&r);
+	return 0;
+}
+
+/* ---- tag ---- */
+
+/* A v1 image keeps its flavour: what it links, container.json included (FIX-14), and its ancestry. */
+static int copy_v1(struct store *s, const struct image *src, const struct reference *dst, struct err **err)
+{
+	auto_str ancestry = STR_INIT;
+	auto_tagdir t = TAGDIR_INIT;
+	struct image_link *links;
+	size_t n = 0;
+	int r = 0;
+
+	if (fs_read(src->fd, "ancestry", IMAGE_MANIFEST_MAX, &ancestry, FS_BENEATH) < 0)
+		return err_sys(err, errno, "read ancestry");
+	if (image_links(s, src->dir, &links, &n, err) < 0)
+		return -1;
+	if (tagdir_make(s, dst, &t, err) < 0) {
+		image_links_free(links, n);
+		return -1;
+	}
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = tagdir_link(s, &t, links[i].name, links[i].target, err);
+	image_links_free(links, n);
+	if (r < 0 ||
+		atomic_write(t.fd, "ancestry", str_text(&ancestry), ancestry.len, 0644, ATOMIC_DURABLE, err) <
+			0 ||
+		touch(&t, "v1", err) < 0 || write_tag(s, &t, err) < 0) {
+		auto_strv targets = STRV_INIT;
+
+		(void)tagdir_remove(s, &t, &targets, NULL); /* the first error is the one to tell */
+		return -1;
+	}
+	return 0;
+}
+
+static int tag_v1(struct store *s, const struct image *src, const char *dst, struct err **err)
+{
+	const struct image_put put = { .ref = dst, .must_be_new = true };
+	auto_reference r = REFERENCE_INIT;
+	auto_lock lock = LOCK_INIT;
+	bool there = false;
+
+	if (reference_parse(dst, &r, err) < 0 || lock_repos(s, &lock, err) < 0)
+		return -1;
+	if (check_target(s, &r, &put, &there, err) < 0)
+		return -1;
+	return copy_v1(s, src, &r, err);
+}
+
+int image_tag(struct store *s, const char *src, const char *dst, struct err **err)
+{
+	auto_image *img = NULL;
+
+	if (image_open(s, src, &img, err) < 0)
+		return -1;
+	if (img->protected) {
+		err_make(err, ERR_DENIED, "image %s is protected", img->name);
+		return err_hint(err, "unprotect it first");
+	}
+	if (img->version == 1)
+		return tag_v1(s, img, dst, err);
+	return image_put(s,
+		&(struct image_put){ .ref = dst,
+			.manifest = img->manifest,
+			.manifest_len = img->manifest_len,
+			.must_be_new = true },
+		NULL, err);
+}
+
+/* ---- remove, protect ---- */
+
+static int find_owned(struct store *s, const char *ref, struct tagdir *ret, struct err **err)
+{
+	auto_reference r = REFERENCE_INIT;
+	struct stat st;
+	int found;
+
+	if (reference_parse(ref, &r, err) < 0)
+		return -1;
+	found = tagdir_find(s, &r, ret, err);
+	if (found < 0)
+		return -1;
+	if (!found)
+		return err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
+	if (fstat(ret->fd, &st) == 0 && st.st_uid != geteuid())
+		return err_make(err, ERR_DENIED, "image %s belongs to another user (uid %u)", ref,
+			(unsigned)st.st_uid);
+	return 0;
+}
+
+int image_remove(struct store *s, const char *ref, struct err **err)
+{
+	auto_strv targets = STRV_INIT;
+	auto_tagdir t = TAGDIR_INIT;
+	auto_lock lock = LOCK_INIT;
+
+	if (!s->exists)
+		return err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
+	if (lock_repos(s, &lock, err) < 0 || find_owned(s, ref, &t, err) < 0)
+		return -1;
+	if (tagdir_has(&t, "PROTECT"))
+		return refuse_protected(&t, err);
+	if (tagdir_remove(s, &t, &targets, err) < 0)
+		return err_add(err, "image %s", ref);
+	lock_release(&lock);
+	gc_drop(s, &targets);
+	return 0;
+}
+
+int image_protect(struct store *s, const char *ref, bool on, struct err **err)
+{
+	auto_tagdir t = TAGDIR_INIT;
+
+	if (!s->exists)
+		return err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
+	if (find_owned(s, ref, &t, err) < 0)
+		return -1;
+	if (on)
+		return touch(&t, "PROTECT", err);
+	if (unlinkat(t.fd, "PROTECT", 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "unprotect image %s", ref);
+	return 0;
+}
