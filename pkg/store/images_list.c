@@ -47,7 +47,8 @@ static void add_image(struct walk *w, const char *path, bool protect)
 	l->v = mem_grow(l->v, &l->cap, l->n + 1, sizeof(*l->v));
 	info = &l->v[l->n++];
 	*info = (struct image_info){ .size = -1, .protected = protect };
-	if (!reference_from_old_dir(path, &info->repo, &info->tag)) {
+	/* "host/5000/app:1" is what 1.3.x makes of host:5000/app:1; "host/5000/app" may as well be host/5000:app. */
+	if (!strchr(path_base(path), ':') || !reference_from_old_dir(path, &info->repo, &info->tag)) {
 		info->repo = path_dir(path);
 		info->tag = xstrdup(path_base(path));
 	}

@@ -34,9 +34,9 @@ static int lock_repos(struct store *s, struct lock *ret, struct err **err)
 	return lock_take(ret, s->top_fd, REPOS_LOCK, LOCK_EXCLUSIVE, err);
 }
 
-static int refuse_protected(const struct tagdir *t, struct err **err)
+static int refuse_protected(const char *repo, const char *tag, struct err **err)
 {
-	err_make(err, ERR_DENIED, "image %s:%s is protected", t->repo, t->tag);
+	err_make(err, ERR_DENIED, "image %s:%s is protected", repo, tag);
 	return err_hint(err, "unprotect it first");
 }
 
@@ -134,20 +134,40 @@ static void drop_misplaced(struct store *s, const struct reference *r, struct st
 	}
 }
 
+/* The tag that will be replaced, exactly: a digest of the reference does not make another tag's folder the target. */
 static int check_target(struct store *s, const struct reference *r, const struct image_put *put,
 	bool *ret_there, struct err **err)
 {
-	auto_tagdir t = TAGDIR_INIT;
-	int found = tagdir_find(s, r, &t, err);
+	auto_strv dirs = STRV_INIT;
 
-	if (found < 0)
-		return -1;
-	if (found && put->must_be_new)
-		return err_make(err, ERR_EXISTS, "image %s:%s exists already", t.repo, t.tag);
-	if (found && tagdir_has(&t, "PROTECT"))
-		return refuse_protected(&t, err);
-	*ret_there = found > 0;
+	*ret_there = false;
+	strv_add_owned(&dirs, reference_dir(r));
+	reference_old_dirs(r, &dirs);
+	for (size_t i = 0; i < dirs.n; i++) {
+		auto_tagdir t = TAGDIR_INIT;
+		int found = tagdir_open(s, dirs.v[i], &t, err);
+
+		if (found < 0)
+			return -1;
+		if (found && put->must_be_new)
+			return err_make(err, ERR_EXISTS, "image %s:%s exists already", r->name, r->tag);
+		if (found && tagdir_has(&t, "PROTECT"))
+			return refuse_protected(r->name, r->tag, err);
+		*ret_there = *ret_there || (found && i == 0);
+	}
 	return 0;
+}
+
+/* The new links go again, unless the rename happened and only the sync behind it failed. */
+static void undo_links(const struct tagdir *t, const struct image_put *put, const struct strv *made)
+{
+	auto_str now = STR_INIT;
+
+	if (fs_read(t->fd, "manifest", IMAGE_MANIFEST_MAX, &now, FS_BENEATH) == 0 &&
+		now.len == put->manifest_len && memcmp(str_text(&now), put->manifest, now.len) == 0)
+		return;
+	for (size_t i = 0; i < made->n; i++)
+		(void)unlinkat(t->fd, made->v[i], 0); /* the first error is the one to tell */
 }
 
 static int put_locked(struct store *s, const struct reference *r, const struct image_put *put,
@@ -164,10 +184,10 @@ static int put_locked(struct store *s, const struct reference *r, const struct i
 	if (link_blobs(s, &t, &blobs, &made, err) < 0 ||
 		atomic_write(t.fd, "manifest", put->manifest, put->manifest_len, 0644, ATOMIC_DURABLE, err) <
 			0) {
-		for (size_t i = 0; there && i < made.n; i++)
-			(void)unlinkat(t.fd, made.v[i], 0); /* the first error is the one to tell */
-		if (!there)
-			(void)tagdir_remove(s, &t, &made, NULL);
+		if (there)
+			undo_links(&t, put, &made);
+		else
+			(void)tagdir_remove(s, &t, &made, NULL); /* the first error is the one to tell */
 		return -1;
 	}
 	if (finish(s, &t, err) < 0) {
@@ -253,10 +273,8 @@ int image_tag(struct store *s, const char *src, const char *dst, struct err **er
 
 	if (image_open(s, src, &img, err) < 0)
 		return -1;
-	if (img->protected) {
-		err_make(err, ERR_DENIED, "image %s is protected", img->name);
-		return err_hint(err, "unprotect it first");
-	}
+	if (img->protected)
+		return refuse_protected(img->repo, img->tag, err);
 	if (img->version == 1)
 		return tag_v1(s, img, dst, err);
 	return image_put(s,
@@ -299,7 +317,7 @@ int image_remove(struct store *s, const char *ref, struct err **err)
 	if (lock_repos(s, &lock, err) < 0 || find_owned(s, ref, &t, err) < 0)
 		return -1;
 	if (tagdir_has(&t, "PROTECT"))
-		return refuse_protected(&t, err);
+		return refuse_protected(t.repo, t.tag, err);
 	if (tagdir_remove(s, &t, &targets, err) < 0)
 		return err_add(err, "image %s", ref);
 	lock_release(&lock);
