@@ -187,15 +187,30 @@ static int tree_leave(struct tree *t, char **ret_name)
 
 /* ---- remove --------------------------------------------------------------------------------------------------- */
 
-/*
- * Open a directory to be emptied: no link, and no mount point, not even a bind mount from the same file system where
- * the kernel can tell (openat2); EXDEV if it is one.
- */
+/* The mount a directory lies on, from a handle that is asked for with no room for it; -1 where that is not told. */
+static int mount_of(int dirfd, const char *name, int flags)
+{
+	struct file_handle none = { .handle_bytes = 0 };
+	int id = -1;
+
+	if (name_to_handle_at(dirfd, name, &none, &id, flags) == 0 || errno == EOVERFLOW)
+		return id;
+	return -1;
+}
+
+static bool is_same_mount(int dirfd, int fd)
+{
+	struct stat up, st;
+
+	return fstatat(dirfd, ".", &up, 0) == 0 && fstat(fd, &st) == 0 && up.st_dev == st.st_dev &&
+	       mount_of(dirfd, ".", 0) == mount_of(fd, "", AT_EMPTY_PATH);
+}
+
+/* Open a directory to be emptied: no link, and no mount point, not even a bind mount of the same file system: EXDEV. */
 static int open_victim(int dirfd, const char *name)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	autoclose int fd = -1;
-	struct stat up, st;
 
 	if (fs_openat2_works()) {
 		struct open_how how = { .flags = (uint64_t)flags,
@@ -207,9 +222,7 @@ static int open_victim(int dirfd, const char *name)
 		return steal_fd(&fd);
 	}
 	fd = openat(dirfd, name, flags);
-	if (fd < 0 || fstatat(dirfd, ".", &up, 0) < 0 || fstat(fd, &st) < 0)
-		return -1;
-	if (up.st_dev != st.st_dev) {
+	if (fd >= 0 && !is_same_mount(dirfd, fd)) {
 		errno = EXDEV;
 		return -1;
 	}
