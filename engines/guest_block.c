@@ -47,6 +47,9 @@ int guest_init_block_build(const struct guest_init_launch *launch, int *ret_fd, 
 			launch->cwd ? launch->cwd : "");
 	add_text(&s, GUEST_INIT_MAGIC);
 	add_number(&s, launch->flags);
+	add_number(&s, launch->n_fds);
+	for (size_t i = 0; i < launch->n_fds; i++)
+		add_number(&s, (uint64_t)launch->fds[i]);
 	add_number(&s, launch->umask);
 	add_number(&s, launch->uid);
 	add_number(&s, launch->gid);
@@ -75,12 +78,11 @@ int guest_init_block_build(const struct guest_init_launch *launch, int *ret_fd, 
 	return 0;
 }
 
-/* The pipe that guest_init sent, -1 with *err when the socket ended without one. */
-static int receive_pipe(int sock, struct err **err)
+int guest_init_hello(int sock, pid_t *ret_pid, int *ret_pipe, struct err **err)
 {
 	union {
 		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 	} control = { 0 };
 	char hello = 0;
 	struct iovec iov = { .iov_base = &hello, .iov_len = 1 };
@@ -90,39 +92,76 @@ static int receive_pipe(int sock, struct err **err)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	struct cmsghdr *c;
+	struct ucred who = { 0 };
+	autoclose int fd = -1;
 	ssize_t n;
-	int fd;
 
 	do
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
+	if (n < 0 && errno != ECONNRESET)
 		return err_sys(err, errno, "wait for the program to start");
-	c = n == 1 ? CMSG_FIRSTHDR(&msg) : NULL;
-	if (n == 0)
+	if (n <= 0)
 		return err_make(err, ERR_ENGINE, "the engine ended before it ran anything");
-	if (hello != GUEST_INIT_HELLO || !c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-		c->cmsg_len != CMSG_LEN(sizeof(int)))
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(fd)) && fd < 0)
+			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+		if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof(who)))
+			memcpy(&who, CMSG_DATA(c), sizeof(who));
+	}
+	if (hello != GUEST_INIT_HELLO || fd < 0)
 		return err_make(err, ERR_ENGINE, "the first program inside gave a malformed answer");
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
+	*ret_pid = who.pid;
+	*ret_pipe = steal_fd(&fd);
+	return 0;
 }
 
-int guest_init_await(int status_fd, struct guest_init_status *ret, struct err **err)
+static int send_some(int sock, const int *fds, size_t n)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int) * GUEST_INIT_FDS_PER_MESSAGE)];
+	} control = { 0 };
+	char byte = GUEST_INIT_HELLO;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_SPACE(sizeof(int) * n),
+	};
+	ssize_t r;
+
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(sizeof(int) * n);
+	memcpy(CMSG_DATA(&control.head), fds, sizeof(int) * n);
+	do
+		r = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -1 : 0;
+}
+
+int guest_init_send_fds(int sock, const int *fds, size_t n, struct err **err)
+{
+	while (n > 0) {
+		size_t some = n < GUEST_INIT_FDS_PER_MESSAGE ? n : GUEST_INIT_FDS_PER_MESSAGE;
+
+		if (send_some(sock, fds, some) < 0)
+			return err_sys(err, errno, "hand %zu descriptors to the program", some);
+		fds += some;
+		n -= some;
+	}
+	return 0;
+}
+
+int guest_init_result(int pipe_fd, struct guest_init_status *ret, struct err **err)
 {
 	struct guest_init_status got;
-	autoclose int own = -1;
-	struct stat st;
-	ssize_t n;
-	int fd = status_fd;
+	ssize_t n = fd_read_full(pipe_fd, &got, sizeof(got));
 
-	if (fstat(status_fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
-		fd = own = receive_pipe(status_fd, err);
-		if (fd < 0)
-			return -1;
-	}
-	n = fd_read_full(fd, &got, sizeof(got));
 	if (n == 0)
 		return 0;
 	if (n < 0)
@@ -131,6 +170,18 @@ int guest_init_await(int status_fd, struct guest_init_status *ret, struct err **
 		return err_make(err, ERR_ENGINE, "the first program inside gave a malformed answer");
 	*ret = got;
 	return 1;
+}
+
+int guest_init_await(int status_fd, struct guest_init_status *ret, struct err **err)
+{
+	autoclose int own = -1;
+	struct stat st;
+	pid_t pid;
+
+	if (fstat(status_fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		guest_init_hello(status_fd, &pid, &own, err) < 0)
+		return -1;
+	return guest_init_result(own >= 0 ? own : status_fd, ret, err);
 }
 
 const char *guest_init_stage_name(int stage)
@@ -143,6 +194,8 @@ const char *guest_init_stage_name(int stage)
 		[GUEST_INIT_STAGE_IDS] = "user and group",
 		[GUEST_INIT_STAGE_CWD] = "working directory",
 		[GUEST_INIT_STAGE_EXEC] = "program",
+		[GUEST_INIT_STAGE_FDS] = "descriptors",
+		[GUEST_INIT_STAGE_SESSION] = "session",
 	};
 
 	if (stage <= 0 || (size_t)stage >= ARRAY_LEN(names))

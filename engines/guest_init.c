@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The first program inside a direct engine: reads a launch block (guest_init.h), sets what belongs to the process itself,
+ * answers on the status descriptor and becomes the program. No C library and no relocation, so that it runs in any guest
+ * of its architecture, before anything of the guest has been trusted, and costs a handful of system calls: under a tracer
+ * each of them is two stops. What the engine's process hands on (signals) is pkg/runtime's.
+ */
+#include "engines/guest_init.h"
+
+#include <asm-generic/errno.h>
+#include <stddef.h>
+
+#define O_CLOEXEC    02000000
+#define F_SETFD      2
+#define FD_CLOEXEC   1
+#define MSG_NOSIGNAL 0x4000
+#define SOL_SOCKET   1
+#define SCM_RIGHTS   1
+#define PDEATHSIG    1 /* PR_SET_PDEATHSIG */
+#define SIGKILL      9
+#define SIGCHLD      17
+#define TIOCSCTTY    0x540E
+
+#define F_DUPFD_CLOEXEC  1030
+#define MSG_CMSG_CLOEXEC 0x40000000
+#define ERRNO_PROTOCOL   71 /* EPROTO */
+
+/* ---- system calls: numbers, the call itself, the entry point; one block per architecture ---- */
+#if defined(__x86_64__)
+enum {
+	NR_read = 0, NR_write = 1, NR_close = 3, NR_lseek = 8, NR_mmap = 9, NR_sendmsg = 46, NR_execve = 59, NR_fcntl = 72,
+	NR_chdir = 80, NR_umask = 95, NR_setgroups = 116, NR_setresuid = 117, NR_setresgid = 119, NR_prctl = 157,
+	NR_exit_group = 231, NR_pipe2 = 293, NR_prlimit64 = 302, NR_ioctl = 16, NR_sched_yield = 24, NR_getpid = 39,
+	NR_recvmsg = 47, NR_clone = 56, NR_setpgid = 109, NR_getppid = 110, NR_setsid = 112, NR_dup3 = 292,
+};
+static long call(long nr, long a, long b, long c, long d, long e)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = 0;
+	long r;
+
+	__asm__ volatile("syscall" : "=a"(r) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	                 : "rcx", "r11", "memory");
+	return r;
+}
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall guest_main\n\thlt\n");
+
+#elif defined(__i386__)
+enum {
+	NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_chdir = 12, NR_lseek = 19, NR_fcntl = 55, NR_umask = 60,
+	NR_prctl = 172, NR_mmap = 192, NR_setgroups = 206, NR_setresuid = 208, NR_setresgid = 210, NR_exit_group = 252,
+	NR_pipe2 = 331, NR_prlimit64 = 340, NR_sendmsg = 370, NR_getpid = 20, NR_ioctl = 54, NR_setpgid = 57, NR_getppid = 64,
+	NR_setsid = 66, NR_clone = 120, NR_sched_yield = 158, NR_dup3 = 330, NR_recvmsg = 372,
+};
+/* Five arguments and a zero sixth, which only mmap2 looks at: %ebp is the compiler's, so it is saved around the call. */
+static long call(long nr, long a, long b, long c, long d, long e)
+{
+	long r;
+
+	__asm__ volatile("push %%ebp\n\txor %%ebp, %%ebp\n\tint $0x80\n\tpop %%ebp" : "=a"(r)
+	                 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
+	return r;
+}
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %esp, %eax\n\tand $-16, %esp\n\tsub $12, %esp\n\tpush %eax\n"
+        "\tcall guest_main\n\thlt\n");
+
+#elif defined(__aarch64__) || (defined(__riscv) && __riscv_xlen == 64)
+enum {
+	NR_fcntl = 25, NR_chdir = 49, NR_close = 57, NR_pipe2 = 59, NR_lseek = 62, NR_read = 63, NR_write = 64, NR_exit_group = 94,
+	NR_setresuid = 147, NR_setresgid = 149, NR_setgroups = 159, NR_umask = 166, NR_prctl = 167, NR_sendmsg = 211,
+	NR_execve = 221, NR_mmap = 222, NR_prlimit64 = 261, NR_dup3 = 24, NR_ioctl = 29, NR_sched_yield = 124, NR_setpgid = 154,
+	NR_setsid = 157, NR_getpid = 172, NR_getppid = 173, NR_recvmsg = 212, NR_clone = 220,
+};
+#if defined(__aarch64__)
+#define CALL_REG(n) "x" #n
+#define CALL_NR     "x8"
+#define CALL_TRAP   "svc #0"
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tand sp, x0, #-16\n\tbl guest_main\n\tbrk #1\n");
+#else
+#define CALL_REG(n) "a" #n
+#define CALL_NR     "a7"
+#define CALL_TRAP   "ecall"
+__asm__(".globl _start\n_start:\n\t.option push\n\t.option norelax\n\tla gp, __global_pointer$\n\t.option pop\n"
+        "\tmv a0, sp\n\tandi sp, sp, -16\n\tcall guest_main\n\tebreak\n");
+#endif
+static long call(long nr, long a, long b, long c, long d, long e)
+{
+	register long r0 __asm__(CALL_REG(0)) = a;
+	register long r1 __asm__(CALL_REG(1)) = b;
+	register long r2 __asm__(CALL_REG(2)) = c;
+	register long r3 __asm__(CALL_REG(3)) = d;
+	register long r4 __asm__(CALL_REG(4)) = e;
+	register long r5 __asm__(CALL_REG(5)) = 0;
+	register long n __asm__(CALL_NR) = nr;
+
+	__asm__ volatile(CALL_TRAP : "+r"(r0) : "r"(n), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");
+	return r0;
+}
+
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+enum {
+	NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_chdir = 12, NR_lseek = 19, NR_fcntl = 55, NR_umask = 60,
+	NR_setgroups = 81, NR_mmap = 90, NR_setresuid = 164, NR_setresgid = 169, NR_prctl = 171, NR_exit_group = 234,
+	NR_pipe2 = 317, NR_prlimit64 = 325, NR_sendmsg = 341, NR_getpid = 20, NR_ioctl = 54, NR_setpgid = 57, NR_getppid = 64,
+	NR_setsid = 66, NR_clone = 120, NR_sched_yield = 158, NR_dup3 = 316, NR_recvmsg = 342,
+};
+static long call(long nr, long a, long b, long c, long d, long e)
+{
+	register long r0 __asm__("r0") = nr;
+	register long r3 __asm__("r3") = a;
+	register long r4 __asm__("r4") = b;
+	register long r5 __asm__("r5") = c;
+	register long r6 __asm__("r6") = d;
+	register long r7 __asm__("r7") = e;
+	register long r8 __asm__("r8") = 0;
+
+	/* The kernel says failure in the summary overflow bit and gives the errno as it is. */
+	__asm__ volatile("sc\n\tbns+ 1f\n\tneg %1, %1\n1:"
+	                 : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7), "+r"(r8)
+	                 :: "r9", "r10", "r11", "r12", "cr0", "ctr", "xer", "memory");
+	return r3;
+}
+__asm__(".globl _start\n_start:\n\tlis 2, .TOC.@ha\n\taddi 2, 2, .TOC.@l\n\tmr 3, 1\n\tclrrdi 1, 1, 4\n\tli 0, 0\n"
+        "\tstdu 0, -128(1)\n\tbl guest_main\n\tnop\n\ttrap\n");
+#else
+#error "guest_init knows x86-64, i386, aarch64, riscv64 and ppc64le; add the system call of this architecture"
+#endif
+
+void guest_main(long *stack);
+
+/* ---- what a C library would have ---- */
+static int status_fd = -1;
+
+static __attribute__((noreturn)) void die(void)
+{
+	for (;;)
+		(void)call(NR_exit_group, GUEST_INIT_FAILED, 0, 0, 0, 0);
+}
+
+static __attribute__((noreturn)) void fail(int stage, long error)
+{
+	struct guest_init_status s = { stage, (int32_t)(error < 0 ? -error : error) };
+
+	/* Nobody can be told if this fails too; the exit status still says it. */
+	(void)call(NR_write, status_fd, (long)&s, sizeof(s), 0, 0);
+	die();
+}
+
+static size_t length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+/* The compiler may make calls of these from loops and assignments. */
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memset(void *to, int c, size_t n);
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+	char *t = to;
+	const char *f = from;
+
+	while (n--) {
+		*t++ = *f++;
+		__asm__ volatile("" ::: "memory"); /* keeps the loop from becoming a call of itself */
+	}
+	return to;
+}
+
+void *memset(void *to, int c, size_t n)
+{
+	char *t = to;
+
+	while (n--) {
+		*t++ = (char)c;
+		__asm__ volatile("" ::: "memory");
+	}
+	return to;
+}
+
+/* Zeroed memory, never given back: from a small arena, and from the kernel when that is spent. */
+static void *grab(size_t n)
+{
+	static _Alignas(16) char arena[32768];
+	static size_t used;
+	long r;
+
+	n = (n + 15) & ~(size_t)15;
+	if (n <= sizeof(arena) - used) {
+		used += n;
+		return arena + used - n;
+	}
+	r = call(NR_mmap, 0, (long)n, 3 /* read, write */, 0x22 /* private, anonymous */, -1);
+	if (r < 0 && r > -4096)
+		fail(GUEST_INIT_STAGE_BLOCK, r);
+	return (void *)r;
+}
+
+/* ---- the launch block ---- */
+static char *cursor, *limit; /* next field; behind the last NUL */
+
+static char *field(void)
+{
+	char *s = cursor;
+
+	if (s >= limit)
+		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+	cursor += length(s) + 1;
+	return s;
+}
+
+static uint64_t number(void)
+{
+	const char *s = field();
+	uint64_t n = 0;
+
+	if (!*s)
+		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9')
+			fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+		n = n * 10 + (uint64_t)(*s - '0');
+	}
+	return n;
+}
+
+/* A count is at most the bytes that are left, since each thing counted takes at least one. */
+static size_t count(void)
+{
+	uint64_t n = number();
+
+	if (n > (uint64_t)(limit - cursor))
+		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+	return (size_t)n;
+}
+
+static void expect(const char *word)
+{
+	const char *s = field();
+
+	while (*s && *s == *word) {
+		s++;
+		word++;
+	}
+	if (*s != *word)
+		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+}
+
+static char **list(size_t *ret_n)
+{
+	size_t n = count();
+	char **v = grab((n + 1) * sizeof(*v));
+
+	for (size_t i = 0; i < n; i++)
+		v[i] = field();
+	v[n] = NULL;
+	*ret_n = n;
+	return v;
+}
+
+static void read_block(int fd)
+{
+	size_t cap = 8192, n = 0;
+	char *buf = grab(cap);
+	long r;
+
+	(void)call(NR_lseek, fd, 0, 0, 0, 0); /* a pipe has no beginning to go back to */
+	for (;;) {
+		r = call(NR_read, fd, (long)(buf + n), (long)(cap - n), 0, 0);
+		if (r == -EINTR)
+			continue;
+		if (r < 0)
+			fail(GUEST_INIT_STAGE_BLOCK, r);
+		n += (size_t)r;
+		if (r == 0)
+			break;
+		if (n == cap) {
+			char *more;
+
+			if (cap > GUEST_INIT_BLOCK_MAX)
+				fail(GUEST_INIT_STAGE_BLOCK, E2BIG);
+			more = grab(cap * 8);
+			memcpy(more, buf, n);
+			buf = more;
+			cap *= 8;
+		}
+	}
+	if (n == 0 || buf[n - 1] != '\0')
+		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+	cursor = buf;
+	limit = buf + n;
+	(void)call(NR_close, fd, 0, 0, 0, 0);
+}
+
+/* ---- the status descriptor ---- */
+struct kernel_msghdr {
+	void *name;
+	unsigned name_len;
+	const void *iov;
+	size_t n_iov;
+	const void *control;
+	size_t control_len;
+	unsigned flags;
+};
+
+/* A close-on-exec pipe of our own, its reading end sent over the socket; or STATUS_FD itself where that is no socket. */
+static void open_status(int given, unsigned flags)
+{
+	char hello = GUEST_INIT_HELLO;
+	struct {
+		const void *base;
+		size_t len;
+	} iov = { &hello, 1 };
+	struct {
+		size_t len;
+		int level, type, fd;
+	} control = { offsetof(__typeof__(control), fd) + sizeof(int), SOL_SOCKET, SCM_RIGHTS, 0 };
+	struct kernel_msghdr msg = { .iov = &iov, .n_iov = 1, .control = &control, .control_len = sizeof(control) };
+	int ends[2];
+	long r;
+
+	r = call(NR_pipe2, (long)ends, O_CLOEXEC, 0, 0, 0);
+	if (r < 0)
+		fail(GUEST_INIT_STAGE_STATUS, r);
+	control.fd = ends[0];
+	do
+		r = call(NR_sendmsg, given, (long)&msg, MSG_NOSIGNAL, 0, 0);
+	while (r == -EINTR);
+	(void)call(NR_close, ends[0], 0, 0, 0, 0);
+	if (r == -ENOTSOCK) {
+		(void)call(NR_close, ends[1], 0, 0, 0, 0);
+		r = call(NR_fcntl, given, F_SETFD, FD_CLOEXEC, 0, 0);
+		if (r < 0)
+			fail(GUEST_INIT_STAGE_STATUS, r);
+		return;
+	}
+	/* A listener that has gone is no reason not to run the program. */
+	status_fd = ends[1];
+	if (!(flags & GUEST_INIT_RECEIVE))
+		(void)call(NR_close, given, 0, 0, 0, 0);
+}
+
+/* ---- descriptors ---- */
+
+/* One message of them into `fd`, at most `room`; how many came. All are close-on-exec. */
+static size_t receive_some(int sock, int *fd, size_t room)
+{
+	char byte;
+	struct {
+		void *base;
+		size_t len;
+	} iov = { &byte, 1 };
+	struct {
+		size_t len;
+		int level, type, fd[GUEST_INIT_FDS_PER_MESSAGE + 1];
+	} control;
+	struct kernel_msghdr msg = { .iov = &iov, .n_iov = 1, .control = &control, .control_len = sizeof(control) };
+	size_t head = offsetof(__typeof__(control), fd), n;
+	long r;
+
+	do
+		r = call(NR_recvmsg, sock, (long)&msg, MSG_CMSG_CLOEXEC, 0, 0);
+	while (r == -EINTR);
+	if (r < 0)
+		fail(GUEST_INIT_STAGE_FDS, r);
+	if (r == 0 || msg.control_len < head || control.len < head || control.level != SOL_SOCKET ||
+		control.type != SCM_RIGHTS)
+		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL); /* our supervisor has gone */
+	n = (control.len - head) / sizeof(int);
+	if (n > room)
+		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
+	memcpy(fd, control.fd, n * sizeof(int));
+	return n;
+}
+
+/* Out of the way of the numbers below `base`. */
+static int move_up(int fd, int base)
+{
+	long r;
+
+	if (fd >= base)
+		return fd;
+	r = call(NR_fcntl, fd, F_DUPFD_CLOEXEC, base, 0, 0);
+	if (r < 0)
+		fail(GUEST_INIT_STAGE_FDS, r);
+	(void)call(NR_close, fd, 0, 0, 0, 0);
+	return (int)r;
+}
+
+/* The program's descriptors come over the socket and go to the numbers of the block. What we hold besides is close-on-exec. */
+static void receive_descriptors(int sock, const int *to, size_t n)
+{
+	int *fd = grab((n + 1) * sizeof(*fd));
+	int base = 3;
+	long r;
+
+	for (size_t have = 0; have < n;)
+		have += receive_some(sock, fd + have, n - have);
+	(void)call(NR_close, sock, 0, 0, 0, 0);
+	for (size_t i = 0; i < n; i++)
+		base = to[i] >= base ? to[i] + 1 : base;
+	status_fd = move_up(status_fd, base);
+	for (size_t i = 0; i < n; i++)
+		fd[i] = move_up(fd[i], base);
+	for (size_t i = 0; i < n; i++) {
+		r = call(NR_dup3, fd[i], to[i], 0, 0, 0);
+		if (r < 0)
+			fail(GUEST_INIT_STAGE_FDS, r);
+	}
+}
+
+/* ---- the process, and the program ---- */
+static void check(int stage, long r)
+{
+	if (r < 0)
+		fail(stage, r);
+}
+
+/* Become an orphan, so that the kernel gives us to the supervisor, a subreaper: then it has the program's true wait status. */
+static void detach(void)
+{
+	long me = call(NR_getpid, 0, 0, 0, 0, 0);
+	long r = call(NR_clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (r < 0)
+		fail(GUEST_INIT_STAGE_SESSION, r);
+	if (r > 0)
+		for (;;)
+			(void)call(NR_exit_group, 0, 0, 0, 0, 0);
+	while (call(NR_getppid, 0, 0, 0, 0, 0) == me)
+		(void)call(NR_sched_yield, 0, 0, 0, 0, 0);
+}
+
+static void set_session(unsigned flags)
+{
+	if (flags & GUEST_INIT_DETACH)
+		detach();
+	/* Fails for a leader of a group or session only, which then is what it was to become. */
+	if (flags & GUEST_INIT_SESSION)
+		(void)call(NR_setsid, 0, 0, 0, 0, 0);
+	else if (flags & GUEST_INIT_GROUP)
+		(void)call(NR_setpgid, 0, 0, 0, 0, 0);
+}
+
+static void set_process(unsigned flags)
+{
+	long mask = (long)number(), uid = (long)number(), gid = (long)number();
+	const char *cwd = field();
+	size_t n = count();
+	unsigned *groups = grab((n + 1) * sizeof(*groups));
+
+	for (size_t i = 0; i < n; i++)
+		groups[i] = (unsigned)number();
+	for (size_t left = count(); left > 0; left--) {
+		long resource = (long)number();
+		uint64_t limits[2];
+
+		limits[0] = number();
+		limits[1] = number();
+		check(GUEST_INIT_STAGE_RLIMIT, call(NR_prlimit64, 0, resource, (long)limits, 0, 0));
+	}
+	if (flags & GUEST_INIT_SET_UMASK)
+		(void)call(NR_umask, mask, 0, 0, 0, 0);
+	if (flags & GUEST_INIT_SET_GROUPS)
+		check(GUEST_INIT_STAGE_GROUPS, call(NR_setgroups, (long)n, (long)groups, 0, 0, 0));
+	if (flags & GUEST_INIT_SET_IDS) {
+		check(GUEST_INIT_STAGE_IDS, call(NR_setresgid, gid, gid, gid, 0, 0));
+		check(GUEST_INIT_STAGE_IDS, call(NR_setresuid, uid, uid, uid, 0, 0));
+	}
+	/* After the ids: changing them clears it. */
+	if (flags & GUEST_INIT_PDEATHSIG)
+		(void)call(NR_prctl, PDEATHSIG, SIGKILL, 0, 0, 0);
+	check(GUEST_INIT_STAGE_CWD, call(NR_chdir, (long)cwd, 0, 0, 0, 0));
+}
+
+static const char *search_path(char **env)
+{
+	static const char key[] = "PATH=";
+
+	for (; *env; env++) {
+		size_t i = 0;
+
+		while (key[i] && (*env)[i] == key[i])
+			i++;
+		if (!key[i])
+			return *env + i;
+	}
+	return GUEST_INIT_DEFAULT_PATH;
+}
+
+/* True for the errors that send execvp() to the next directory. */
+static int is_elsewhere(long r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ENODEV || r == -ESTALE || r == -ETIMEDOUT || r == -ENAMETOOLONG;
+}
+
+/* As execvp(): every directory of PATH (an empty one is the working directory); "permission denied" beats "not found". */
+static __attribute__((noreturn)) void run(char **argv, char **env)
+{
+	static char file[4096 + 256];
+	const char *name = argv[0], *path;
+	size_t name_len = length(name);
+	long r, remembered = -ENOENT;
+	int has_slash = 0;
+
+	for (size_t i = 0; i < name_len; i++)
+		has_slash |= name[i] == '/';
+	if (has_slash || name_len == 0)
+		fail(GUEST_INIT_STAGE_EXEC, name_len ? call(NR_execve, (long)name, (long)argv, (long)env, 0, 0) : ENOENT);
+	for (path = search_path(env);; path++) {
+		size_t n = 0;
+
+		while (path[n] && path[n] != ':')
+			n++;
+		if (n + name_len + 2 <= sizeof(file)) {
+			memcpy(file, path, n);
+			file[n] = '/';
+			memcpy(file + n + 1, name, name_len + 1);
+			r = call(NR_execve, (long)(n ? file : file + 1), (long)argv, (long)env, 0, 0);
+			if (r == -EACCES)
+				remembered = r;
+			else if (!is_elsewhere(r))
+				fail(GUEST_INIT_STAGE_EXEC, r);
+		}
+		path += n;
+		if (!*path)
+			fail(GUEST_INIT_STAGE_EXEC, remembered);
+	}
+}
+
+/* A descriptor's number in an argument, -1 if it is none. */
+static int descriptor(const char *s)
+{
+	int n = 0;
+
+	if (!*s)
+		return -1;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9' || n > 100000000)
+			return -1;
+		n = n * 10 + (*s - '0');
+	}
+	return n;
+}
+
+/* LISTEN_PID must name the process that gets the sockets, which nobody but us knows in time. */
+static void set_listen_pid(char **env)
+{
+	static const char key[] = "LISTEN_PID=";
+	static char entry[sizeof(key) + 20];
+	char *p = entry + sizeof(entry) - 1;
+	long pid = call(NR_getpid, 0, 0, 0, 0, 0);
+
+	for (; pid > 0; pid /= 10)
+		*--p = (char)('0' + pid % 10);
+	p -= sizeof(key) - 1;
+	memcpy(p, key, sizeof(key) - 1);
+	for (; *env; env++) {
+		size_t i = 0;
+
+		while (key[i] && (*env)[i] == key[i])
+			i++;
+		if (!key[i])
+			*env = p;
+	}
+}
+
+void guest_main(long *stack)
+{
+	static const char usage[] = "udocker-guest-init: started by udocker-runtime inside a container, not by hand\n";
+	char **args = (char **)(stack + 1);
+	int block = stack[0] == 3 ? descriptor(args[1]) : -1;
+	int status = stack[0] == 3 ? descriptor(args[2]) : -1;
+	char **argv, **env;
+	size_t argc, envc, n_fds;
+	unsigned flags;
+	int *fds;
+
+	if (block < 0 || status < 0) {
+		(void)call(NR_write, 2, (long)usage, sizeof(usage) - 1, 0, 0);
+		die();
+	}
+	status_fd = status;
+	read_block(block);
+	expect(GUEST_INIT_MAGIC);
+	flags = (unsigned)number();
+	n_fds = count();
+	fds = grab((n_fds + 1) * sizeof(*fds));
+	for (size_t i = 0; i < n_fds; i++)
+		fds[i] = (int)number();
+	set_session(flags);
+	open_status(status, flags);
+	if (flags & GUEST_INIT_RECEIVE)
+		receive_descriptors(status, fds, n_fds);
+	if (flags & GUEST_INIT_TTY)
+		check(GUEST_INIT_STAGE_SESSION, call(NR_ioctl, 0, TIOCSCTTY, 0, 0, 0));
+	set_process(flags);
+	argv = list(&argc);
+	env = list(&envc);
+	expect("end");
+	if (argc == 0)
+		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+	if (flags & GUEST_INIT_LISTEN_PID)
+		set_listen_pid(env);
+	run(argv, env);
+}
