@@ -15,7 +15,7 @@ struct err;
 struct json;
 
 enum engine_kind {
-	ENGINE_DIRECT,   /* we own the process: plan gives an argv */
+	ENGINE_DIRECT, /* we own the process: plan gives an argv */
 	ENGINE_DELEGATE, /* an OCI runtime does: plan gives a rewritten config and an argv prefix */
 };
 
@@ -25,56 +25,74 @@ enum engine_how { ENGINE_APPLIES, ENGINE_EMULATES, ENGINE_IGNORES, ENGINE_REFUSE
 struct engine_answer {
 	const char *property; /* ended by NULL */
 	enum engine_how how;
-	const char *note;     /* for udocker-engines(7) and warnings: why, or how it differs */
+	const char *note; /* for udocker-engines(7) and warnings: why, or how it differs */
 };
 
 /* What probing found. Writes nothing, and stops at the first executable that will do. */
 struct engine_probe {
 	bool available;
-	char *path;      /* executable, absolute */
-	char *version;   /* "5.1.0" */
-	unsigned flags;  /* the engine's own ENUM: switches and quirks found */
-	char *reason;    /* one line: why not, or a remark on how it works here ("no seccomp acceleration: P1 is P2") */
-	char *remedy;    /* what would change that, or NULL */
+	char *path; /* executable, absolute */
+	char *version; /* "5.1.0" */
+	unsigned flags; /* the engine's own ENUM: switches and quirks found */
+	char *reason; /* one line: why not, or a remark on how it works here ("no seccomp acceleration: P1 is P2") */
+	char *remedy; /* what would change that, or NULL */
 };
 void engine_probe_free(struct engine_probe *p);
 
 /* The container to be started, as pkg/runtime sees it. */
 struct engine_ctx {
-	const char *mode;          /* "P1" */
-	const char *bundle;        /* absolute */
-	const char *rootfs;        /* absolute, checked to be a directory */
+	const char *mode; /* "P1" */
+	const char *bundle; /* absolute */
+	const char *rootfs; /* absolute, checked to be a directory */
 	const struct json *config; /* config.json, checked by runtime_config_check(); never changed */
-	const char *state_dir;     /* private directory of this container: where a delegate's rewritten bundle will lie. Not written by plan */
-	const char *guest_init;    /* host path of our static first program (direct engines) */
-	struct strv env;           /* reserved for the engine's own settings from the caller's environment (PROOT_*, TMPDIR) */
+	const char *
+		state_dir; /* private directory of this container: where a delegate's rewritten bundle will lie. Not written by plan */
+	const char *guest_init; /* host path of our static first program (direct engines) */
+	struct strv env; /* what the engine itself needs of the caller's environment: engine_collect_env() */
 	bool no_fake_root;
 	bool strict;
-	bool interactive;          /* run in the foreground */
-	uid_t uid;                 /* the true effective ids of the caller */
+	bool interactive; /* run in the foreground */
+	uid_t uid; /* the true effective ids of the caller */
 	gid_t gid;
+};
+
+/* Something that must exist before the engine starts: an empty directory (target NULL) or a symbolic link, below state_dir. */
+struct engine_make {
+	char *path; /* absolute */
+	char *target; /* of a symbolic link, or NULL */
 };
 
 struct engine_plan {
 	/* direct */
-	struct strv argv;          /* argv[0] is the executable's path; ends with what precedes guest_init's own arguments */
-	struct strv env;           /* environment of the engine process (not of the program: guest_init sets that) */
-	char *cwd;                 /* host directory to start the engine in, or NULL */
-	char *init_path;           /* path under which guest_init is reached inside; already the last word of argv */
+	struct strv
+		argv; /* argv[0] is the executable's path; ends with what precedes guest_init's own arguments */
+	struct strv env; /* environment of the engine process (not of the program: guest_init sets that) */
+	char *cwd; /* host directory to start the engine in, or NULL */
+	char *init_path; /* path under which guest_init is reached inside; already the last word of argv */
 	struct sock_filter *filter; /* seccomp program for the engine process, or NULL */
 	size_t filter_len;
-	bool supervise;            /* the engine does not keep the promise of section 6: the waiting child stays as a supervisor */
+	struct engine_make
+		*makes; /* stand-ins for tmpfs mounts and masked directories, detours for names with ':' */
+	size_t n_makes;
+	bool supervise; /* the engine does not keep the promise of section 6: the waiting child stays as a supervisor */
 	/* delegate */
-	struct json *config;       /* the rewritten config.json */
-	struct strv prefix;        /* argv before the verb: runtime, global options, with --root STATE_DIR/delegate */
-	struct strv notes;         /* what was ignored or emulated, for the log and --dry-run */
+	struct json *config; /* the rewritten config.json */
+	struct strv
+		prefix; /* argv before the verb: runtime, global options, with --root STATE_DIR/delegate; more may follow (--log) */
+	struct strv notes; /* what was ignored or emulated, for the log and --dry-run */
 };
 void engine_plan_free(struct engine_plan *p);
+
+/*
+ * Make what plan->makes lists; what is there already is left (a second program of the same container plans again). The only
+ * part of planning that writes, and only below state_dir, which `delete` removes with all it holds.
+ */
+int engine_plan_make(const struct engine_plan *plan, struct err **err);
 DEFINE_CLEANUP(engine_probe_cleanup, struct engine_probe, engine_probe_free);
 
 struct engine {
-	const char *name;                 /* --engine, annotations, man page */
-	const char *const *modes;         /* NULL-terminated */
+	const char *name; /* --engine, annotations, man page */
+	const char *const *modes; /* NULL-terminated */
 	enum engine_kind kind;
 	const struct engine_answer *answers;
 	int (*probe)(const char *mode, struct engine_probe *ret, struct err **err);
@@ -83,40 +101,55 @@ struct engine {
 	int (*restore)(const struct engine_ctx *ctx, struct err **err);
 	/* Pure: from config and probe to the plan. Fails for a property that it REFUSES, naming it. */
 	int (*plan)(const struct engine_ctx *ctx, const struct engine_probe *probe, struct engine_plan *ret,
-	            struct err **err);
+		struct err **err);
 };
 
 /* ---- engines.c ---- */
-extern const struct engine *const engine_table[]; /* NULL-terminated, in the order of `auto`: crun, runc, proot */
+extern const struct engine
+	*const engine_table[]; /* NULL-terminated, in the order of `auto`: crun, runc, proot */
 const struct engine *engine_by_name(const char *name);
-const struct engine *engine_by_mode(const char *mode);    /* the first that has it; case-sensitive "P1" */
-bool engine_mode_is_valid(const char *mode);              /* P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2, whether built in or not */
+const struct engine *engine_by_mode(
+	const char *mode); /* the first choice for it (R1: runc, then crun); case-sensitive "P1" */
+bool engine_mode_is_valid(
+	const char *mode); /* P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2, whether built in or not */
+
+/*
+ * Where probes are remembered ("<state root>/probes", copied; made 0700 when first written), so that a start does not run the
+ * engine to learn what it is. Keyed by device, inode, size, times of the executable, the kernel and its settings that matter.
+ * NULL or never called: nothing is remembered. What does not work is not remembered. A broken or foreign file is replaced.
+ */
+void engine_set_cache_dir(const char *dir);
+
+/* Copy what engines need of our own environment into ctx->env: PROOT_*, LD_LIBRARY_PATH, PATH, TMPDIR. */
+void engine_collect_env(struct strv *ret);
 
 /* How the engine handles a property (longest dotted prefix in its answers; IGNORES if there is none). */
 const struct engine_answer *engine_answer_for(const struct engine *e, const char *property);
 
 /* The properties of this config that the engine does not apply, as "property: note" lines; true if any is refused. */
-bool engine_unmet(const struct engine *e, const struct json *config, struct strv *ret_ignored, struct strv *ret_refused);
+bool engine_unmet(const struct engine *e, const struct json *config, struct strv *ret_ignored,
+	struct strv *ret_refused);
 
 /* Where the choice came from, for --dry-run and errors. */
 struct engine_request {
-	const char *switch_engine;    /* --engine, or NULL */
-	const char *switch_mode;      /* --execmode, or NULL */
-	const char *fallback_mode;    /* the built-in default: "P1" for containers of the store started by udocker, else "auto" */
+	const char *switch_engine; /* --engine, or NULL */
+	const char *switch_mode; /* --execmode, or NULL */
+	const char *
+		fallback_mode; /* the built-in default: "P1" for containers of the store started by udocker, else "auto" */
 };
 struct engine_choice {
 	const struct engine *engine;
 	char mode[4];
 	struct engine_probe probe;
-	char *why;                    /* "annotation org.udocker.execmode", "auto: crun refuses hybrid cgroups; runc works" */
+	char *why; /* "annotation org.udocker.execmode", "auto: crun refuses hybrid cgroups; runc works" */
 };
 /*
  * The selection order of cli(7): switch, annotation, `execmode` file of the bundle (open directory bundle_fd), environment and
  * udocker.conf (CONF_DEFAULT_EXECUTION_MODE), fallback; `auto` anywhere in it takes the first engine that works and applies everything, else the first
  * that works. Probing stops at the first hit. ERR_ENGINE with the reason and remedy when the chosen one does not work here.
  */
-int engine_choose(const struct engine_request *req, const struct json *config, int bundle_fd, struct engine_choice *ret,
-                  struct err **err);
+int engine_choose(const struct engine_request *req, const struct json *config, int bundle_fd,
+	struct engine_choice *ret, struct err **err);
 void engine_choice_free(struct engine_choice *c);
 
 /* One row per engine and mode for the doctor (`udocker-runtime engines`): probes everything. */
@@ -124,7 +157,7 @@ struct engine_report {
 	const struct engine *engine;
 	const char *mode;
 	struct engine_probe probe;
-	bool is_auto;                 /* what `auto` would take for a plain bundle */
+	bool is_auto; /* what `auto` would take for a plain bundle */
 };
 int engine_report_all(struct engine_report **ret, size_t *ret_n, struct err **err);
 void engine_report_free(struct engine_report *r, size_t n);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mount points inside ROOT for engines that really mount: missing ones are made, and recorded in the container folder as udocker 1.3.x
+ * does (udocker-compat 2.7) so that `setup --purge` can unmake them. A bundle without container.json is not of the store: nothing is
+ * recorded there. Everything inside ROOT is resolved as in a chroot.
+ */
+#ifndef UDOCKER_MOUNTPOINTS_H
+#define UDOCKER_MOUNTPOINTS_H
+
+#include "pkg/base/base.h"
+
+struct err;
+struct json;
+
+/*
+ * Make the missing target of every mount of `config` (a directory, or an empty file for a bind of anything else), except below
+ * another mount, where it would land in the wrong file system. rootfd is ROOT, bundle_fd the container folder.
+ * ERR_DENIED when ROOT cannot be written, ERR_EXISTS when a target is a file where a directory is needed.
+ */
+int mountpoints_make(int rootfd, int bundle_fd, const struct json *config, struct err **err);
+
+/*
+ * Undo: first put the originals of `.bind_orig_files` back, then remove what `.mountpoints` records, upward to the recorded ancestor, but only
+ * empty directories and files, and never a path that has or had an original (FIX-15); then both folders. Resumable; nothing recorded is success.
+ */
+int mountpoints_purge(int rootfd, int bundle_fd, struct err **err);
+
+#endif
