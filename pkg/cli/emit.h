@@ -12,7 +12,7 @@ struct str;
 
 struct emit_context {
 	const struct cli_program *const *programs; /* all of the suite, NULL-terminated */
-	const char *modes;                         /* execution modes, separated by blanks */
+	const char *modes; /* execution modes, separated by blanks */
 };
 
 /* The row that documents a command: the sibling's for a forwarded one, else c itself. */
