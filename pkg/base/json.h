@@ -21,11 +21,13 @@ struct json_limits {
 };
 
 /* `what` names the source in messages: "manifest", "config.json". ERR_CORRUPT with line or byte position. limits may be NULL. */
-int json_parse(const char *text, size_t n, const char *what, const struct json_limits *limits, struct json **ret,
-               struct err **err);
+int json_parse(const char *text, size_t n, const char *what, const struct json_limits *limits,
+	struct json **ret, struct err **err);
 /* Read and parse a descriptor or a file (FS_BENEATH in dirfd). */
-int json_read_fd(int fd, const char *what, const struct json_limits *limits, struct json **ret, struct err **err);
-int json_read(int dirfd, const char *path, const struct json_limits *limits, struct json **ret, struct err **err);
+int json_read_fd(
+	int fd, const char *what, const struct json_limits *limits, struct json **ret, struct err **err);
+int json_read(
+	int dirfd, const char *path, const struct json_limits *limits, struct json **ret, struct err **err);
 
 /* NULL is fine; frees the whole tree. Only for a root, a value taken out or one never put in. */
 void json_free(struct json *j);
@@ -42,24 +44,28 @@ struct json *json_get(const struct json *object, const char *key);
 struct json *json_path(const struct json *object, ...) __attribute__((sentinel));
 const char *json_key_at(const struct json *object, size_t i);
 struct json *json_value_at(const struct json *object, size_t i);
-const char *json_str(const struct json *j);            /* NULL unless a string */
-const char *json_number_text(const struct json *j);    /* NULL unless a number */
-int json_to_i64(const struct json *j, int64_t *ret);   /* 0, or -1 unless an integer in range */
-bool json_true(const struct json *j);                  /* is the literal true */
+const char *json_str(const struct json *j); /* NULL unless a string */
+const char *json_number_text(const struct json *j); /* NULL unless a number */
+int json_to_i64(const struct json *j, int64_t *ret); /* 0, or -1 unless an integer in range */
+bool json_true(const struct json *j); /* is the literal true */
 
 /*
  * Checked members: absent (or null) leaves *ret as it is and returns 0; present returns 1; of a wrong type or range is
  * ERR_CORRUPT, "<where>.<key>: expected a string", -1. Results stay owned by the tree.
  */
-int json_get_str(const struct json *object, const char *where, const char *key, const char **ret, struct err **err);
+int json_get_str(
+	const struct json *object, const char *where, const char *key, const char **ret, struct err **err);
 int json_get_bool(const struct json *object, const char *where, const char *key, bool *ret, struct err **err);
-int json_get_i64(const struct json *object, const char *where, const char *key, int64_t min, int64_t max, int64_t *ret,
-                 struct err **err);
-int json_get_object(const struct json *object, const char *where, const char *key, struct json **ret, struct err **err);
-int json_get_array(const struct json *object, const char *where, const char *key, struct json **ret, struct err **err);
+int json_get_i64(const struct json *object, const char *where, const char *key, int64_t min, int64_t max,
+	int64_t *ret, struct err **err);
+int json_get_object(
+	const struct json *object, const char *where, const char *key, struct json **ret, struct err **err);
+int json_get_array(
+	const struct json *object, const char *where, const char *key, struct json **ret, struct err **err);
 /* An array of strings into an empty strv. */
 struct strv;
-int json_get_strv(const struct json *object, const char *where, const char *key, struct strv *ret, struct err **err);
+int json_get_strv(
+	const struct json *object, const char *where, const char *key, struct strv *ret, struct err **err);
 
 /* ---- building. Values put in are owned by the container. ---- */
 struct json *json_new_null(void);
@@ -85,11 +91,11 @@ struct json *json_need_array(struct json *object, const char *key);
 
 /* ---- writing ---- */
 enum json_flags {
-	JSON_PRETTY = 1,   /* indent 2, newline at the end */
-	JSON_INDENT4 = 2,  /* with PRETTY: indent 4, as 1.3.x's inspect */
-	JSON_SORT = 4,     /* keys by byte value */
-	JSON_ASCII = 8,    /* non-ASCII as \uXXXX */
-	JSON_SPACED = 16,  /* without PRETTY: ", " and ": " as Python's compact style */
+	JSON_PRETTY = 1, /* indent 2, newline at the end */
+	JSON_INDENT4 = 2, /* with PRETTY: indent 4, as 1.3.x's inspect */
+	JSON_SORT = 4, /* keys by byte value */
+	JSON_ASCII = 8, /* non-ASCII as \uXXXX */
+	JSON_SPACED = 16, /* without PRETTY: ", " and ": " as Python's compact style */
 };
 void json_write(const struct json *j, unsigned flags, struct str *ret);
 char *json_text(const struct json *j, unsigned flags);

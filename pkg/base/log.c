@@ -29,8 +29,8 @@ static struct {
 	int file;
 	enum log_format file_format;
 	enum log_format stderr_format;
-	void (*hide)(void);
-	void (*show)(void);
+	void (*_Atomic hide)(void);
+	void (*_Atomic show)(void);
 } state = { .level = LOG_LEVEL_INFO, .file = -1 };
 
 void log_set_level(int level)
@@ -138,17 +138,19 @@ static void to_file(const struct severity *sev, const char *text)
 
 static void to_stderr(const struct severity *sev, const char *text)
 {
+	/* Read together: show ends what hide began, whatever is set meanwhile. */
+	void (*hide)(void) = state.hide, (*show)(void) = state.show;
 	auto_str line = STR_INIT;
 
 	if (state.file < 0 && state.stderr_format == LOG_JSON)
 		runc_line(&line, LOG_JSON, sev, text);
 	else
 		style_line(&line, sev, text);
-	if (state.hide)
-		state.hide();
+	if (hide && show)
+		hide();
 	write_line(STDERR_FILENO, &line);
-	if (state.show)
-		state.show();
+	if (hide && show)
+		show();
 }
 
 static PRINTF_LIKE(2, 0) void emit(const struct severity *sev, const char *fmt, va_list ap)

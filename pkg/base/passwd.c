@@ -148,7 +148,7 @@ static bool has_member(const struct field *list, const char *user)
 		const char *comma = memchr(p, ',', (size_t)(end - p));
 		struct field member = { p, (size_t)((comma ? comma : end) - p) };
 
-		if (field_is(&member, user))
+		if (member.n && field_is(&member, user))
 			return true;
 		p += member.n + 1;
 	}
