@@ -318,6 +318,7 @@ struct raw {
 	struct flow *flow;
 	struct err *err; /* of flow_more() */
 	size_t lent; /* input that libarchive has been given */
+	bool ended; /* it asked for more than there was */
 };
 
 static la_ssize_t raw_read(struct archive *a UNUSED, void *arg, const void **ret)
@@ -329,6 +330,7 @@ static la_ssize_t raw_read(struct archive *a UNUSED, void *arg, const void **ret
 	if (!w->flow->in_n) {
 		int r = flow_more(w->flow, &w->err);
 
+		w->ended = r == 0;
 		if (r <= 0)
 			return r < 0 ? ARCHIVE_FATAL : 0;
 	}
@@ -343,8 +345,7 @@ static int raw_failed(struct raw *w, struct archive *a, const char *format, stru
 
 	if (w->err)
 		return err_move(err, &w->err);
-	/* Both filters report an early end in words of their own; ours is the same for every format. */
-	if (why && (strstr(why, "truncated") || strstr(why, "Truncated")))
+	if (w->ended)
 		return truncated(w->flow, format, err);
 	return damaged(w->flow, format, why ? why : "unknown reason", err);
 }

@@ -222,7 +222,7 @@ int reader_next(struct reader *r, struct reader_entry *ret, struct err **err)
 		r->entry = NULL;
 		r->ended = true;
 		status = 0;
-	} else if (code < ARCHIVE_WARN) {
+	} else if (code != ARCHIVE_OK && code != ARCHIVE_WARN) { /* RETRY: a header that cannot be right */
 		status = failed(r, err);
 	} else if (fill_entry(r, ret, err) < 0) {
 		status = -1;
