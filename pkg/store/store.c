@@ -162,15 +162,21 @@ int store_open(enum store_mode mode, struct store **ret, struct err **err)
 	return 0;
 }
 
+static void close_one(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 void store_close(struct store *s)
 {
-	int *const fds[] = { &s->top_fd, &s->repos_fd, &s->layers_fd, &s->containers_fd, &s->lock_fd };
-
 	if (!s)
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-		if (*fds[i] >= 0)
-			close(*fds[i]);
+	close_one(s->top_fd);
+	close_one(s->repos_fd);
+	close_one(s->layers_fd);
+	close_one(s->containers_fd);
+	close_one(s->lock_fd);
 	free(s->top);
 	free(s->repos);
 	free(s->layers);

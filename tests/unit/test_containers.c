@@ -5,9 +5,9 @@
 #include "pkg/base/json.h"
 #include "tests/unit/storetest.h"
 
-#define C1 "e7174335-5ccb-3f4f-a66d-48722cf45c7e"
+#define C1 "ff11d4d0-9588-3ee1-8a29-f0017ca28b82"
 #define C3 "c34759e5-3eb0-3ddb-b32f-793797c9d863"
-#define C0 "ff11d4d0-9588-3ee1-8a29-f0017ca28b82"
+#define C0 "e7174335-5ccb-3f4f-a66d-48722cf45c7e"
 
 static const char *resolve(struct store *s, const char *text)
 {
@@ -44,7 +44,9 @@ static void test_old(struct store *s)
 	is_str(c1->mode, "", "no execmode file");
 	is_str(c1->image, "lib/bb:1", "its image");
 	ok(c1->access == 'W', "ROOT can be written");
-	ok(c0->names.n + c1->names.n == 2 && c3->names.n == 1, "names");
+	ok(c1->names.n == 2 && c0->names.n == 0 && c3->names.n == 1, "names");
+	is_str(c1->names.v[0], "alias1", "sorted");
+	is_str(c0->image, "imported:v1", "another image");
 	is_str(c3->names.v[0], "c3", "c3");
 }
 
