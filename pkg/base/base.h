@@ -14,10 +14,10 @@
 #include "pkg/base/banned.h"
 
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
-#define MUST_CHECK             __attribute__((warn_unused_result))
-#define NORETURN               __attribute__((noreturn))
-#define UNUSED                 __attribute__((unused))
-#define RETURNS_NONNULL        __attribute__((returns_nonnull))
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define NORETURN __attribute__((noreturn))
+#define UNUSED __attribute__((unused))
+#define RETURNS_NONNULL __attribute__((returns_nonnull))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -30,19 +30,19 @@
 #define autoclose CLEANUP(base_autoclose)
 
 /* Define NAME_cleanup(T **) for use with CLEANUP(), from a FREE function that takes T * or NULL. */
-#define DEFINE_CLEANUP(name, type, free_fn)                                                        \
-	static inline void name(type **p)                                                          \
-	{                                                                                          \
-		free_fn(*p);                                                                       \
-	}                                                                                          \
+#define DEFINE_CLEANUP(name, type, free_fn) \
+	static inline void name(type **p) \
+	{ \
+		free_fn(*p); \
+	} \
 	struct base_semicolon_eater
 
 /* Hand a pointer over: the variable is NULL afterwards. */
-#define steal_ptr(pp)                                                                              \
-	({                                                                                         \
-		__typeof__(*(pp)) steal_ptr_v = *(pp);                                             \
-		*(pp) = NULL;                                                                      \
-		steal_ptr_v;                                                                       \
+#define steal_ptr(pp) \
+	({ \
+		__typeof__(*(pp)) steal_ptr_v = *(pp); \
+		*(pp) = NULL; \
+		steal_ptr_v; \
 	})
 
 void base_autoclose(int *fd);

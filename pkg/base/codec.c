@@ -114,7 +114,8 @@ int codec_hex_decode(const char *text, void *ret, size_t n)
 		if (hex_value(text[i]) < 0)
 			return -1;
 	for (size_t i = 0; i < n; i++)
-		out[i] = (unsigned char)(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
+		out[i] = (unsigned char)((unsigned)hex_value(text[2 * i]) << 4 |
+					 (unsigned)hex_value(text[2 * i + 1]));
 	return 0;
 }
 
@@ -161,7 +162,7 @@ char *codec_url_decode(const char *text)
 			free(ret);
 			return NULL;
 		}
-		*out++ = (char)(hex_value(text[1]) << 4 | hex_value(text[2]));
+		*out++ = (char)((unsigned)hex_value(text[1]) << 4 | (unsigned)hex_value(text[2]));
 		text += 3;
 	}
 	*out = '\0';

@@ -11,9 +11,9 @@ char *codec_base64_decode(const char *text, size_t *ret_len);
 
 void codec_hex_encode(const void *p, size_t n, char *ret /* 2 * n + 1 bytes */);
 int codec_hex_decode(const char *text, void *ret, size_t n); /* exactly n bytes, lower or upper case */
-bool codec_is_hex(const char *text, size_t n);               /* n characters of [0-9a-f] and then the end */
+bool codec_is_hex(const char *text, size_t n); /* n characters of [0-9a-f] and then the end */
 
 char *codec_url_encode(const char *text, const char *keep); /* unreserved and `keep` stay as they are */
-char *codec_url_decode(const char *text);                   /* NULL if malformed or with NUL */
+char *codec_url_decode(const char *text); /* NULL if malformed or with NUL */
 
 #endif

@@ -10,17 +10,17 @@
 #include "pkg/base/base.h"
 
 enum err_kind {
-	ERR_USAGE,       /* a wrong command line or option value */
-	ERR_NOT_FOUND,   /* no such image, container, file */
-	ERR_EXISTS,      /* the name is taken */
-	ERR_BUSY,        /* running, locked or protected: later, or with force */
-	ERR_DENIED,      /* permission, ownership, protection */
-	ERR_CORRUPT,     /* data that contradicts itself, its digest or its grammar */
+	ERR_USAGE, /* a wrong command line or option value */
+	ERR_NOT_FOUND, /* no such image, container, file */
+	ERR_EXISTS, /* the name is taken */
+	ERR_BUSY, /* running, locked or protected: later, or with force */
+	ERR_DENIED, /* permission, ownership, protection */
+	ERR_CORRUPT, /* data that contradicts itself, its digest or its grammar */
 	ERR_NETWORK,
 	ERR_AUTH,
 	ERR_UNSUPPORTED, /* well-formed, but not for us or not on this kernel */
-	ERR_ENGINE,      /* an engine is missing or failed */
-	ERR_SYSTEM,      /* the operating system said no: err_errno() has its reason */
+	ERR_ENGINE, /* an engine is missing or failed */
+	ERR_SYSTEM, /* the operating system said no: err_errno() has its reason */
 };
 
 struct err;

@@ -9,8 +9,8 @@
 
 /* "amd64", "arm64", "arm", "386", "ppc64le" … from uname; "unknown" otherwise. */
 const char *host_oci_arch(void);
-const char *host_oci_variant(void);  /* "v8" on arm64, "v7"/"v6" on arm, else "" */
-const char *host_machine(void);      /* uname -m */
+const char *host_oci_variant(void); /* "v8" on arm64, "v7"/"v6" on arm, else "" */
+const char *host_machine(void); /* uname -m */
 const char *host_kernel_release(void);
 /* True if the kernel is at least major.minor. */
 bool host_kernel_at_least(int major, int minor);

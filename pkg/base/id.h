@@ -7,8 +7,8 @@
 
 #define ID_UUID_LEN 36
 
-void id_uuid(char ret[ID_UUID_LEN + 1]);  /* random (version 4) from getrandom or /dev/urandom */
-void id_random_hex(char *ret, size_t n);  /* n characters of [0-9a-f] and a NUL */
+void id_uuid(char ret[ID_UUID_LEN + 1]); /* random (version 4) from getrandom or /dev/urandom */
+void id_random_hex(char *ret, size_t n); /* n characters of [0-9a-f] and a NUL */
 
 /* Five dash-separated groups of [a-z0-9]+, as udocker 1.3.x takes for a container id. */
 bool id_is_container(const char *s);

@@ -480,11 +480,11 @@ int json_get_array(
 int json_get_strv(
 	const struct json *object, const char *where, const char *key, struct strv *ret, struct err **err)
 {
-	struct json *array;
-	int r = json_get_array(object, where, key, &array, err);
+	bool bad;
+	struct json *array = get_typed(object, key, JSON_ARRAY, &bad);
 
-	if (r <= 0)
-		return r;
+	if (!array)
+		return bad ? wrong(where, key, "an array", err) : 0;
 	assert(ret->n == 0);
 	for (size_t i = 0; i < array->n; i++) {
 		if (!json_is(array->m[i].value, JSON_STRING)) {

@@ -9,12 +9,12 @@
 #include "pkg/base/base.h"
 
 void *xmalloc(size_t size) RETURNS_NONNULL;
-void *xcalloc(size_t n, size_t size) RETURNS_NONNULL;                /* zeroed; aborts on overflow */
+void *xcalloc(size_t n, size_t size) RETURNS_NONNULL; /* zeroed; aborts on overflow */
 void *xrealloc(void *p, size_t size) RETURNS_NONNULL;
 void *xreallocarray(void *p, size_t n, size_t size) RETURNS_NONNULL; /* aborts on overflow */
-void *xmemdup(const void *p, size_t size) RETURNS_NONNULL;           /* with one extra NUL byte behind */
+void *xmemdup(const void *p, size_t size) RETURNS_NONNULL; /* with one extra NUL byte behind */
 char *xstrdup(const char *s) RETURNS_NONNULL;
-char *xstrdup_null(const char *s);                                   /* NULL stays NULL */
+char *xstrdup_null(const char *s); /* NULL stays NULL */
 char *xstrndup(const char *s, size_t n) RETURNS_NONNULL;
 char *xasprintf(const char *fmt, ...) RETURNS_NONNULL PRINTF_LIKE(1, 2);
 

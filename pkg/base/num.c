@@ -133,8 +133,11 @@ const char *num_format_size(uint64_t n, char buf[NUM_SIZE_LEN])
 		return buf;
 	}
 	/* 999.5 and more would print as 1000, so the next unit takes it; E is never passed: 2^64 is 18.4 EB. */
-	for (v /= 1000; v >= 999.5; v /= 1000)
+	v /= 1000;
+	while (v >= 999.5) {
+		v /= 1000;
 		unit++;
+	}
 	(void)snprintf(buf, NUM_SIZE_LEN, "%.3g %cB", v, units[unit]);
 	return buf;
 }

@@ -13,7 +13,7 @@ int num_parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 int num_parse_u32(const char *s, uint32_t *ret);
 int num_parse_int(const char *s, int min, int max, int *ret);
 int num_parse_octal(const char *s, unsigned max, unsigned *ret);
-int num_parse_bool(const char *s, bool *ret);     /* true yes on 1, false no off 0; any case */
+int num_parse_bool(const char *s, bool *ret); /* true yes on 1, false no off 0; any case */
 
 /* Bytes with an optional unit: 10, 64k, 2M, 1G, 3T (powers of 1024; an i, b or B may follow). */
 int num_parse_size(const char *s, uint64_t *ret);

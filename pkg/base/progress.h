@@ -12,7 +12,9 @@ void progress_set_mode(enum progress_mode mode); /* AUTO: by stderr and log leve
 struct progress; /* one line: a layer, a file */
 /* total 0: unknown. The title is copied and escaped. Never NULL. Thread-safe, as all of these. */
 struct progress *progress_begin(const char *title, uint64_t total);
-void progress_update(struct progress *p, uint64_t done); /* absolute; cheap: draws at most ten times a second */
-void progress_end(struct progress *p, const char *outcome); /* "done", "exists", "failed"; frees p; NULL is fine */
+/* `done` is absolute. Cheap: draws at most ten times a second. NULL is fine. */
+void progress_update(struct progress *p, uint64_t done);
+/* "done", "exists", "failed". Frees p; NULL is fine. */
+void progress_end(struct progress *p, const char *outcome);
 
 #endif

@@ -16,15 +16,15 @@ struct strv {
 
 #define STRV_INIT ((struct strv){ 0 })
 
-void strv_add(struct strv *s, const char *text);            /* copies */
-void strv_add_owned(struct strv *s, char *text);            /* takes it */
+void strv_add(struct strv *s, const char *text); /* copies */
+void strv_add_owned(struct strv *s, char *text); /* takes it */
 void strv_addf(struct strv *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void strv_add_all(struct strv *s, const char *const *list); /* up to NULL; a NULL list is empty */
 void strv_insert(struct strv *s, size_t at, const char *text);
 void strv_remove(struct strv *s, size_t at);
 bool strv_has(const struct strv *s, const char *text);
-void strv_sort(struct strv *s);                             /* by byte value */
-void strv_dup(struct strv *ret, const struct strv *from);   /* into an empty ret */
+void strv_sort(struct strv *s); /* by byte value */
+void strv_dup(struct strv *ret, const struct strv *from); /* into an empty ret */
 
 /* The array for execve and friends, never NULL. Owned by s. */
 char *const *strv_argv(const struct strv *s);

@@ -7,7 +7,7 @@
 
 #define TIME_RFC3339_LEN 40
 
-int64_t time_now_ns(void);       /* wall clock, ns since 1970 */
+int64_t time_now_ns(void); /* wall clock, ns since 1970 */
 int64_t time_monotonic_ns(void);
 /* "2026-11-22T10:00:00.123456789Z", without a fraction when it is 0. */
 const char *time_format_rfc3339(int64_t ns, char buf[TIME_RFC3339_LEN]);
