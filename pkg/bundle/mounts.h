@@ -10,11 +10,18 @@ struct bundle_options;
 struct err;
 struct json;
 
+enum bundle_volume_kind {
+	VOLUME_USER, /* asked for: its source must exist */
+	VOLUME_SYSTEM, /* a default: left out without a word when the host lacks it */
+	VOLUME_KERNEL, /* /dev, /proc or /sys of the defaults: more than one mount */
+};
+
 struct bundle_volume {
+	enum bundle_volume_kind kind;
+	char *text; /* as it was given: what --novol may name */
 	char *host; /* absolute, clean */
 	char *cont; /* absolute, clean, not "/" */
 	bool readonly;
-	bool optional; /* a system folder: left out without a word when the host lacks it */
 };
 struct bundle_volumes {
 	struct bundle_volume *items;
@@ -33,14 +40,23 @@ void bundle_volume_free(struct bundle_volume *v);
 
 /*
  * The list of a run in the order of 6.3: user volumes, system folders, dri, home; --novol applied. A later entry for the same target
- * is dropped. ERR_NOT_FOUND for a missing source of a user volume.
+ * is dropped. The host's /etc/hosts is among them when the container (directory rootfd) has none of its own, or an empty one. ERR_NOT_FOUND for a
+ * missing source of a user volume.
  */
-int bundle_volumes_collect(const struct bundle_options *o, struct bundle_volumes *ret, struct err **err);
+int bundle_volumes_collect(
+	const struct bundle_options *o, int rootfd, struct bundle_volumes *ret, struct err **err);
+/* A default more, unless its target is there already. */
+void bundle_volumes_add_system(struct bundle_volumes *v, const char *path);
 
-/* Does the list cover this path inside the container (an entry at it or above it)? */
+/* The user's entry at this path inside the container or above it, the deepest one; NULL if there is none. */
 const struct bundle_volume *bundle_volumes_find(const struct bundle_volumes *v, const char *path);
+/* The host's path of what that entry shows at `path`. Caller frees. */
+char *bundle_volume_host_path(const struct bundle_volume *v, const char *path);
 
-/* Append the mounts to config.json: kernel file systems unless nosysdirs, then the list. */
-void bundle_mounts_add(struct json *config, const struct bundle_options *o, const struct bundle_volumes *v);
+/* Append the mounts to config.json: kernel file systems, then the list, parents before children. */
+void bundle_mounts_add(struct json *config, const struct bundle_volumes *v);
+
+/* linux.devices for --device: character and block devices at the path they have on the host. ERR_NOT_FOUND, ERR_USAGE. */
+int bundle_devices_add(struct json *config, const struct strv *devices, struct err **err);
 
 #endif

@@ -6,9 +6,11 @@
 #include "pkg/base/base.h"
 #include "pkg/base/strv.h"
 
+struct err;
+
 /*
  * Everything is borrowed: strings and vectors must outlive the call they are given to. BUNDLE_OPTIONS_INIT is a run without
- * options, which is also what config.json in a container folder is made from.
+ * options, which is also what config.json in a container folder is made from (with `quiet`).
  */
 struct bundle_options {
 	const struct strv *volumes; /* HOST[:CONT[:OPTIONS]]; NULL: none */
@@ -38,7 +40,18 @@ struct bundle_options {
 	const char *kernel;
 	const struct strv *publish;
 	bool publish_all;
+
+	bool quiet; /* no warnings about the image: nothing is about to run */
 };
 #define BUNDLE_OPTIONS_INIT ((struct bundle_options){ 0 })
+
+/*
+ * Judge what needs no container: hostname, cpuset, kernel, publish, user, workdir. ERR_USAGE. bundle_config_make() calls it; a command may
+ * call it before long work.
+ */
+int bundle_options_check(const struct bundle_options *o, struct err **err);
+
+/* "HPORT:CPORT", "IP:HPORT:CPORT", each with /tcp or /udp behind: the two numbers. ERR_USAGE. */
+int bundle_publish_parse(const char *text, unsigned *ret_host, unsigned *ret_cont, struct err **err);
 
 #endif

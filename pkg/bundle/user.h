@@ -10,7 +10,6 @@
 
 #include "pkg/base/base.h"
 
-struct bundle_options;
 struct bundle_volumes;
 struct err;
 
@@ -23,28 +22,42 @@ struct bundle_user_spec {
 	bool has_gid;
 	gid_t gid;
 };
-/* ERR_USAGE for empty parts, blanks, control characters, ':' '/' in names, a leading '-', numbers out of range. */
+/* ERR_USAGE for empty parts, blanks, control and non-ASCII characters, '/' in names, a leading '-', numbers out of range. */
 int bundle_user_parse(const char *text, struct bundle_user_spec *ret, struct err **err);
 void bundle_user_spec_free(struct bundle_user_spec *s);
+
+/* Where to look. Borrowed. */
+struct bundle_user_query {
+	const char *user; /* USER; NULL: root, or the caller with `as_caller` */
+	int rootfd; /* the container's root directory */
+	int dirfd; /* the container folder, for what R modes of 1.3.x put aside; -1: none */
+	const struct bundle_volumes
+		*volumes; /* one at /etc/passwd or above it is looked into, and nothing is made up for it */
+	bool hostauth; /* the host's users instead of the container's */
+	bool containerauth; /* the container's as they are */
+	bool as_caller; /* F modes: the program runs with the caller's ids */
+};
+#define BUNDLE_USER_QUERY_INIT ((struct bundle_user_query){ .rootfd = -1, .dirfd = -1 })
 
 struct bundle_user {
 	char *name;
 	uid_t uid;
 	gid_t gid;
-	gid_t *groups; /* additional ones */
-	size_t n_groups;
 	char *home; /* absolute */
 	char *shell;
-	char *passwd; /* content for /etc/passwd where it differs from the container's file, else NULL */
+	bool host_passwd; /* /etc/passwd is to be the host's own file */
+	bool host_group;
+	char *passwd; /* content for /etc/passwd where it differs from the container's or host's file, else NULL */
 	char *group; /* the same for /etc/group */
 };
+#define BUNDLE_USER_INIT ((struct bundle_user){ 0 })
 void bundle_user_free(struct bundle_user *u); /* leaves it empty */
+#define auto_bundle_user CLEANUP(bundle_user_free) struct bundle_user
 
 /*
- * Resolve in the directory rootfd (FS_IN_ROOT), or in the file that a volume puts at /etc/passwd, or in the host's database with hostauth. A user nobody
- * knows is made up unless hostauth or containerauth ask for a known one: ERR_NOT_FOUND.
+ * Resolve. A user nobody knows is made up, unless hostauth or containerauth ask for a known one: ERR_NOT_FOUND. So is an unknown group's name.
+ * ERR_USAGE for a text that is no USER.
  */
-int bundle_user_resolve(int rootfd, const char *user, const struct bundle_options *o,
-	const struct bundle_volumes *v, struct bundle_user *ret, struct err **err);
+int bundle_user_resolve(const struct bundle_user_query *q, struct bundle_user *ret, struct err **err);
 
 #endif

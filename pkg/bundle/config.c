@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Image configuration + run options -> config.json. */
+#include "pkg/bundle/config.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "oci-spec/image_config.h"
+#include "oci-spec/runtime_config.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/host.h"
+#include "pkg/base/json.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/num.h"
+#include "pkg/base/path.h"
+#include "pkg/base/str.h"
+#include "pkg/bundle/env.h"
+#include "pkg/bundle/mounts.h"
+#include "pkg/bundle/options.h"
+#include "pkg/bundle/user.h"
+#include "pkg/conf/conf.h"
+
+/* What is gathered on the way to the document. */
+struct making {
+	const struct bundle_source *src;
+	const struct bundle_options *o;
+	struct image_config *image; /* never NULL: an empty one stands in */
+	int rootfd;
+	struct bundle_volumes volumes;
+	struct bundle_user user;
+	struct strv args, env;
+	char *cwd;
+};
+
+/* ---- the command (6.6) ---- */
+
+static void make_args(struct making *m)
+{
+	const struct bundle_options *o = m->o;
+	bool typed = o->command && o->command->n > 0;
+
+	if (o->entrypoint)
+		strv_split(&m->args, o->entrypoint, " ");
+	else if (!o->nometa)
+		strv_add_all(&m->args, (const char *const *)m->image->entrypoint.v);
+	if (typed)
+		strv_add_all(&m->args, (const char *const *)o->command->v);
+	else if (!o->entrypoint && !o->nometa)
+		strv_add_all(&m->args, (const char *const *)m->image->cmd.v);
+	if (m->args.n == 0) {
+		const struct strv *shell = conf_list(CONF_CMD);
+
+		strv_add_all(&m->args, (const char *const *)shell->v);
+		if (m->args.n == 0)
+			strv_add(&m->args, "sh");
+		if (!o->quiet)
+			log_warning("no command assigned by the image or the command line, running '%s'",
+				m->args.v[0]);
+	}
+}
+
+/* ---- the working directory (6.7) ---- */
+
+/* Is it a directory inside: below a mount the host's, else the container's own? */
+static bool is_dir_inside(const struct making *m, const char *path)
+{
+	const struct bundle_volume *over = NULL;
+	struct stat st;
+	int fd;
+
+	for (size_t i = 0; i < m->volumes.n; i++) {
+		const struct bundle_volume *v = &m->volumes.items[i];
+
+		if (path_is_below(path, v->cont) && (!over || strlen(v->cont) > strlen(over->cont)))
+			over = v;
+	}
+	if (over) {
+		autofree char *there = bundle_volume_host_path(over, path);
+
+		return stat(there, &st) == 0 && S_ISDIR(st.st_mode);
+	}
+	fd = fs_open(m->rootfd, path, O_PATH | O_DIRECTORY, 0, FS_IN_ROOT);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+static int make_cwd(struct making *m, const char *home, struct err **err)
+{
+	const char *image = m->o->nometa ? NULL : m->image->working_dir;
+	autofree char *wanted = NULL;
+
+	if (m->o->workdir) {
+		m->cwd = path_clean(m->o->workdir);
+		if (is_dir_inside(m, m->cwd))
+			return 0;
+		err_make(
+			err, ERR_NOT_FOUND, "working directory '%s' does not exist in the container", m->cwd);
+		return err_hint(err, "name one that exists, or bind one with --volume");
+	}
+	wanted = image && *image ? path_join("/", image) : xstrdup(home);
+	m->cwd = path_clean(wanted);
+	if (is_dir_inside(m, m->cwd))
+		return 0;
+	if (image && *image && !m->o->quiet)
+		log_warning("the image's working directory '%s' does not exist, starting in '/'", m->cwd);
+	free(m->cwd);
+	m->cwd = xstrdup("/");
+	return 0;
+}
+
+/* ---- the document ---- */
+
+static void add_capabilities(struct json *process)
+{
+	static const char *const sets[] = { "bounding", "effective", "permitted" };
+	const struct strv *conf = conf_list(CONF_RUNC_CAPABILITIES);
+	auto_strv caps = STRV_INIT;
+	struct json *j = json_need_object(process, "capabilities");
+
+	for (size_t i = 0; i < conf->n; i++)
+		if (!strv_has(&caps, conf->v[i]))
+			strv_add(&caps, conf->v[i]);
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++)
+		json_set(j, sets[i], json_new_strv(&caps));
+}
+
+static void add_process(struct json *config, const struct making *m)
+{
+	struct json *p = json_need_object(config, "process"), *user;
+
+	json_set_bool(p, "terminal", m->o->tty);
+	user = json_need_object(p, "user");
+	json_set_i64(user, "uid", m->user.uid);
+	json_set_i64(user, "gid", m->user.gid);
+	runtime_set_args(config, &m->args);
+	runtime_set_env(config, &m->env);
+	json_set_str(p, "cwd", m->cwd);
+	add_capabilities(p);
+	json_set_bool(p, "noNewPrivileges", true);
+}
+
+static void add_frame(struct json *config, const struct making *m)
+{
+	if (m->o->read_only)
+		json_set_bool(json_need_object(config, "root"), "readonly", true);
+	runtime_add_namespace(config, "user");
+	runtime_add_namespace(config, "mount");
+	if (m->o->hostname) {
+		runtime_add_namespace(config, "uts");
+		json_set_str(config, "hostname", m->o->hostname);
+	}
+	runtime_set_id_maps(config, m->user.uid, geteuid(), m->user.gid, getegid());
+}
+
+/*
+ * Annotations with a meaning for runtimes do not come from strangers: an image's label may not choose an engine, have a
+ * file written, or point crun's output somewhere.
+ */
+static bool is_reserved(const char *key)
+{
+	static const char *const prefixes[] = { "org.udocker.", "run.oci.", "org.systemd.property.",
+		"io.katacontainers.", "org.criu.", "io.kubernetes.", "com.docker." };
+
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (str_starts(key, prefixes[i]))
+			return true;
+	return *key == '\0';
+}
+
+static void set_if(struct json *config, const char *key, const char *value)
+{
+	if (value && *value)
+		runtime_set_annotation(config, key, value);
+}
+
+/* conversion.md: implicit annotations first, labels over them. */
+static void add_image_annotations(struct json *config, const struct making *m)
+{
+	const struct image_config *c = m->image;
+	autofree char *ports = c->exposed_ports.n ? strv_join(&c->exposed_ports, ",") : NULL;
+
+	set_if(config, "org.opencontainers.image.os", c->platform.os);
+	set_if(config, "org.opencontainers.image.architecture", c->platform.arch);
+	set_if(config, "org.opencontainers.image.variant", c->platform.variant);
+	set_if(config, "org.opencontainers.image.author", c->author);
+	set_if(config, "org.opencontainers.image.created", c->created);
+	set_if(config, "org.opencontainers.image.stopSignal", c->stop_signal);
+	set_if(config, "org.opencontainers.image.exposedPorts", m->o->nometa ? NULL : ports);
+	for (size_t i = 0; i < c->labels.n; i++) {
+		const char *eq = strchr(c->labels.v[i], '=');
+		autofree char *key = xstrndup(c->labels.v[i], (size_t)(eq - c->labels.v[i]));
+
+		if (!is_reserved(key))
+			runtime_set_annotation(config, key, eq + 1);
+	}
+}
+
+static void add_own_annotations(struct json *config, const struct making *m)
+{
+	const struct bundle_options *o = m->o;
+	auto_str ports = STR_INIT;
+
+	set_if(config, ANNOTATION_CONTAINER, m->src->id);
+	set_if(config, ANNOTATION_IMAGE, m->src->image_name);
+	set_if(config, ANNOTATION_KERNEL, o->kernel);
+	set_if(config, ANNOTATION_CPUSET, o->cpuset);
+	set_if(config, ANNOTATION_NETCOOP, o->publish_all ? "true" : NULL);
+	for (size_t i = 0; o->publish && i < o->publish->n; i++) {
+		unsigned host = 0, cont = 0;
+
+		(void)bundle_publish_parse(o->publish->v[i], &host, &cont, NULL); /* checked before */
+		str_addf(&ports, "%s%u:%u", i ? "," : "", host, cont);
+	}
+	set_if(config, ANNOTATION_PUBLISH, str_text(&ports));
+	runtime_set_annotation(config, ANNOTATION_FILE "/etc/passwd", m->user.passwd);
+	runtime_set_annotation(config, ANNOTATION_FILE "/etc/group", m->user.group);
+}
+
+static bool is_published_high(const struct bundle_options *o, unsigned port)
+{
+	for (size_t i = 0; o->publish && i < o->publish->n; i++) {
+		unsigned host = 0, cont = 0;
+
+		if (bundle_publish_parse(o->publish->v[i], &host, &cont, NULL) == 0 && cont == port &&
+			host >= 1024)
+			return true;
+	}
+	return false;
+}
+
+/* 6.6: an unprivileged caller cannot listen on these. */
+static void warn_of_ports(const struct making *m)
+{
+	for (size_t i = 0; i < m->image->exposed_ports.n; i++) {
+		autofree char *text =
+			xstrndup(m->image->exposed_ports.v[i], strcspn(m->image->exposed_ports.v[i], "/"));
+		int port;
+
+		if (num_parse_int(text, 1, 1023, &port) == 0 && !is_published_high(m->o, (unsigned)port))
+			log_warning("the image exposes the privileged port %d, which cannot be had without "
+				    "--publish",
+				port);
+	}
+}
+
+/* ---- the steps ---- */
+
+static int open_root(struct making *m, struct err **err)
+{
+	m->rootfd = openat(m->src->dirfd, m->src->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (m->rootfd < 0)
+		return err_sys(err, errno, "root directory '%s/%s'", m->src->dir, m->src->root);
+	return 0;
+}
+
+static int read_image(struct making *m, struct err **err)
+{
+	if (!m->src->image) {
+		m->image = xcalloc(1, sizeof(*m->image));
+		return 0;
+	}
+	return image_config_from_json(m->src->image, "container.json", &m->image, err);
+}
+
+static int find_user(struct making *m, struct err **err)
+{
+	const struct bundle_options *o = m->o;
+	const char *image = o->nometa || !m->image->user || !*m->image->user ? NULL : m->image->user;
+	const char *mode = m->src->execmode ? m->src->execmode : "";
+	struct bundle_user_query q = { .user = o->user ? o->user : image,
+		.rootfd = m->rootfd,
+		.dirfd = m->src->id ? m->src->dirfd : -1,
+		.volumes = &m->volumes,
+		.hostauth = o->hostauth,
+		.containerauth = o->containerauth,
+		.as_caller = mode[0] == 'F' };
+
+	if (bundle_user_resolve(&q, &m->user, err) < 0)
+		return q.user && q.user == image ? err_add(err, "the image's user") : -1;
+	if (m->user.host_passwd)
+		bundle_volumes_add_system(&m->volumes, "/etc/passwd");
+	if (m->user.host_group)
+		bundle_volumes_add_system(&m->volumes, "/etc/group");
+	return 0;
+}
+
+static int gather(struct making *m, struct err **err)
+{
+	const char *home;
+
+	if (bundle_options_check(m->o, err) < 0 || read_image(m, err) < 0 || open_root(m, err) < 0 ||
+		bundle_volumes_collect(m->o, m->rootfd, &m->volumes, err) < 0 || find_user(m, err) < 0)
+		return -1;
+	home = m->o->bindhome && host_home() ? host_home() : m->user.home;
+	make_args(m);
+	if (bundle_env_make(
+		    m->src, m->o, m->o->nometa ? NULL : &m->image->env, &m->user, home, &m->env, err) < 0)
+		return -1;
+	return make_cwd(m, home, err);
+}
+
+static int make(struct making *m, struct json **ret, struct err **err)
+{
+	auto_json *config = runtime_config_new(m->src->root);
+
+	if (gather(m, err) < 0)
+		return -1;
+	add_process(config, m);
+	add_frame(config, m);
+	bundle_mounts_add(config, &m->volumes);
+	if (bundle_devices_add(config, m->o->devices, err) < 0)
+		return -1;
+	add_image_annotations(config, m);
+	add_own_annotations(config, m);
+	if (!m->o->quiet && !m->o->nometa)
+		warn_of_ports(m);
+	*ret = steal_ptr(&config);
+	return 0;
+}
+
+int bundle_config_make(
+	const struct bundle_source *src, const struct bundle_options *o, struct json **ret, struct err **err)
+{
+	struct making m = { .src = src, .o = o, .rootfd = -1 };
+	int r = make(&m, ret, err);
+
+	if (m.rootfd >= 0)
+		close(m.rootfd);
+	image_config_free(m.image);
+	bundle_volumes_free(&m.volumes);
+	bundle_user_free(&m.user);
+	strv_free(&m.args);
+	strv_free(&m.env);
+	free(m.cwd);
+	return r;
+}

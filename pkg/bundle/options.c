@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Values of run options that can be judged by themselves. */
+#include "pkg/bundle/options.h"
+
+#include <ctype.h>
+
+#include "pkg/base/err.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/num.h"
+#include "pkg/bundle/user.h"
+
+static int port(const char *text, size_t n, unsigned *ret)
+{
+	autofree char *s = xstrndup(text, n);
+	int v;
+
+	if (num_parse_int(s, 1, 65535, &v) < 0)
+		return -1;
+	*ret = (unsigned)v;
+	return 0;
+}
+
+int bundle_publish_parse(const char *text, unsigned *ret_host, unsigned *ret_cont, struct err **err)
+{
+	size_t n = strcspn(text, "/");
+	const char *proto = text + n, *last = memrchr(text, ':', n), *first;
+
+	if ((*proto && !str_eq(proto, "/tcp") && !str_eq(proto, "/udp")) || !last)
+		goto wrong;
+	first = memrchr(text, ':', (size_t)(last - text));
+	first = first ? first + 1 : text;
+	if (port(first, (size_t)(last - first), ret_host) < 0 ||
+		port(last + 1, (size_t)(proto - last) - 1, ret_cont) < 0)
+		goto wrong;
+	return 0;
+wrong:
+	err_make(err, ERR_USAGE, "invalid port mapping '%s'", text);
+	return err_hint(err, "a mapping is HOST-PORT:CONTAINER-PORT, with IP: before it or /tcp behind it");
+}
+
+/* "0-3,8": numbers and ranges. */
+static bool is_cpu_list(const char *s)
+{
+	for (;;) {
+		size_t n = strspn(s, "0123456789");
+
+		if (n == 0 || n > 6)
+			return false;
+		s += n;
+		if (*s == '-') {
+			n = strspn(++s, "0123456789");
+			if (n == 0 || n > 6)
+				return false;
+			s += n;
+		}
+		if (*s == '\0')
+			return true;
+		if (*s++ != ',')
+			return false;
+	}
+}
+
+static bool is_host_name(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || n > 64 || s[0] == '-' || s[0] == '.')
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && *s != '-' && *s != '.' && *s != '_')
+			return false;
+	return true;
+}
+
+static bool is_release(const char *s)
+{
+	size_t n = strlen(s);
+
+	for (const char *c = s; *c; c++)
+		if (!isgraph((unsigned char)*c))
+			return false;
+	return n > 0 && n < 65; /* struct utsname */
+}
+
+int bundle_options_check(const struct bundle_options *o, struct err **err)
+{
+	unsigned a, b;
+
+	if (o->cpuset && !is_cpu_list(o->cpuset))
+		return err_make(err, ERR_USAGE, "invalid list of processors '%s': expected one like 0-3,8",
+			o->cpuset);
+	if (o->hostname && !is_host_name(o->hostname))
+		return err_make(err, ERR_USAGE, "invalid host name '%s'", o->hostname);
+	if (o->kernel && !is_release(o->kernel))
+		return err_make(
+			err, ERR_USAGE, "invalid kernel release '%s': expected one like 6.1.0", o->kernel);
+	if (o->workdir && o->workdir[0] != '/')
+		return err_make(err, ERR_USAGE, "working directory '%s' is not an absolute path", o->workdir);
+	for (size_t i = 0; o->publish && i < o->publish->n; i++)
+		if (bundle_publish_parse(o->publish->v[i], &a, &b, err) < 0)
+			return -1;
+	if (o->user) {
+		struct bundle_user_spec s;
+
+		if (bundle_user_parse(o->user, &s, err) < 0)
+			return -1;
+		bundle_user_spec_free(&s);
+	}
+	return 0;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Users of a container: grammar, look-up, and entries for those nobody knows. */
+#include "pkg/bundle/user.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+
+#include "pkg/base/err.h"
+#include "pkg/base/fd.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/host.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/num.h"
+#include "pkg/base/passwd.h"
+#include "pkg/base/str.h"
+#include "pkg/bundle/mounts.h"
+
+#define FILE_MAX ((size_t)1 << 20) /* a passwd or group file: larger ones are taken for none */
+#define NAME_MAX_ 256
+#define GROUPS_MAX 1024
+#define ORIGINALS ".bind_orig_files/" /* where R modes of 1.3.x keep files they replaced */
+
+/* ---- grammar ---- */
+
+static bool is_number(const char *s)
+{
+	return *s && s[strspn(s, "0123456789")] == '\0';
+}
+
+static const char *name_fault(const char *s)
+{
+	if (*s == '\0')
+		return "an empty name";
+	if (*s == '-')
+		return "a name that begins with '-'";
+	if (strlen(s) > NAME_MAX_)
+		return "a name of more than 256 bytes";
+	for (; *s; s++)
+		if (*s <= ' ' || *s > '~' || *s == '/' || *s == ':')
+			return "a character that no name may have";
+	return NULL;
+}
+
+/* A name or a number; -1 as an id means "none" to the kernel. */
+static const char *read_part(const char *s, char **ret_name, bool *ret_has, uint32_t *ret_id)
+{
+	const char *fault = name_fault(s);
+
+	if (fault)
+		return fault;
+	if (!is_number(s)) {
+		*ret_name = xstrdup(s);
+		return NULL;
+	}
+	if (num_parse_u32(s, ret_id) < 0 || *ret_id == UINT32_MAX)
+		return "a number that is no id";
+	*ret_has = true;
+	return NULL;
+}
+
+int bundle_user_parse(const char *text, struct bundle_user_spec *ret, struct err **err)
+{
+	const char *colon = strchr(text, ':'), *fault;
+	autofree char *first = colon ? xstrndup(text, (size_t)(colon - text)) : xstrdup(text);
+	struct bundle_user_spec s = { .user = NULL };
+
+	fault = read_part(first, &s.user, &s.has_uid, &s.uid);
+	if (!fault && colon)
+		fault = read_part(colon + 1, &s.group, &s.has_gid, &s.gid);
+	if (fault) {
+		bundle_user_spec_free(&s);
+		err_make(err, ERR_USAGE, "invalid user '%.300s': %s", text, fault);
+		return err_hint(err, "a user is NAME or UID, or either with :GROUP or :GID");
+	}
+	*ret = s;
+	return 0;
+}
+
+void bundle_user_spec_free(struct bundle_user_spec *s)
+{
+	free(s->user);
+	free(s->group);
+	*s = (struct bundle_user_spec){ .user = NULL };
+}
+
+void bundle_user_free(struct bundle_user *u)
+{
+	free(u->name);
+	free(u->home);
+	free(u->shell);
+	free(u->passwd);
+	free(u->group);
+	*u = BUNDLE_USER_INIT;
+}
+
+/* ---- the files ---- */
+
+struct auth_file {
+	struct str text;
+	bool users_own; /* the user put it there: it stays as it is */
+};
+
+static void read_host(const char *path, struct str *ret)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	auto_err *err = NULL;
+
+	if (fd < 0)
+		return;
+	if (fd_read_text(fd, FILE_MAX, ret, path, &err) < 0) {
+		log_warning("%s, taking it for empty", err_text(err));
+		str_truncate(ret, 0);
+	}
+}
+
+/* `name` is "passwd" or "group". A missing or unusable file is an empty one. */
+static void read_auth(const struct bundle_user_query *q, const char *name, struct auth_file *ret)
+{
+	autofree char *path = xasprintf("/etc/%s", name);
+	const struct bundle_volume *v = q->volumes ? bundle_volumes_find(q->volumes, path) : NULL;
+
+	ret->text = STR_INIT_MAX(2 * FILE_MAX);
+	if (v) {
+		autofree char *there = bundle_volume_host_path(v, path);
+
+		ret->users_own = true;
+		read_host(there, &ret->text);
+		return;
+	}
+	if (q->hostauth) {
+		read_host(path, &ret->text);
+		return;
+	}
+	if (fs_read(q->rootfd, path + 1, FILE_MAX, &ret->text, FS_IN_ROOT) == 0)
+		return;
+	str_truncate(&ret->text, 0);
+	if (errno == EFBIG || errno == EINVAL || errno == EACCES)
+		log_warning(
+			"the container's %s cannot be used (%s), taking it for empty", path, strerror(errno));
+	if (q->dirfd >= 0) {
+		autofree char *aside = xasprintf(ORIGINALS "#etc#%s", name);
+
+		if (fs_read(q->dirfd, aside, FILE_MAX, &ret->text, FS_BENEATH) < 0)
+			str_truncate(&ret->text, 0);
+	}
+}
+
+/* ---- look-up ---- */
+
+static int find_entry(const char *text, const struct bundle_user_spec *s, struct passwd_entry *ret)
+{
+	return s->user ? passwd_find_name(text, s->user, ret) : passwd_find_uid(text, s->uid, ret);
+}
+
+/* Users whom the host knows from LDAP or the like (FIX-65); the text files were asked before. */
+static int find_in_nss(const struct bundle_user_spec *s, struct passwd_entry *ret)
+{
+	char buf[16384];
+	struct passwd pw, *found = NULL;
+	int e;
+
+	if (s->user)
+		e = getpwnam_r(s->user, &pw, buf, sizeof(buf), &found);
+	else
+		e = getpwuid_r(s->uid, &pw, buf, sizeof(buf), &found);
+	if (e != 0 || !found)
+		return 0;
+	*ret = (struct passwd_entry){ .name = xstrdup(pw.pw_name),
+		.uid = pw.pw_uid,
+		.gid = pw.pw_gid,
+		.gecos = xstrdup(pw.pw_gecos ? pw.pw_gecos : ""),
+		.home = xstrdup(pw.pw_dir ? pw.pw_dir : "/"),
+		.shell = xstrdup(pw.pw_shell ? pw.pw_shell : "/bin/sh") };
+	return 1;
+}
+
+/* A name nobody has, for an id nobody knows. */
+static char *free_name(const char *text, uid_t uid)
+{
+	autofree char *name = uid == geteuid() ? xstrdup(host_user_name()) : xasprintf("udocker%u", uid);
+	struct passwd_entry e;
+
+	if (!name_fault(name) && !is_number(name) && !passwd_find_name(text, name, &e))
+		return steal_ptr(&name);
+	if (!name_fault(name) && !is_number(name))
+		passwd_entry_free(&e);
+	return xasprintf("udocker-uid-%u", uid);
+}
+
+static void make_up(const char *text, const struct bundle_user_spec *s, struct passwd_entry *ret)
+{
+	bool root = s->user ? str_eq(s->user, "root") : s->uid == 0;
+
+	*ret = (struct passwd_entry){ .uid = s->has_uid ? s->uid : root ? 0 : geteuid() };
+	ret->gid = s->has_gid ? s->gid : root ? 0 : getegid();
+	if (s->user)
+		ret->name = xstrdup(s->user);
+	else if (root)
+		ret->name = xstrdup("root");
+	else
+		ret->name = free_name(text, s->uid);
+	ret->gecos = xstrdup("*UDOCKER*");
+	ret->home = xstrdup("/");
+	ret->shell = xstrdup("/bin/sh");
+}
+
+static void add_line(struct str *text, const char *line)
+{
+	if (text->len > 0 && text->data[text->len - 1] != '\n')
+		str_add_char(text, '\n');
+	str_add(text, line);
+}
+
+/* A field of a line is ended by a colon or a newline: what has one cannot be written. */
+static bool is_field(const char *s)
+{
+	return s[strcspn(s, ":\n")] == '\0';
+}
+
+static void add_entry(struct str *text, const struct passwd_entry *e)
+{
+	autofree char *line = NULL;
+
+	if (!is_field(e->name) || !is_field(e->home) || !is_field(e->shell))
+		return;
+	line = xasprintf("%s:x:%u:%u:%s:%s:%s\n", e->name, e->uid, e->gid, is_field(e->gecos) ? e->gecos : "",
+		e->home, e->shell);
+	add_line(text, line);
+}
+
+static int resolve_user(const struct bundle_user_query *q, const struct bundle_user_spec *s, struct str *text,
+	struct passwd_entry *ret, struct err **err)
+{
+	if (find_entry(str_text(text), s, ret))
+		return 0;
+	if (q->hostauth && find_in_nss(s, ret)) {
+		add_entry(text, ret);
+		return 1;
+	}
+	if (q->hostauth || q->containerauth) {
+		const char *where = q->hostauth ? "on the host" : "in the container";
+
+		if (s->user)
+			return err_make(err, ERR_NOT_FOUND, "no user '%s' %s", s->user, where);
+		return err_make(err, ERR_NOT_FOUND, "no user with id %u %s", s->uid, where);
+	}
+	make_up(str_text(text), s, ret);
+	add_entry(text, ret);
+	return 1;
+}
+
+static int resolve_group(const struct bundle_user_spec *s, const char *text, gid_t *gid, struct err **err)
+{
+	struct group_entry g;
+
+	if (s->has_gid) {
+		*gid = s->gid;
+		return 0;
+	}
+	if (!s->group)
+		return 0;
+	if (!passwd_find_group(text, s->group, &g)) {
+		if (str_eq(s->group, "root")) { /* the one that needs no file */
+			*gid = 0;
+			return 0;
+		}
+		return err_make(err, ERR_NOT_FOUND, "no group '%s' in the container", s->group);
+	}
+	*gid = g.gid;
+	group_entry_free(&g);
+	return 0;
+}
+
+static bool group_is_known(const char *text, gid_t gid)
+{
+	struct group_entry g;
+
+	if (!passwd_find_gid(text, gid, &g))
+		return false;
+	group_entry_free(&g);
+	return true;
+}
+
+static bool group_name_is_free(const char *text, const char *name)
+{
+	struct group_entry g;
+
+	if (!is_field(name) || !*name)
+		return false;
+	if (!passwd_find_group(text, name, &g))
+		return true;
+	group_entry_free(&g);
+	return false;
+}
+
+/*
+ * Names for the user's group and the caller's further groups, which the program keeps: without them a shell in the container complains
+ * at every start. True if something was added.
+ */
+static bool complete_groups(struct str *text, const struct passwd_entry *e)
+{
+	gid_t list[GROUPS_MAX];
+	int n = getgroups(GROUPS_MAX, list);
+	bool added = false;
+
+	if (!group_is_known(str_text(text), e->gid)) {
+		autofree char *line = group_name_is_free(str_text(text), e->name)
+					      ? xasprintf("%s:x:%u:\n", e->name, e->gid)
+					      : xasprintf("G%u:x:%u:\n", e->gid, e->gid);
+
+		add_line(text, line);
+		added = true;
+	}
+	for (int i = 0; i < n; i++) {
+		autofree char *line = NULL;
+
+		if (group_is_known(str_text(text), list[i]))
+			continue;
+		line = xasprintf("G%u:x:%u:%s\n", list[i], list[i], is_field(e->name) ? e->name : "");
+		add_line(text, line);
+		added = true;
+	}
+	return added;
+}
+
+/* What the entry of F modes is for: the caller's true ids under a name that the container knows, or a new one. */
+static void become_caller(const struct bundle_user_query *q, struct passwd_entry *e)
+{
+	if (!q->as_caller)
+		return;
+	if (e->uid == 0 && geteuid() != 0)
+		log_warning("this execution mode cannot emulate root, running as uid %u", geteuid());
+	e->uid = geteuid();
+	e->gid = getegid();
+}
+
+static int resolve(const struct bundle_user_query *q, const struct bundle_user_spec *s,
+	struct auth_file files[2], struct bundle_user *u, struct err **err)
+{
+	struct passwd_entry e;
+	bool both_free = !files[0].users_own && !files[1].users_own, groups_added;
+	int made = resolve_user(q, s, &files[0].text, &e, err);
+
+	if (made < 0)
+		return -1;
+	if (resolve_group(s, str_text(&files[1].text), &e.gid, err) < 0) {
+		passwd_entry_free(&e);
+		return -1;
+	}
+	become_caller(q, &e);
+	groups_added = complete_groups(&files[1].text, &e);
+	u->uid = e.uid;
+	u->gid = e.gid;
+	if (both_free && !q->containerauth) {
+		if (made)
+			u->passwd = str_steal(&files[0].text);
+		if (groups_added)
+			u->group = str_steal(&files[1].text);
+		u->host_passwd = q->hostauth && !u->passwd;
+		u->host_group = q->hostauth && !u->group;
+	}
+	u->name = steal_ptr(&e.name);
+	u->home = e.home && e.home[0] == '/' ? steal_ptr(&e.home) : xstrdup("/");
+	u->shell = e.shell && e.shell[0] == '/' ? steal_ptr(&e.shell) : xstrdup("/bin/sh");
+	passwd_entry_free(&e);
+	return 0;
+}
+
+int bundle_user_resolve(const struct bundle_user_query *q, struct bundle_user *ret, struct err **err)
+{
+	struct bundle_user_spec s = { .has_uid = true, .uid = q->as_caller ? geteuid() : 0 };
+	struct auth_file files[2] = { { .users_own = false }, { .users_own = false } };
+	struct bundle_user_query own = *q;
+	struct bundle_user u = BUNDLE_USER_INIT;
+	int r;
+
+	if (q->user && bundle_user_parse(q->user, &s, err) < 0)
+		return -1;
+	/* 6.4: files that the user binds end both kinds of auth. */
+	if (q->volumes && (bundle_volumes_find(q->volumes, "/etc/passwd") ||
+				  bundle_volumes_find(q->volumes, "/etc/group")))
+		own.hostauth = own.containerauth = false;
+	read_auth(&own, "passwd", &files[0]);
+	read_auth(&own, "group", &files[1]);
+	r = resolve(&own, &s, files, &u, err);
+	str_free(&files[0].text);
+	str_free(&files[1].text);
+	bundle_user_spec_free(&s);
+	if (r < 0)
+		return -1;
+	*ret = u;
+	return 0;
+}
