@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands whose operand may be a container or an image: `inspect`, `protect`, `unprotect`. Containers win, as in 1.3.x. The store is
+ * only looked at; the work is the sibling's.
+ */
+#include "cmd/udocker/program.h"
+
+#include "pkg/base/err.h"
+#include "pkg/base/mem.h"
+#include "pkg/store/containers.h"
+#include "pkg/store/images.h"
+#include "pkg/store/store.h"
+
+struct inspect_opts {
+	bool path;
+};
+
+static const struct cli_option inspect_options[] = {
+	CLI_FLAG("path", 'p', struct inspect_opts, path, "print the path of a container's root directory"),
+	CLI_END,
+};
+
+/* The sibling that knows this name. */
+static int owner_of(const char *name, const char **ret_program, struct err **err)
+{
+	auto_store *s = NULL;
+
+	if (store_open(STORE_READ, &s, err) < 0)
+		return -1;
+	if (container_exists(s, name)) {
+		*ret_program = "udocker-bundle";
+	} else if (image_exists(s, name)) {
+		*ret_program = "udocker-image";
+	} else {
+		(void)err_make(err, ERR_NOT_FOUND, "no such container or image: '%s'", name);
+		return err_hint(err, "see 'udocker ps' and 'udocker images'");
+	}
+	return 0;
+}
+
+static int compose_run(const struct cli_call *call, struct err **err)
+{
+	const struct inspect_opts *o = call->options;
+	const char *program, *name = call->argv[0];
+	auto_strv words = STRV_INIT;
+
+	if (owner_of(name, &program, err) < 0)
+		return -1;
+	if (udocker_sibling_words(call, program, call->command->name, &words, err) < 0)
+		return -1;
+	if (call->command == &cmd_udocker_inspect && o->path) {
+		if (str_eq(program, "udocker-image"))
+			return err_make(err, ERR_USAGE, "'%s' is an image: -p is for containers", name);
+		strv_add(&words, "-p");
+	}
+	strv_add(&words, name);
+	return udocker_exec(&words, err);
+}
+
+const struct cli_command cmd_udocker_inspect = {
+	.name = "inspect",
+	.args = "CONTAINER|REPO[:TAG]",
+	.min_args = 1,
+	.max_args = 1,
+	.summary = "show the metadata of a container or image",
+	.options = inspect_options,
+	.complete = CLI_COMPLETE_IMAGE_OR_CONTAINER,
+	.run = compose_run,
+	.size = sizeof(struct inspect_opts),
+};
+
+const struct cli_command cmd_udocker_protect = {
+	.name = "protect",
+	.args = "CONTAINER|REPO[:TAG]",
+	.min_args = 1,
+	.max_args = 1,
+	.summary = "keep a container or image from being removed",
+	.complete = CLI_COMPLETE_IMAGE_OR_CONTAINER,
+	.run = compose_run,
+};
+
+const struct cli_command cmd_udocker_unprotect = {
+	.name = "unprotect",
+	.args = "CONTAINER|REPO[:TAG]",
+	.min_args = 1,
+	.max_args = 1,
+	.summary = "let a container or image be removed again",
+	.complete = CLI_COMPLETE_IMAGE_OR_CONTAINER,
+	.run = compose_run,
+};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The wrapper's command table and what its files share. */
+#ifndef UDOCKER_CMD_UDOCKER_H
+#define UDOCKER_CMD_UDOCKER_H
+
+#include "pkg/base/strv.h"
+#include "pkg/cli/cli.h"
+
+struct err;
+
+/* Options before the command, as 1.3.x has them. */
+struct udocker_globals {
+	const char *repo;
+	const char *config;
+	bool quiet, debug, allow_root;
+};
+
+extern const struct cli_program udocker_program;
+/* forward.c */
+extern const struct cli_command cmd_udocker_load, cmd_udocker_import, cmd_udocker_images, cmd_udocker_verify,
+	cmd_udocker_tag, cmd_udocker_rmi, cmd_udocker_create, cmd_udocker_ps, cmd_udocker_name,
+	cmd_udocker_rmname, cmd_udocker_rename, cmd_udocker_setup, cmd_udocker_rm, cmd_udocker_mkrepo;
+/* run.c, compose.c, program.c */
+extern const struct cli_command cmd_udocker_run;
+extern const struct cli_command cmd_udocker_inspect;
+extern const struct cli_command cmd_udocker_protect;
+extern const struct cli_command cmd_udocker_unprotect;
+extern const struct cli_command cmd_udocker_version;
+extern const struct cli_command cmd_udocker_showconf;
+
+/*
+ * The beginning of a sibling's command line: its path, our global options in its spelling, its command. UDOCKER_AS in our environment is set to
+ * the wrapper's command `as`, under whose name the sibling prints usage and errors.
+ */
+int udocker_sibling_words(const struct cli_call *call, const char *program, const char *command,
+	struct strv *ret, struct err **err);
+
+/* Replace this process by the words' program. Returns on failure only. */
+int udocker_exec(const struct strv *words, struct err **err);
+
+#endif

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `udocker run`: find or make the container, have its config.json computed, become the runtime. The banner is 1.3.x's. With --rm the
+ * wrapper stays to remove the container that this run made.
+ */
+#include "cmd/udocker/program.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "pkg/base/err.h"
+#include "pkg/base/fd.h"
+#include "pkg/base/id.h"
+#include "pkg/base/json.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/base/proc.h"
+#include "pkg/base/str.h"
+#include "pkg/cli/run_options.h"
+#include "pkg/store/containers.h"
+#include "pkg/store/images.h"
+#include "pkg/store/store.h"
+
+/* Status when nothing could be started; the runtime uses it as well (cli.md). */
+enum { STATUS_NOT_STARTED = 125 };
+
+struct run_opts {
+	struct run_options config; /* first: the shared table's offsets */
+	const char *name;
+	const char *pull;
+	bool rm;
+	bool nobanner;
+};
+
+static const char *const pull_choices[] = { "missing", "never", "always", "reuse", NULL };
+
+static const struct cli_option run_select_options[] = {
+	CLI_STR("name", 0, "NAME", struct run_opts, name, "give the container this name"),
+	CLI_FLAG("rm", 0, struct run_opts, rm, "remove the container afterwards, if this run made it"),
+	{ .name = "pull",
+		.kind = CLI_KIND_STRING,
+		.metavar = "WHEN",
+		.offset = offsetof(struct run_opts, pull),
+		.text = "when to make a new container: reuse takes an existing one of the given --name",
+		.choices = pull_choices },
+	CLI_FLAG("nobanner", 0, struct run_opts, nobanner, "do not print the banner"),
+	CLI_END,
+};
+static const struct cli_option *const run_more_options[] = { run_config_options, NULL };
+
+/* The container of this run. */
+struct target {
+	char *id;
+	char *dir;
+	bool created;
+};
+
+static void target_free(struct target *t)
+{
+	free(t->id);
+	free(t->dir);
+}
+
+/* Run a sibling to its end; its stdout goes to fd_out (-1: ours). Its own message has told what went wrong: *err stays unset then. */
+static int run_sibling(const struct strv *words, int fd_out, int *ret_status, struct err **err)
+{
+	struct proc_spawn spawn = PROC_SPAWN_INIT;
+	pid_t pid;
+
+	spawn.path = words->v[0];
+	spawn.argv = strv_argv(words);
+	spawn.fd_out = fd_out;
+	if (proc_spawn(&spawn, &pid, err) < 0)
+		return -1;
+	return proc_wait(pid, ret_status, err);
+}
+
+/* The last line a sibling printed into an anonymous file: an id. */
+static int read_id(int fd, char **ret, struct err **err)
+{
+	auto_str text = STR_INIT_MAX(4096);
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(err, errno, "output of udocker-bundle");
+	if (fd_read_text(fd, 4096, &text, "output of udocker-bundle", err) < 0)
+		return -1;
+	str_trim(&text);
+	if (!id_is_container(str_text(&text)))
+		return err_make(err, ERR_CORRUPT, "udocker-bundle create printed no container id");
+	*ret = str_steal(&text);
+	return 0;
+}
+
+static int create_container(
+	const struct cli_call *call, const char *image, struct target *ret, int *ret_status, struct err **err)
+{
+	const struct run_opts *o = call->options;
+	auto_strv words = STRV_INIT;
+	autoclose int out = fd_anon("udocker-id");
+
+	if (out < 0)
+		return err_sys(err, errno, "temporary file");
+	if (udocker_sibling_words(call, "udocker-bundle", "create", &words, err) < 0)
+		return -1;
+	if (o->name)
+		strv_addf(&words, "--name=%s", o->name);
+	strv_add(&words, image);
+	if (run_sibling(&words, out, ret_status, err) < 0)
+		return -1;
+	if (*ret_status != 0)
+		return 0;
+	ret->created = true;
+	return read_id(out, &ret->id, err);
+}
+
+static int name_container(const struct cli_call *call, const char *id, int *ret_status, struct err **err)
+{
+	const struct run_opts *o = call->options;
+	auto_strv words = STRV_INIT;
+
+	if (udocker_sibling_words(call, "udocker-bundle", "name", &words, err) < 0)
+		return -1;
+	strv_add(&words, id);
+	strv_add(&words, o->name);
+	return run_sibling(&words, -1, ret_status, err);
+}
+
+static int not_found(const char *what, struct err **err)
+{
+	(void)err_make(err, ERR_NOT_FOUND, "no such container or image: '%s'", what);
+	return err_hint(err, "see 'udocker ps' and 'udocker images', or load it with 'udocker load -i FILE'");
+}
+
+/* Which container runs (udocker-compat 6.2). A status other than 0: a sibling has failed and said why. */
+static int find_target(const struct cli_call *call, struct target *ret, int *ret_status, struct err **err)
+{
+	const struct run_opts *o = call->options;
+	const char *what = call->argv[0];
+	bool reuse = o->name && str_eq(o->pull, "reuse");
+	auto_store *s = NULL;
+
+	*ret_status = 0;
+	if (store_open(STORE_READ, &s, err) < 0)
+		return -1;
+	if (reuse && container_exists(s, o->name)) {
+		if (container_resolve(s, o->name, &ret->id, err) < 0)
+			return -1;
+	} else if (container_exists(s, what)) {
+		if (container_resolve(s, what, &ret->id, err) < 0)
+			return -1;
+		if (o->name && (name_container(call, ret->id, ret_status, err) < 0 || *ret_status != 0))
+			return -1;
+	} else if (!image_exists(s, what)) {
+		return not_found(what, err);
+	} else if (create_container(call, what, ret, ret_status, err) < 0 || *ret_status != 0) {
+		return -1;
+	}
+	/* The store may have come into being with the container. */
+	store_close(steal_ptr(&s));
+	if (store_open(STORE_READ, &s, err) < 0)
+		return -1;
+	ret->dir = path_join(s->containers, ret->id);
+	return 0;
+}
+
+/* config.json of this run on an anonymous file, which the runtime inherits. Returns its descriptor. */
+static int make_config(const struct cli_call *call, const struct target *t, int *ret_status, struct err **err)
+{
+	auto_strv words = STRV_INIT;
+	autoclose int fd = fd_anon("udocker-config");
+
+	if (fd < 0)
+		return err_sys(err, errno, "temporary file");
+	if (udocker_sibling_words(call, "udocker-bundle", "config", &words, err) < 0)
+		return -1;
+	cli_emit(run_config_options, call->options, &words);
+	strv_add(&words, "--");
+	strv_add(&words, t->id);
+	for (int i = 1; i < call->argc; i++)
+		strv_add(&words, call->argv[i]);
+	if (run_sibling(&words, fd, ret_status, err) < 0 || *ret_status != 0)
+		return -1;
+	if (lseek(fd, 0, SEEK_SET) < 0 || fd_set_cloexec(fd, false) < 0)
+		return err_sys(err, errno, "temporary file");
+	return steal_fd(&fd);
+}
+
+static void banner_line(char frame, const char *text)
+{
+	int blanks = 74 - (int)strlen(text);
+
+	printf(" %c %*s%s%*s %c \n", frame, blanks / 2, "", text, blanks - blanks / 2, "", frame);
+}
+
+static void banner_rule(char frame)
+{
+	(void)putchar(' ');
+	for (int i = 0; i < 78; i++)
+		(void)putchar(frame);
+	printf(" \n");
+}
+
+/* The seven lines of 1.3.x (udocker-compat 6.10), flushed before the program prints anything. */
+static void print_banner(const struct cli_call *call, const struct target *t, int config_fd)
+{
+	const struct run_opts *o = call->options;
+	auto_json *config = NULL;
+	autofree char *starting = xasprintf("STARTING %s", t->id);
+	const char *command;
+
+	if (o->nobanner || log_level() < LOG_LEVEL_INFO)
+		return;
+	if (json_read_fd(config_fd, "config.json", NULL, &config, NULL) < 0)
+		return;
+	command = json_str(json_at(json_path(config, "process", "args", NULL), 0));
+	printf(" \n");
+	banner_rule('*');
+	banner_line('*', "");
+	banner_line('*', starting);
+	banner_line('*', "");
+	banner_rule('*');
+	printf(" executing: %s\n", command ? path_base(command) : "");
+	(void)fflush(stdout); /* a failure shows when the program writes */
+	(void)lseek(config_fd, 0, SEEK_SET);
+}
+
+static int runtime_words(const struct cli_call *call, const struct target *t, int config_fd,
+	struct strv *words, struct err **err)
+{
+	const struct udocker_globals *g = call->global;
+	char run_id[12 + 1 + 6 + 1];
+
+	(void)snprintf(run_id, sizeof(run_id), "%.12s-", t->id);
+	id_random_hex(run_id + strlen(run_id), 6);
+	if (udocker_sibling_words(call, "udocker-runtime", NULL, words, err) < 0)
+		return -1;
+	/* The runtime has runc's options only; verbosity and configuration reach it by their variables. */
+	if (g->quiet && setenv("UDOCKER_LOGLEVEL", "1", 1) < 0)
+		return err_sys(err, errno, "environment");
+	strv_add(words, "--default-execmode=P1");
+	strv_add(words, "run");
+	strv_addf(words, "--bundle=%s", t->dir);
+	strv_addf(words, "--config-fd=%d", config_fd);
+	strv_add(words, "--preserve-all-fds");
+	strv_add(words, run_id);
+	return 0;
+}
+
+/* ---- --rm ---------------------------------------------------------------------------------------- */
+
+static void block_forwarded(sigset_t *set)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD };
+
+	(void)sigemptyset(set);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		(void)sigaddset(set, signals[i]);
+	(void)sigprocmask(SIG_BLOCK, set, NULL);
+}
+
+/*
+ * Wait for the runtime and pass on what reaches us alone. What the terminal sends (SI_KERNEL) goes to the whole group, the runtime
+ * included, already.
+ */
+static int wait_and_forward(pid_t pid, const sigset_t *set, int *ret_status, struct err **err)
+{
+	for (;;) {
+		siginfo_t info;
+		int status;
+		int sig = sigwaitinfo(set, &info);
+
+		if (sig == SIGCHLD) {
+			pid_t got = waitpid(pid, &status, WNOHANG);
+
+			if (got == pid) {
+				*ret_status =
+					WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+				return 0;
+			}
+			if (got < 0 && errno != EINTR)
+				return err_sys(err, errno, "wait for udocker-runtime");
+		} else if (sig > 0 && info.si_code != SI_KERNEL) {
+			(void)kill(pid, sig); /* gone: SIGCHLD is on its way */
+		}
+	}
+}
+
+/* The runtime as a child, since the container is to be removed behind it. */
+static int run_child(const struct strv *runtime, int *ret_status, struct err **err)
+{
+	struct proc_spawn spawn = PROC_SPAWN_INIT;
+	sigset_t set;
+	pid_t pid;
+
+	block_forwarded(&set);
+	spawn.path = runtime->v[0];
+	spawn.argv = strv_argv(runtime);
+	spawn.keep_all = true;
+	(void)fflush(stdout); /* a failure shows when the program writes */
+	if (proc_spawn(&spawn, &pid, err) < 0)
+		return -1;
+	return wait_and_forward(pid, &set, ret_status, err);
+}
+
+static int remove_container(
+	const struct cli_call *call, const struct target *t, int *ret_status, struct err **err)
+{
+	auto_strv words = STRV_INIT;
+
+	if (udocker_sibling_words(call, "udocker-bundle", "rm", &words, err) < 0)
+		return -1;
+	strv_add(&words, "--force");
+	strv_add(&words, t->id);
+	strv_insert(&words, 1, "--quiet");
+	return run_sibling(&words, -1, ret_status, err);
+}
+
+static bool is_to_be_removed(const struct cli_call *call, const struct target *t)
+{
+	const struct run_opts *o = call->options;
+
+	return o->rm && t->created;
+}
+
+static int run_target(const struct cli_call *call, const struct target *t, int *ret_status, struct err **err)
+{
+	auto_strv words = STRV_INIT;
+	autoclose int config_fd = make_config(call, t, ret_status, err);
+
+	if (config_fd < 0)
+		return -1;
+	if (runtime_words(call, t, config_fd, &words, err) < 0)
+		return -1;
+	print_banner(call, t, config_fd);
+	if (!is_to_be_removed(call, t))
+		return udocker_exec(&words, err);
+	return run_child(&words, ret_status, err);
+}
+
+static int run_run(const struct cli_call *call, struct err **err)
+{
+	CLEANUP(target_free) struct target t = { 0 };
+	int status = 0, removed = 0;
+	int r = find_target(call, &t, &status, err);
+
+	if (r == 0)
+		r = run_target(call, &t, &status, err);
+	/* A sibling that failed has printed why; with an error of our own cli_main() prints it. */
+	if (r < 0 && status != 0)
+		status = STATUS_NOT_STARTED;
+	if (is_to_be_removed(call, &t) &&
+		remove_container(call, &t, &removed, r < 0 || status != 0 ? NULL : err) < 0)
+		r = -1;
+	if (status == 0)
+		status = removed;
+	return r < 0 && status == 0 ? -1 : status;
+}
+
+const struct cli_command cmd_udocker_run = {
+	.name = "run",
+	.args = "CONTAINER|REPO[:TAG] [COMMAND [ARG…]]",
+	.min_args = 1,
+	.max_args = -1,
+	.summary = "run a command in a container",
+	.about = "The operand is a container's name, id or a unique beginning of its id, or else an image, "
+		 "of which a "
+		 "container is made first. Without a command the image's own is run.\n\n"
+		 "The exit status is the command's own; 128+N when signal N ended it; 125 when nothing could "
+		 "be "
+		 "started, 126 when the command is not executable, 127 when it was not found.",
+	.options = run_select_options,
+	.more_options = run_more_options,
+	.complete = CLI_COMPLETE_IMAGE_OR_CONTAINER,
+	.run = run_run,
+	.size = sizeof(struct run_opts),
+};
