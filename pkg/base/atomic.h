@@ -14,13 +14,13 @@ struct err;
 
 enum atomic_flags {
 	ATOMIC_DURABLE = 1, /* fsync file and directory */
-	ATOMIC_EXCL = 2,    /* fail with ERR_EXISTS if the name is there at commit */
+	ATOMIC_EXCL = 2, /* fail with ERR_EXISTS if the name is there at commit */
 };
 
 struct atomic {
-	int dirfd;       /* borrowed: must outlive the commit */
-	int fd;          /* owned */
-	char *tmp;       /* ".tmp-<pid>-<random>" */
+	int dirfd; /* borrowed: must outlive the commit */
+	int fd; /* owned */
+	char *tmp; /* ".tmp-<pid>-<random>" */
 	char *name;
 };
 #define ATOMIC_INIT ((struct atomic){ .dirfd = -1, .fd = -1 })
@@ -34,8 +34,8 @@ void atomic_abort(struct atomic *t);
 #define auto_atomic CLEANUP(atomic_abort) struct atomic
 
 /* begin + write + commit. */
-int atomic_write(int dirfd, const char *name, const void *p, size_t n, mode_t mode, unsigned flags,
-                 struct err **err);
+int atomic_write(
+	int dirfd, const char *name, const void *p, size_t n, mode_t mode, unsigned flags, struct err **err);
 /* A symbolic link made or replaced by rename. */
 int atomic_symlink(int dirfd, const char *target, const char *name, struct err **err);
 

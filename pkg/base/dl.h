@@ -27,8 +27,14 @@ int dl_load(const char *soname, const char *package, const struct dl_symbol *sym
 #define DL_INIT(fn)
 #endif
 /* Declare a slot: DL_SLOT(archive_read_new); call it as dl_archive_read_new(). In the table: DL_ENTRY(archive_read_new). */
-#define DL_SLOT(fn)  static __typeof__(fn) *dl_##fn DL_INIT(fn)
-#define DL_ENTRY(fn) { #fn, (void **)&dl_##fn }
-#define DL_END       { NULL, NULL }
+#define DL_SLOT(fn) static __typeof__(fn) *dl_##fn DL_INIT(fn)
+#define DL_ENTRY(fn) \
+	{ \
+#fn, (void **)&dl_##fn \
+	}
+#define DL_END \
+	{ \
+		NULL, NULL \
+	}
 
 #endif

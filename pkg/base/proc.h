@@ -11,14 +11,14 @@ struct err;
 struct str;
 
 struct proc_spawn {
-	const char *path;        /* executable, absolute or found in PATH by proc_find() beforehand */
+	const char *path; /* executable, absolute or found in PATH by proc_find() beforehand */
 	char *const *argv;
-	char *const *env;        /* NULL: ours */
+	char *const *env; /* NULL: ours */
 	int fd_in, fd_out, fd_err; /* -1: inherit ours; PROC_NULL: /dev/null */
-	const int *keep;         /* further descriptors to pass on at the same number, ended by -1; NULL: none */
-	bool keep_all;           /* pass on everything that is open and not close-on-exec, plus keep */
-	bool new_group;          /* own process group */
-	int dirfd;               /* working directory, -1: ours */
+	const int *keep; /* further descriptors to pass on at the same number, ended by -1; NULL: none */
+	bool keep_all; /* pass on everything that is open and not close-on-exec, plus keep */
+	bool new_group; /* own process group */
+	int dirfd; /* working directory, -1: ours */
 };
 #define PROC_NULL (-2)
 #define PROC_SPAWN_INIT ((struct proc_spawn){ .fd_in = -1, .fd_out = -1, .fd_err = -1, .dirfd = -1 })
@@ -33,7 +33,7 @@ int proc_wait(pid_t pid, int *ret_status, struct err **err);
 
 /* Run to the end and collect stdout (at most max bytes; more kills it and is ERR_ENGINE). timeout_ms 0: none; passed: killed, ERR_ENGINE. */
 int proc_capture(const struct proc_spawn *s, size_t max, int timeout_ms, struct str *ret_out, int *ret_status,
-                 struct err **err);
+	struct err **err);
 
 /*
  * Field 22 of /proc/PID/stat, clock ticks since boot. Returns 0, or -1 (and 0 ticks) when there is no such process or no
