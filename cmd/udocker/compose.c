@@ -41,7 +41,7 @@ static int owner_of(const char *name, const char **ret_program, struct err **err
 static int compose_run(const struct cli_call *call, struct err **err)
 {
 	const struct inspect_opts *o = call->options;
-	const char *program, *name = call->argv[0];
+	const char *program = NULL, *name = call->argv[0];
 	auto_strv words = STRV_INIT;
 
 	if (owner_of(name, &program, err) < 0)
