@@ -131,6 +131,27 @@ uninstall: ## remove exactly what install puts there
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
 	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
+# ---- generated documentation ---------------------------------------------------------------------
+# completions/ and man/ come from the command tables of all programs, the settings and the engines' answers. gendocs links
+# every program but its main(). What is generated is committed; check-docs looks whether it still fits.
+.PHONY: docs check-docs
+GENDOCS := $(BUILD)/gendocs
+GENDOCS_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(PROGRAMS:%=cmd/%/main.c),$(sort $(wildcard $(PROGRAMS:%=cmd/%/*.c) cmd/gendocs/*.c))))
+
+$(GENDOCS): $(GENDOCS_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(GENDOCS_OBJ) $(LIB) $(ALL_LIBS)
+
+docs: $(GENDOCS) ## completions and manual pages from the tables
+	$(GENDOCS) . .
+
+check-docs: $(GENDOCS)
+	@rm -rf $(BUILD)/docs
+	@$(GENDOCS) . $(BUILD)/docs
+	@diff -ru completions $(BUILD)/docs/completions && diff -ru --exclude='*.in' man $(BUILD)/docs/man || \
+	  { echo "check-docs: run 'make docs' and commit what it changes"; exit 1; }
+	@echo "check-docs: completions and manual pages fit the tables"
+
 # ---- tests ---------------------------------------------------------------------------------------
 .PHONY: check check-unit check-bats check-layers check-startup check-fallback check-suite asan demo bench
 check: ## install what the tests need (Debian packages) and run them all
