@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writes completions/ and man/ from the tables of all programs, the settings and the engines' answers. Run by `make docs`, never
- * installed: gendocs SOURCE-DIR OUTPUT-DIR. Placeholders in man/*.in stand on lines of their own.
+ * installed: gendocs SOURCE-DIR OUTPUT-DIR. Placeholders in the templates of man/ stand on lines of their own.
  */
 #include <errno.h>
 #include <sys/stat.h>

@@ -224,7 +224,7 @@ static void add_operands(const struct emit_context *ctx, const struct cli_comman
 	add_kind(ctx, c->complete ? c->complete : d->complete, out);
 	(void)str_add(out, "'\n");
 	if (emit_only_first(c))
-		(void)str_add(out, "\t\trest=file\n");
+		(void)str_add(out, "\t\trest='file'\n");
 	if (d->options_anywhere)
 		(void)str_add(out, "\t\tanywhere=1\n");
 	(void)str_add(out, "\t\t;;\n");
