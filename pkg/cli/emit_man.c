@@ -127,14 +127,14 @@ static void add_flags(const struct cli_option *o, struct str *out)
 		(void)str_addf(out, " Fl %c", o->letter);
 		comma = " ,";
 	}
-	if (o->alias) {
-		(void)str_addf(out, "%s Fl Fl ", comma);
-		add_escaped(o->alias, strlen(o->alias), out);
-		comma = " ,";
-	}
 	if (o->name) {
 		(void)str_addf(out, "%s Fl Fl ", comma);
 		add_escaped(o->name, strlen(o->name), out);
+		comma = " ,";
+	}
+	if (o->alias) {
+		(void)str_addf(out, "%s Fl Fl ", comma);
+		add_escaped(o->alias, strlen(o->alias), out);
 	}
 }
 

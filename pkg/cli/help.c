@@ -85,12 +85,12 @@ void help_spelling(struct str *out, const struct cli_option *o)
 		(void)str_addf(out, "-%c", o->letter);
 		comma = ", ";
 	}
-	if (o->alias) {
-		(void)str_addf(out, "%s--%s", comma, o->alias);
+	if (o->name) {
+		(void)str_addf(out, "%s--%s", comma, o->name);
 		comma = ", ";
 	}
-	if (o->name)
-		(void)str_addf(out, "%s--%s", comma, o->name);
+	if (o->alias)
+		(void)str_addf(out, "%s--%s", comma, o->alias);
 	add_value(out, o, o->name != NULL);
 }
 

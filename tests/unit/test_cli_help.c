@@ -124,7 +124,7 @@ static void test_text(void)
 		"one.\n\nOptions:\n"
 		"  -a, --all-tags    pull every tag of the repository, which\n"
 		"                    takes long where there are many of them\n"
-		"      --arch, --platform OS/ARCH[/VARIANT]\n"
+		"      --platform, --arch OS/ARCH[/VARIANT]\n"
 		"                    choose from a multi-platform image\n"
 		"      --format F    how (table|json)\n"
 		"      --help        show this text\n\nExamples:\n  pull busybox\n  pull alpine\n",
@@ -132,7 +132,7 @@ static void test_text(void)
 	str_truncate(&out, 0);
 	help_command_text(&out, &program, &pull, 40);
 	for (const char *line = str_text(&out); *line; line += strcspn(line, "\n") + 1)
-		ok(strcspn(line, "\n") <= 40 || strstr(line, "--arch") < line + 40, "not wider than 40");
+		ok(strcspn(line, "\n") <= 40 || strstr(line, "--platform") < line + 40, "not wider than 40");
 	str_truncate(&out, 0);
 	help_program_text(&out, &program, 80);
 	is_str(str_text(&out),
