@@ -53,10 +53,11 @@ char *fs_readlink(int dirfd, const char *name);
 char *fs_fd_path(int fd);
 
 /*
- * Remove `name` (one component) in dirfd and all below it, never following a link, never entering a mount point
- * (ERR_BUSY); a missing name is success; the first failure ends it. Directories without permission are made
- * accessible first (directories only, never files: hard links may lead elsewhere). Depth is not
- * limited by the stack or the number of descriptors. Survives other processes removing at the same time.
+ * Remove `name` in dirfd and all below it, never following a link, never entering a mount point (ERR_BUSY). A name with
+ * slashes is a path of ours: all before the last component is resolved as usual. A missing name is success; the first
+ * failure ends it. Directories without permission are made accessible first (directories only, never files: hard links
+ * may lead elsewhere). Depth is not limited by the stack or the number of descriptors. Survives other processes
+ * removing at the same time.
  */
 int fs_rm_tree(int dirfd, const char *name, struct err **err);
 

@@ -13,6 +13,7 @@
 
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/path.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 
@@ -98,6 +99,7 @@ static int tree_push(struct tree *t, int fd, const char *name)
 	return 0;
 }
 
+/* "." and "..", which lead elsewhere. */
 static bool is_dots(const char *name)
 {
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
@@ -359,7 +361,7 @@ static int rm_content(struct tree *t, struct err **err)
 	return 0;
 }
 
-int fs_rm_tree(int dirfd, const char *name, struct err **err)
+static int rm_tree_in(int dirfd, const char *name, struct err **err)
 {
 	for (int i = 0; i < MAX_RESTARTS; i++) {
 		struct tree t = { 0 };
@@ -381,6 +383,27 @@ int fs_rm_tree(int dirfd, const char *name, struct err **err)
 			return -1;
 	}
 	return err_make(err, ERR_BUSY, "cannot remove '%s': it is being filled while it is removed", name);
+}
+
+int fs_rm_tree(int dirfd, const char *name, struct err **err)
+{
+	const char *base = strrchr(name, '/');
+	autofree char *above = NULL;
+	autoclose int parent = -1;
+
+	base = base ? base + 1 : name;
+	if (!*base || is_dots(base))
+		return err_make(err, ERR_USAGE, "cannot remove '%s': not a name", name);
+	if (base == name)
+		return rm_tree_in(dirfd, name, err);
+	/* Mounts are crossed up to here, and not below. */
+	above = path_dir(name);
+	parent = openat(dirfd, above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0 && errno == ENOENT)
+		return 0;
+	if (parent < 0)
+		return err_sys(err, errno, "remove '%s'", name);
+	return rm_tree_in(parent, base, err);
 }
 
 /* ---- walk ----------------------------------------------------------------------------------------------------- */

@@ -20,15 +20,20 @@
 #include "pkg/base/fs.h"
 #include "tests/unit/tap.h"
 
-/* A fresh directory below /tmp, opened; its name stays in `path`. */
-static inline int scratch_open(char path[64])
+/* A fresh directory below `base`, opened; its name stays in `path`. */
+static inline int scratch_open_in(const char *base, char path[64])
 {
-	snprintf(path, 64, "/tmp/udocker-unit-XXXXXX");
+	snprintf(path, 64, "%s/udocker-unit-XXXXXX", base);
 	if (!mkdtemp(path)) {
 		perror("mkdtemp");
 		exit(99);
 	}
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static inline int scratch_open(char path[64])
+{
+	return scratch_open_in("/tmp", path);
 }
 
 static inline void scratch_close(int fd, const char *path)
