@@ -39,14 +39,14 @@ enum cli_complete {
 
 struct cli_option {
 	const char *name; /* long, without dashes; NULL if there is only a short one */
-	char letter; /* 0 if there is none */
-	enum cli_kind kind;
-	const char *metavar; /* upper case, for kinds with a value */
-	size_t offset; /* in the command's options struct */
-	const char *text; /* lower case, no full stop */
-	enum cli_complete complete;
-	const char *const *choices; /* NULL-terminated list of allowed values, or NULL */
 	const char *alias; /* a second long spelling, or NULL */
+	const char *metavar; /* upper case, for kinds with a value */
+	const char *text; /* lower case, no full stop */
+	size_t offset; /* in the command's options struct */
+	const char *const *choices; /* NULL-terminated list of allowed values, or NULL */
+	enum cli_kind kind;
+	enum cli_complete complete;
+	char letter; /* 0 if there is none */
 	bool hidden; /* neither in help nor in man pages */
 };
 

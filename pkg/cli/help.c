@@ -17,7 +17,7 @@ const struct cli_option **help_tables(const struct cli_command *c)
 
 	while (c && c->more_options && c->more_options[more])
 		more++;
-	ret = xcalloc(more + 2, sizeof(*ret));
+	ret = xcalloc(more + 2, sizeof(void *));
 	if (c && c->options)
 		ret[n++] = c->options;
 	for (size_t i = 0; i < more; i++)

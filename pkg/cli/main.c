@@ -22,6 +22,7 @@ struct session {
 	void *global; /* the program's struct and, behind it, the bool of --version */
 	struct cli_call call;
 	const struct cli_option **tables; /* of the command */
+	struct strv words; /* a command line of our own making: `help X` becomes `X --help` */
 };
 
 /* ---- called by the wrapper ------------------------------------------------------------------------ */
@@ -266,7 +267,6 @@ static int command_main(struct session *s, int argc, char **argv)
 /* `help COMMAND…` is `COMMAND… --help`. */
 static int help_main(struct session *s, int argc, char **argv)
 {
-	auto_strv words = STRV_INIT;
 	const struct cli_command *c;
 	int n;
 
@@ -280,19 +280,19 @@ static int help_main(struct session *s, int argc, char **argv)
 		return 0;
 	}
 	for (int i = 0; i < (c ? n : 1); i++)
-		strv_add(&words, argv[i]);
-	strv_add(&words, "--help");
-	return command_main(s, (int)words.n, words.v);
+		strv_add(&s->words, argv[i]);
+	strv_add(&s->words, "--help");
+	return command_main(s, (int)s->words.n, s->words.v);
 }
 
 static int version_main(struct session *s)
 {
-	char word[] = "version";
-	char *words[] = { word, NULL };
 	const struct cli_program *p = s->program;
 
-	if (find_command(p, "version"))
-		return command_main(s, 1, words);
+	if (find_command(p, "version")) {
+		strv_add(&s->words, "version");
+		return command_main(s, 1, s->words.v);
+	}
 	printf("%s %s\n", p->name, UDOCKER_VERSION);
 	if (p->version_extra)
 		printf("%s\n", p->version_extra);
@@ -326,6 +326,7 @@ static void session_free(struct session *s)
 	if (s->tables)
 		cli_free_options(s->tables, s->call.options);
 	cli_free_options(s->globals, s->global);
+	strv_free(&s->words);
 	free(s->tables);
 	free(s->call.options);
 	free(s->global);

@@ -93,7 +93,7 @@ void output_table_text(const struct output_table *t, bool bare, struct str *ret)
 		widths[c] = column_width(t, c, bare);
 	for (size_t c = 0; c < t->columns && !bare; c++)
 		add_text(t, c, widths[c], t->heads[c] + is_right(t, c), ret);
-	for (size_t i = 0; i < t->cells.n; i++)
+	for (size_t i = 0; t->columns && i < t->cells.n; i++)
 		add_text(t, i % t->columns, widths[i % t->columns], t->cells.v[i], ret);
 }
 

@@ -26,12 +26,12 @@ enum { FILE_MAX = 1 << 20, NUMBER_MAX = 1000000000 };
 enum source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENV, SOURCE_OPTION };
 
 struct setting {
-	enum source source;
 	char *text; /* as it was set */
 	char *value; /* what conf_str() returns: paths made absolute */
-	int64_t number;
-	bool flag;
 	struct strv list;
+	int64_t number;
+	enum source source;
+	bool flag;
 };
 
 /* The one configuration of the process. */

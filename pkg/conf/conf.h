@@ -75,16 +75,16 @@ enum conf_key {
 };
 
 struct conf_row {
-	enum conf_key key;
 	const char *name; /* in the file */
 	const char *env; /* variable, or NULL */
-	enum conf_type type;
 	/*
 	 * Built-in default, "" unset. Lists are separated by blanks, or in the notation ["a b", "c"] that files may use too. Paths may begin
 	 * with ~ (the home directory), $homedir, $topdir or $TMPDIR.
 	 */
 	const char *value;
 	const char *text; /* for udocker.conf(5) */
+	enum conf_key key;
+	enum conf_type type;
 };
 const struct conf_row *conf_table(void); /* CONF_N rows, by key */
 
