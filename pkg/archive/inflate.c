@@ -15,6 +15,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
+#include "pkg/base/progress.h"
 #include "pkg/base/sig.h"
 
 #define INPUT_SIZE ((size_t)256 << 10)
@@ -109,6 +110,8 @@ static ssize_t read_source(struct inflate *in, void *buf, size_t n, struct err *
 	if (in->o.hash_input && in->input_sha)
 		sha_update(in->input_sha, buf, got);
 	atomic_fetch_add_explicit(&in->input_bytes, got, memory_order_relaxed);
+	if (in->o.progress)
+		progress_update(in->o.progress, atomic_load_explicit(&in->input_bytes, memory_order_relaxed));
 	return (ssize_t)got;
 }
 

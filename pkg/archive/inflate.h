@@ -14,6 +14,7 @@
 
 struct err;
 struct inflate;
+struct progress;
 
 enum inflate_kind { INFLATE_PLAIN, INFLATE_GZIP, INFLATE_ZSTD, INFLATE_XZ, INFLATE_BZIP2 };
 /* "none", "gzip" … */
@@ -26,6 +27,7 @@ struct inflate_options {
 	bool hash_input; /* digest of the bytes as they come from the descriptor, to its end */
 	bool hash_plain; /* digest of the plain bytes (the diff id) */
 	enum sha_kind input_sha, plain_sha;
+	struct progress *progress; /* told how much of the source is read; borrowed, or NULL */
 	uint64_t max_plain; /* more plain bytes than this are an error; 0: no limit */
 	unsigned
 		max_ratio; /* plain : compressed, looked at from INFLATE_RATIO_FROM plain bytes on; 0: no limit */

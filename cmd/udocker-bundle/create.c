@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* udocker-bundle create: an image becomes a container of the store, or a bundle in a directory of its own. */
+#include "pkg/bundle/create.h"
+
+#include "cmd/udocker-bundle/program.h"
+#include "pkg/base/err.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/term.h"
+#include "pkg/cli/output.h"
+#include "pkg/store/store.h"
+
+struct create_opts {
+	const char *name, *execmode, *bundle;
+	bool no_sync, force;
+};
+
+static const struct cli_option create_options[] = {
+	CLI_STR("name", 0, "NAME", struct create_opts, name, "give the container this name"),
+	{ .name = "execmode",
+		.kind = CLI_KIND_STRING,
+		.metavar = "MODE",
+		.offset = offsetof(struct create_opts, execmode),
+		.text = "set its execution mode",
+		.complete = CLI_COMPLETE_MODE },
+	{ .name = "bundle",
+		.letter = 'b',
+		.kind = CLI_KIND_STRING,
+		.metavar = "DIR",
+		.offset = offsetof(struct create_opts, bundle),
+		.text = "make a free-standing bundle in this new or empty directory instead",
+		.complete = CLI_COMPLETE_DIR },
+	CLI_FLAG("no-sync", 0, struct create_opts, no_sync, "do not wait until the files are on the disk"),
+	CLI_FLAG("force", 0, struct create_opts, force, "when the name cannot be given, go on without it"),
+	CLI_END,
+};
+
+static int create_run(const struct cli_call *call, struct err **err)
+{
+	const struct create_opts *o = call->options;
+	const struct bundle_globals *g = call->global;
+	struct bundle_create_options co = {
+		.name = o->name, .execmode = o->execmode, .no_sync = o->no_sync, .force = o->force
+	};
+	autofree char *id = NULL;
+	auto_store *s = NULL;
+
+	/* Unpacking takes a second or two: lines in a log file would be noise. */
+	co.progress = !g->quiet && (g->progress ? !str_eq(g->progress, "auto") : term_is_tty(STDERR_FILENO));
+	if (o->bundle && (o->name || o->execmode))
+		return err_make(err, ERR_USAGE,
+			"--bundle goes with neither --name nor --execmode: they are of the store");
+	if (o->bundle) {
+		if (store_open(STORE_READ, &s, err) < 0)
+			return -1;
+		return bundle_create_at(s, call->argv[0], o->bundle, &co, err);
+	}
+	if (store_open(STORE_WRITE, &s, err) < 0 || bundle_create(s, call->argv[0], &co, &id, err) < 0)
+		return -1;
+	output_line(id);
+	return 0;
+}
+
+static const char about[] = "Unpacks the image's layers, each checked against its digest, and prints the id "
+			    "of the new container. When anything "
+			    "goes wrong, nothing is left.\n"
+			    "\n"
+			    "Owners of files are not kept: everything belongs to the caller. Device nodes "
+			    "are left out, set-user-id and "
+			    "set-group-id bits dropped.";
+
+const struct cli_command cmd_bundle_create = {
+	.name = "create",
+	.args = "REPO[:TAG|@DIGEST]",
+	.min_args = 1,
+	.max_args = 1,
+	.summary = "make a container of an image; prints its id",
+	.about = about,
+	.examples = "udocker-bundle create --name=web nginx:1.27\nudocker-bundle create --bundle ./nginx "
+		    "nginx:1.27",
+	.options = create_options,
+	.complete = CLI_COMPLETE_IMAGE,
+	.run = create_run,
+	.size = sizeof(struct create_opts),
+};

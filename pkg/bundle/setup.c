@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing the mode: undo what the old engine did to ROOT, do what the new one needs, then commit by the execmode file. */
+#include "pkg/bundle/setup.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "engines/engine.h"
+#include "engines/mountpoints.h"
+#include "pkg/base/atomic.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/json.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/base/str.h"
+#include "pkg/bundle/config.h"
+#include "pkg/bundle/create.h"
+#include "pkg/conf/conf.h"
+#include "pkg/store/containers.h"
+
+#define DEFAULT_MODE "P1"
+#define ROOT_PATH_FILE "root.path"
+#define BOUND_ORIGINALS ".bind_orig_files"
+
+const char *bundle_default_mode(void)
+{
+	const char *configured = conf_str(CONF_DEFAULT_EXECUTION_MODE);
+
+	return *configured ? configured : DEFAULT_MODE;
+}
+
+char *bundle_mode(int dirfd)
+{
+	autofree char *mode = container_mode(dirfd);
+
+	return *mode ? steal_ptr(&mode) : xstrdup(bundle_default_mode());
+}
+
+int bundle_mode_check(const char *text, char ret[BUNDLE_MODE_LEN + 1], struct err **err)
+{
+	char mode[BUNDLE_MODE_LEN + 1] = "";
+	auto_str built = STR_INIT;
+
+	if (strlen(text) == BUNDLE_MODE_LEN)
+		for (int i = 0; i < BUNDLE_MODE_LEN; i++)
+			mode[i] = (char)(text[i] >= 'a' && text[i] <= 'z' ? text[i] - 'a' + 'A' : text[i]);
+	if (!engine_mode_is_valid(mode)) {
+		err_make(err, ERR_USAGE, "'%s' is no execution mode", text);
+		return err_hint(err, "choose one of P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2");
+	}
+	if (engine_by_mode(mode)) {
+		memcpy(ret, mode, sizeof(mode));
+		return 0;
+	}
+	for (const struct engine *const *e = engine_table; *e; e++)
+		for (const char *const *m = (*e)->modes; *m; m++)
+			if (!strstr(str_text(&built), *m))
+				str_addf(&built, " %s", *m);
+	err_make(err, ERR_UNSUPPORTED, "execution mode %s is not part of this version", mode);
+	return err_hint(err, "there are%s", str_text(&built));
+}
+
+int bundle_mode_write(int dirfd, const char *dir, const char *mode, unsigned flags, struct err **err)
+{
+	autofree char *root = path_join(dir, CONTAINER_ROOT);
+
+	/* The mode last: it is what makes the change. */
+	if (atomic_write(dirfd, ROOT_PATH_FILE, root, strlen(root), 0644, flags, err) < 0)
+		return -1;
+	return atomic_write(dirfd, CONTAINER_FILE_MODE, mode, strlen(mode), 0644, flags, err);
+}
+
+/* ---- changing ------------------------------------------------------------------------------------------------------------ */
+
+static int open_root(const struct container *c, struct err **err)
+{
+	int fd = openat(c->fd, CONTAINER_ROOT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, errno, "%s", c->root) : fd;
+}
+
+static int purge(const struct container *c, struct err **err)
+{
+	autoclose int root = open_root(c, err);
+
+	return root < 0 ? -1 : mountpoints_purge(root, c->fd, err);
+}
+
+typedef int engine_step_fn(const struct engine_ctx *ctx, struct err **err);
+
+static int run_step(const struct container *c, engine_step_fn *step, const char *mode, struct err **err)
+{
+	struct engine_ctx ctx = {
+		.mode = mode, .bundle = c->dir, .rootfs = c->root, .uid = geteuid(), .gid = getegid()
+	};
+
+	return step ? step(&ctx, err) : 0;
+}
+
+/* What the old mode did to ROOT. */
+static int leave_mode(const struct container *c, const char *old, const char *mode, struct err **err)
+{
+	const struct engine *e = engine_by_mode(old);
+
+	if (old[0] == 'F' && !e) {
+		err_make(err, ERR_UNSUPPORTED,
+			"container %s was converted for mode %s, which this version cannot undo", c->id, old);
+		return err_hint(err, "change its mode with the udocker that converted it, or use --force");
+	}
+	if (old[0] == 'R' && mode[0] != 'R' && fs_exists(c->fd, BOUND_ORIGINALS) && purge(c, err) < 0)
+		return -1;
+	return e ? run_step(c, e->restore, old, err) : 0;
+}
+
+static int enter_mode(const struct container *c, const char *mode, struct err **err)
+{
+	const struct engine *e = engine_by_mode(mode);
+
+	return e ? run_step(c, e->prepare, mode, err) : 0;
+}
+
+/* With --force a failed step is a warning. */
+static int forgive(bool force, int r, struct err **e, struct err **err)
+{
+	if (r >= 0)
+		return 0;
+	if (!force)
+		return err_move(err, e);
+	log_warning("%s; going on because of --force", err_text(*e));
+	err_clear(e);
+	return 0;
+}
+
+/* config.json follows the mode. A container without metadata has none and needs none for that. */
+static int refresh_config(struct store *s, const struct container *c, const char *mode, struct err **err)
+{
+	struct bundle_source src = BUNDLE_SOURCE_INIT;
+	autofree char *image = container_image_name(c->fd);
+	auto_strv names = STRV_INIT;
+	auto_json *metadata = NULL;
+	auto_err *e = NULL;
+
+	if (container_metadata(c->fd, &metadata, &e) < 0) {
+		log_verbose("%s: no config.json: %s", c->id, err_text(e));
+		return 0;
+	}
+	if (container_names(s, c->id, &names, err) < 0)
+		return -1;
+	src.dir = c->dir;
+	src.dirfd = c->fd;
+	src.root = CONTAINER_ROOT;
+	src.image = metadata;
+	src.id = c->id;
+	src.names = &names;
+	src.image_name = image;
+	src.execmode = mode;
+	return bundle_write_config(&src, err);
+}
+
+static int change_mode(
+	struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err)
+{
+	char mode[BUNDLE_MODE_LEN + 1];
+	autofree char *old = container_mode(c->fd);
+	auto_err *e = NULL;
+	int r;
+
+	if (bundle_mode_check(o->mode, mode, err) < 0)
+		return -1;
+	if (str_eq(old, mode) && !o->force)
+		return 0;
+	r = leave_mode(c, old, mode, &e);
+	if (forgive(o->force, r, &e, err) < 0)
+		return -1;
+	r = enter_mode(c, mode, &e);
+	if (forgive(o->force, r, &e, err) < 0)
+		return -1;
+	if (refresh_config(s, c, mode, err) < 0)
+		return -1;
+	return bundle_mode_write(c->fd, c->dir, mode, ATOMIC_DURABLE, err);
+}
+
+int bundle_setup(struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err)
+{
+	if (o->mode && container_is_protected(c->fd)) {
+		err_make(err, ERR_DENIED, "container %s is protected", c->id);
+		return err_hint(err, "unprotect it first");
+	}
+	if (o->purge && purge(c, err) < 0)
+		return err_add(err, "container %s", c->id);
+	return o->mode ? change_mode(s, c, o, err) : 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The execution mode of a container: shown, checked, changed; and what 1.3.x left in its ROOT for a mode, undone (udocker-compat 7.4, 7.7). */
+#ifndef UDOCKER_BUNDLE_SETUP_H
+#define UDOCKER_BUNDLE_SETUP_H
+
+#include "pkg/base/base.h"
+
+struct container;
+struct err;
+struct store;
+
+#define BUNDLE_MODE_LEN 2
+
+/* What runs take that say nothing and whose folder says nothing: the configured default, else "P1". */
+const char *bundle_default_mode(void);
+
+/* The mode a run of this folder would take when nothing else is said: its execmode file, else the configured default, else "P1". Caller frees. */
+char *bundle_mode(int dirfd);
+
+/*
+ * A mode as typed (any case) to a mode: ERR_USAGE for a word that is none, ERR_UNSUPPORTED for one that no engine of this build has, with
+ * those that are there in the hint.
+ */
+int bundle_mode_check(const char *text, char ret[BUNDLE_MODE_LEN + 1], struct err **err);
+
+/* Write root.path and then execmode into a container folder that lies, or will lie, at `dir`; flags of atomic.h. */
+int bundle_mode_write(int dirfd, const char *dir, const char *mode, unsigned flags, struct err **err);
+
+struct bundle_setup {
+	const char *mode; /* NULL: not to be changed */
+	bool force; /* go on where a step cannot be done or undone */
+	bool purge; /* put originals of bound files back, remove recorded mount points (FIX-15) */
+};
+/*
+ * Change a container. ERR_DENIED when its mode is to be changed and it is protected. A change of the mode that fails leaves the old one; it can
+ * be repeated. The same mode again does nothing, unless forced.
+ */
+int bundle_setup(struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two layers are in flight: the one that is applied and the next, whose decompression has begun. Each holds a ring of 4 MiB, so
+ * memory does not depend on the size or number of layers.
+ */
+#include "pkg/bundle/unpack.h"
+
+#include "oci-spec/digest.h"
+#include "oci-spec/image_config.h"
+#include "pkg/archive/inflate.h"
+#include "pkg/archive/layer.h"
+#include "pkg/archive/reader.h"
+#include "pkg/base/err.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/progress.h"
+#include "pkg/store/images.h"
+#include "pkg/store/layers.h"
+
+#define AGAIN "nothing was made: load or pull the image again"
+
+struct unpack {
+	struct store *store;
+	const struct unpack_source *src;
+	const struct unpack_options *o;
+	int root_fd;
+	struct layer_stats stats;
+};
+
+/* A layer whose decompression has begun. */
+struct flight {
+	int fd;
+	struct inflate *in;
+	struct progress *progress;
+	struct digest digest, diff_id; /* unset: nothing to compare with */
+	char *what; /* "layer sha256:… of lib/py:1" */
+};
+#define FLIGHT_INIT ((struct flight){ .fd = -1 })
+
+static void flight_end(struct flight *f, const char *outcome)
+{
+	inflate_free(f->in);
+	progress_end(f->progress, outcome);
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f->what);
+	*f = FLIGHT_INIT;
+}
+
+static void flight_drop(struct flight *f)
+{
+	flight_end(f, "failed");
+}
+
+static int set_expectations(const struct unpack *u, size_t i, struct flight *f, struct err **err)
+{
+	const struct image *img = u->src->image;
+	const struct image_config *c = u->src->config;
+
+	if (img->layers[i].digest && digest_parse(img->layers[i].digest, &f->digest, err) < 0)
+		return err_add(err, "%s", f->what);
+	/* 1.3.x hashes what it stored, compressed or not (FIX-58), so the diff ids of its own images say nothing. */
+	if (img->version >= 2 && c->n_diff_ids)
+		f->diff_id = c->diff_ids[i];
+	return 0;
+}
+
+static int check_size(const struct image_layer *layer, uint64_t size, const char *what, struct err **err)
+{
+	if (layer->size < 0 || (uint64_t)layer->size == size)
+		return 0;
+	err_make(err, ERR_CORRUPT, "%s: has %llu bytes where the manifest says %lld", what,
+		(unsigned long long)size, (long long)layer->size);
+	return err_hint(err, AGAIN);
+}
+
+static int flight_begin(const struct unpack *u, size_t i, struct flight *f, struct err **err)
+{
+	const struct image_layer *layer = &u->src->image->layers[i];
+	struct inflate_options o = { 0 };
+	uint64_t size;
+
+	f->what = xasprintf("layer %s of %s", layer->file, u->src->image->name);
+	if (set_expectations(u, i, f, err) < 0)
+		return -1;
+	f->fd = layer_open(u->store, layer->file, &size, err);
+	if (f->fd < 0)
+		return err_add(err, "%s", u->src->image->name);
+	if (check_size(layer, size, f->what, err) < 0)
+		return -1;
+	if (u->o->progress)
+		f->progress = progress_begin(layer->file, size);
+	o.what = f->what;
+	o.progress = f->progress;
+	o.hash_input = digest_is_set(&f->digest);
+	o.input_sha = f->digest.kind;
+	o.hash_plain = digest_is_set(&f->diff_id);
+	o.plain_sha = f->diff_id.kind;
+	return inflate_start(f->fd, &o, &f->in, err);
+}
+
+static int compare(const struct flight *f, const struct digest *want, const char *hex, const char *name,
+	struct err **err)
+{
+	struct digest got = { .text = "" };
+
+	if (!digest_is_set(want))
+		return 0;
+	if (digest_from_hex(want->kind, hex, &got) && digest_eq(want, &got))
+		return 0;
+	if (want == &f->digest)
+		err_make(err, ERR_CORRUPT, "%s: %s mismatch (got %s)", f->what, name, got.text);
+	else
+		err_make(err, ERR_CORRUPT, "%s: %s mismatch (wanted %s, got %s)", f->what, name, want->text,
+			got.text);
+	return err_hint(err, AGAIN);
+}
+
+static int flight_apply(struct unpack *u, struct flight *f, struct err **err)
+{
+	struct layer_options o = { .keep_setid = u->o->keep_setid };
+	struct inflate_result result;
+	auto_reader *r = NULL;
+
+	if (reader_open(f->in, f->what, &r, err) < 0)
+		return -1;
+	if (layer_apply(r, u->root_fd, &o, &u->stats, err) < 0) {
+		/* Messages of the reader name the layer already. */
+		if (err && *err && !strstr(err_text(*err), f->what))
+			err_add(err, "%s", f->what);
+		return -1;
+	}
+	if (inflate_finish(f->in, &result, err) < 0)
+		return -1;
+	if (compare(f, &f->digest, result.input_hex, "digest", err) < 0)
+		return -1;
+	return compare(f, &f->diff_id, result.plain_hex, "diff id", err);
+}
+
+static int apply_all(struct unpack *u, struct err **err)
+{
+	CLEANUP(flight_drop) struct flight now = FLIGHT_INIT;
+	CLEANUP(flight_drop) struct flight next = FLIGHT_INIT;
+	size_t n = u->src->image->n_layers;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 && flight_begin(u, i, &now, err) < 0)
+			return -1;
+		if (i + 1 < n && flight_begin(u, i + 1, &next, err) < 0)
+			return -1;
+		if (flight_apply(u, &now, err) < 0)
+			return -1;
+		flight_end(&now, "done");
+		now = next;
+		next = FLIGHT_INIT;
+	}
+	return 0;
+}
+
+int bundle_unpack(struct store *s, const struct unpack_source *src, int root_fd,
+	const struct unpack_options *o, struct unpack_stats *ret, struct err **err)
+{
+	struct unpack u = { .store = s, .src = src, .o = o, .root_fd = root_fd };
+	const struct image *img = src->image;
+
+	if (img->version >= 2 && src->config->n_diff_ids && src->config->n_diff_ids != img->n_layers)
+		return err_make(err, ERR_CORRUPT, "%s: its configuration lists %zu diff ids for %zu layers",
+			img->name, src->config->n_diff_ids, img->n_layers);
+	if (apply_all(&u, err) < 0)
+		return -1;
+	ret->files = u.stats.files;
+	ret->bytes = u.stats.bytes;
+	ret->left_out = u.stats.devices + u.stats.sockets;
+	return 0;
+}
