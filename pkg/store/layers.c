@@ -15,6 +15,7 @@
 #include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
+#include "pkg/base/fs.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/sha256.h"
 #include "pkg/base/sig.h"

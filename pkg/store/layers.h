@@ -65,6 +65,13 @@ void layer_writer_abort(struct layer_writer *w);
 DEFINE_CLEANUP(layer_writer_cleanup, struct layer_writer, layer_writer_abort);
 #define auto_layer_writer CLEANUP(layer_writer_cleanup) struct layer_writer
 
+/*
+ * Take over a file that was staged and hashed elsewhere: made durable, and renamed (copied, where the file systems differ) to its
+ * digest, which the caller vouches for. The name in dirfd is gone afterwards.
+ */
+int layer_adopt(struct store *s, int dirfd, const char *name, const struct digest *digest,
+	struct layer_txn *txn, struct err **err);
+
 /* A small blob all at once (a config, a synthesised manifest). */
 int layer_put(
 	struct store *s, const void *p, size_t n, struct layer_txn *txn, char **ret_digest, struct err **err);

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Docker archives. manifest.json says everything (FIX-28): which file is the configuration, which are the layers, what the image is called. Archives older
+ * than docker 1.10 have none: there `repositories` names the top layer, whose json leads down to the base.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "oci-spec/docker_v1.h"
+#include "oci-spec/image_config.h"
+#include "oci-spec/manifest.h"
+#include "oci-spec/media_types.h"
+#include "oci-spec/reference.h"
+#include "pkg/archive/inflate.h"
+#include "pkg/base/codec.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fd.h"
+#include "pkg/base/json.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/image/load_set.h"
+#include "pkg/image/source.h"
+
+#define MANIFEST_FILE "manifest.json"
+#define REPOSITORIES_FILE "repositories"
+
+struct layers {
+	struct source_file **files;
+	enum media_compression *compression;
+	struct digest *diff_ids; /* of the plain tars */
+	size_t n;
+};
+
+static void layers_free(struct layers *l)
+{
+	free(l->files);
+	free(l->compression);
+	free(l->diff_ids);
+}
+#define auto_layers CLEANUP(layers_free) struct layers
+
+static int detect(struct source *src, const struct source_file *f, enum inflate_kind *ret, struct err **err)
+{
+	autoclose int fd = source_open(src, f, err);
+	unsigned char head[8];
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = fd_pread_full(fd, head, sizeof(head), 0);
+	if (n < 0)
+		return err_sys(err, errno, "read %s", f->path);
+	*ret = inflate_detect(head, (size_t)n);
+	return 0;
+}
+
+/* The digest of the plain tar; reads all of it, so that a damaged one is found. */
+static int plain_digest(struct source *src, const struct source_file *f, enum sha_kind kind,
+	struct digest *ret, struct err **err)
+{
+	const struct inflate_options o = { .what = f->path, .hash_plain = true, .plain_sha = kind };
+	autoclose int fd = source_open(src, f, err);
+	struct inflate_result result;
+	auto_inflate *in = NULL;
+
+	if (fd < 0 || inflate_start(fd, &o, &in, err) < 0 || inflate_finish(in, &result, err) < 0)
+		return err_add(err, "%s", source_what(src));
+	(void)digest_from_hex(kind, result.plain_hex, ret); /* what a hash gives is always one */
+	return 0;
+}
+
+/* One layer against its diff id (unset: there is none). */
+static int check_layer(
+	struct source *src, struct layers *l, size_t i, const struct digest *want, struct err **err)
+{
+	struct source_file *f = l->files[i];
+	enum inflate_kind kind;
+
+	if (detect(src, f, &kind, err) < 0)
+		return -1;
+	if (kind == INFLATE_XZ || kind == INFLATE_BZIP2) {
+		if (source_decompress(src, f, err) < 0)
+			return -1;
+		kind = INFLATE_PLAIN;
+	}
+	l->compression[i] = kind == INFLATE_GZIP   ? MEDIA_GZIP
+			    : kind == INFLATE_ZSTD ? MEDIA_ZSTD
+						   : MEDIA_PLAIN;
+	/* What 1.3.x imported and saved has the digest of the compressed file there (FIX-58). */
+	if (digest_is_set(want) && digest_eq(want, &f->digest)) {
+		l->diff_ids[i] = *want;
+		return 0;
+	}
+	if (!digest_is_set(want) && kind == INFLATE_PLAIN) {
+		l->diff_ids[i] = f->digest;
+		return 0;
+	}
+	if (plain_digest(src, f, digest_is_set(want) ? want->kind : SHA_256, &l->diff_ids[i], err) < 0)
+		return -1;
+	if (digest_is_set(want) && !digest_eq(want, &l->diff_ids[i]))
+		return err_make(err, ERR_CORRUPT,
+			"%s: layer '%s': digest mismatch (got %s, the configuration says %s)",
+			source_what(src), f->path, l->diff_ids[i].text, want->text);
+	return 0;
+}
+
+static int find_layers(struct source *src, const struct strv *paths, struct layers *ret, struct err **err)
+{
+	ret->n = paths->n;
+	ret->files = xcalloc(paths->n + 1, sizeof(struct source_file *));
+	ret->compression = xcalloc(paths->n + 1, sizeof(*ret->compression));
+	ret->diff_ids = xcalloc(paths->n + 1, sizeof(*ret->diff_ids));
+	for (size_t i = 0; i < paths->n; i++)
+		if (source_find(src, paths->v[i], &ret->files[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_layers(struct source *src, struct layers *l, const struct image_config *c, struct err **err)
+{
+	static const struct digest none;
+
+	if (c && c->n_diff_ids && c->n_diff_ids != l->n)
+		return err_make(err, ERR_CORRUPT, "%s: an image has %zu layers, its configuration says %zu",
+			source_what(src), l->n, c->n_diff_ids);
+	for (size_t i = 0; i < l->n; i++)
+		if (check_layer(src, l, i, c && c->n_diff_ids ? &c->diff_ids[i] : &none, err) < 0)
+			return -1;
+	return 0;
+}
+
+static void describe(struct descriptor *d, const char *media_type, const struct source_file *f)
+{
+	*d = (struct descriptor){
+		.media_type = xstrdup(media_type), .digest = f->digest, .size = (int64_t)f->size
+	};
+}
+
+/* A manifest that names what the archive has; of Docker's kind unless a layer is in zstd, which that does not know. */
+static int make_image(struct load_set *set, struct source_file *config, const struct layers *l,
+	struct load_image **ret, struct err **err)
+{
+	struct descriptor *d = xcalloc(l->n + 1, sizeof(*d));
+	struct load_image *img = load_set_add(set), *same;
+	auto_json *j = NULL;
+	bool docker = true;
+	char *text;
+	int r;
+
+	for (size_t i = 0; i < l->n; i++)
+		docker = docker && l->compression[i] != MEDIA_ZSTD;
+	describe(&d[l->n], docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG, config);
+	for (size_t i = 0; i < l->n; i++) {
+		describe(&d[i], media_type_layer(docker, l->compression[i]), l->files[i]);
+		load_image_blob(img, l->files[i]);
+	}
+	load_image_blob(img, config);
+	img->config = config->digest;
+	j = manifest_build(docker, &d[l->n], d, l->n);
+	for (size_t i = 0; i <= l->n; i++)
+		descriptor_free(&d[i]);
+	free(d);
+	text = json_text(j, 0);
+	r = load_image_manifest(img, text, strlen(text), err);
+	same = r < 0 ? NULL : load_set_find(set, &img->digest);
+	*ret = same ? same : img;
+	return r;
+}
+
+/* "<hex>.json", or "sha256:<hex>" as some tools call it, promises the content's digest. */
+static int check_config_name(
+	struct source *src, const char *path, const struct source_file *f, struct err **err)
+{
+	const char *base = path_base(path), *hex = str_starts(base, "sha256:") ? base + 7 : base;
+	autofree char *promised = xstrndup(hex, 64);
+
+	if (!codec_is_hex(promised, 64) || !(hex[64] == '\0' || strcmp(hex + 64, ".json") == 0))
+		return 0;
+	if (f->digest.kind != SHA_256 || strcmp(promised, digest_hex(&f->digest)) == 0)
+		return 0;
+	return err_make(err, ERR_CORRUPT, "%s: configuration '%s': digest mismatch (got %s)",
+		source_what(src), path, f->digest.text);
+}
+
+static int add_names(struct source *src, struct load_image *img, const struct strv *tags, struct err **err)
+{
+	for (size_t i = 0; i < tags->n; i++) {
+		auto_reference r = REFERENCE_INIT;
+		autofree char *name = NULL;
+
+		if (reference_parse(tags->v[i], &r, err) < 0) {
+			err_set_kind(err, ERR_CORRUPT);
+			return err_add(err, "%s: RepoTags", source_what(src));
+		}
+		name = reference_show(&r);
+		load_image_name(img, name);
+	}
+	return 0;
+}
+
+static int load_item(
+	struct source *src, const struct docker_archive_item *item, struct load_set *set, struct err **err)
+{
+	struct source_file *config;
+	auto_image_config *c = NULL;
+	auto_layers l = { 0 };
+	autofree char *text = NULL;
+	struct load_image *img;
+	size_t n;
+
+	if (source_find(src, item->config, &config, err) < 0 ||
+		source_text(src, config, &text, &n, err) < 0 ||
+		check_config_name(src, item->config, config, err) < 0)
+		return -1;
+	if (image_config_parse(text, n, item->config, &c, err) < 0)
+		return err_add(err, "%s", source_what(src));
+	if (find_layers(src, &item->layers, &l, err) < 0 || check_layers(src, &l, c, err) < 0)
+		return -1;
+	if (make_image(set, config, &l, &img, err) < 0)
+		return -1;
+	return add_names(src, img, &item->repo_tags, err);
+}
+
+static int read_manifest(struct source *src, struct docker_archive **ret, struct err **err)
+{
+	struct source_file *f;
+	auto_json *j = NULL;
+
+	if (source_find(src, MANIFEST_FILE, &f, err) < 0 || source_json(src, f, &j, err) < 0)
+		return -1;
+	if (docker_archive_from_json(j, ret, err) < 0)
+		return err_add(err, "%s", source_what(src));
+	return 0;
+}
+
+/* ---- before docker 1.10 ---- */
+
+/* The chain from the top layer down; `top` gets its json. Layer paths into ret, base first. */
+static int walk_parents(
+	struct source *src, const char *id, struct json **ret_top, struct strv *ret, struct err **err)
+{
+	autofree char *at = xstrdup(id);
+	auto_strv seen = STRV_INIT;
+
+	while (at) {
+		autofree char *path = xasprintf("%s/json", at);
+		const char *own, *parent = NULL;
+		struct source_file *f;
+		auto_json *j = NULL;
+		char *next;
+
+		if (!docker_layer_id_is_valid(at) || strv_has(&seen, at) || seen.n >= MANIFEST_MAX_LAYERS)
+			return err_make(err, ERR_CORRUPT, "%s: the layers of '%s' form no chain",
+				source_what(src), id);
+		strv_add(&seen, at);
+		if (source_find(src, path, &f, err) < 0 || source_json(src, f, &j, err) < 0)
+			return -1;
+		if (docker_layer_from_json(j, path, &own, &parent, err) < 0)
+			return err_add(err, "%s", source_what(src));
+		strv_add_owned(ret, xasprintf("%s/layer.tar", at));
+		next = xstrdup_null(parent);
+		if (!*ret_top)
+			*ret_top = steal_ptr(&j);
+		free(at);
+		at = next;
+	}
+	for (size_t i = 0; i < ret->n / 2; i++) {
+		char *swap = ret->v[i];
+
+		ret->v[i] = ret->v[ret->n - 1 - i];
+		ret->v[ret->n - 1 - i] = swap;
+	}
+	return 0;
+}
+
+/* The top layer's json is the configuration but for its identity, and for rootfs, which did not exist then. */
+static char *old_config(struct json *top, const struct layers *l)
+{
+	static const char *const identity[] = { "id", "parent", "layer_id", "parent_id", "throwaway", "Size",
+		"checksum" };
+	struct json *rootfs = json_new_object(), *ids = json_new_array();
+
+	for (size_t i = 0; i < ARRAY_LEN(identity); i++)
+		json_remove(top, identity[i]);
+	for (size_t i = 0; i < l->n; i++)
+		json_append(ids, json_new_str(l->diff_ids[i].text));
+	json_set_str(rootfs, "type", "layers");
+	json_set(rootfs, "diff_ids", ids);
+	json_set(top, "rootfs", rootfs);
+	if (!json_get(top, "os"))
+		json_set_str(top, "os", "linux");
+	return json_text(top, 0);
+}
+
+static int load_repository(
+	struct source *src, const struct docker_repository *item, struct load_set *set, struct err **err)
+{
+	autofree char *path = xasprintf("configuration//%zu", set->n), *text = NULL;
+	auto_strv paths = STRV_INIT, names = STRV_INIT;
+	auto_image_config *c = NULL;
+	struct source_file *config;
+	struct load_image *img;
+	auto_json *top = NULL;
+	auto_layers l = { 0 };
+
+	if (walk_parents(src, item->id, &top, &paths, err) < 0 || find_layers(src, &paths, &l, err) < 0 ||
+		check_layers(src, &l, NULL, err) < 0)
+		return -1;
+	text = old_config(top, &l);
+	if (image_config_parse(text, strlen(text), item->id, &c, err) < 0)
+		return err_add(err, "%s", source_what(src));
+	if (source_add(src, path, text, strlen(text), &config, err) < 0 ||
+		make_image(set, config, &l, &img, err) < 0)
+		return -1;
+	strv_addf(&names, "%s:%s", item->name, item->tag);
+	return add_names(src, img, &names, err);
+}
+
+static int load_repositories(struct source *src, struct load_set *set, struct err **err)
+{
+	auto_docker_repositories *r = NULL;
+	struct source_file *f;
+	auto_json *j = NULL;
+
+	if (source_find(src, REPOSITORIES_FILE, &f, err) < 0 || source_json(src, f, &j, err) < 0)
+		return -1;
+	if (docker_repositories_from_json(j, &r, err) < 0)
+		return err_add(err, "%s", source_what(src));
+	for (size_t i = 0; i < r->n_items; i++)
+		if (load_repository(src, &r->items[i], set, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- the doors ---- */
+
+int load_docker(struct source *src, struct load_set *set, struct err **err)
+{
+	auto_docker_archive *a = NULL;
+
+	if (!source_has(src, MANIFEST_FILE))
+		return load_repositories(src, set, err);
+	if (read_manifest(src, &a, err) < 0)
+		return -1;
+	for (size_t i = 0; i < a->n_items; i++)
+		if (load_item(src, &a->items[i], set, err) < 0)
+			return -1;
+	return 0;
+}
+
+int load_docker_names(struct source *src, struct load_set *set, struct err **err)
+{
+	auto_docker_archive *a = NULL;
+
+	if (read_manifest(src, &a, err) < 0)
+		return -1;
+	for (size_t i = 0; i < a->n_items; i++) {
+		struct source_file *config;
+
+		if (source_find(src, a->items[i].config, &config, err) < 0)
+			return -1;
+		for (size_t k = 0; k < set->n; k++)
+			if (digest_eq(&set->v[k]->config, &config->digest) &&
+				add_names(src, set->v[k], &a->items[i].repo_tags, err) < 0)
+				return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OCI image layouts: index.json lists images, or indexes of images for several platforms. What is no image (attestations, signatures, other
+ * artifacts) is left out.
+ */
+#include <string.h>
+
+#include "oci-spec/image_config.h"
+#include "oci-spec/image_layout.h"
+#include "oci-spec/index.h"
+#include "oci-spec/manifest.h"
+#include "oci-spec/media_types.h"
+#include "oci-spec/platform.h"
+#include "pkg/base/err.h"
+#include "pkg/base/json.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/image/load_set.h"
+#include "pkg/image/select.h"
+#include "pkg/image/source.h"
+
+struct oci {
+	struct source *src;
+	struct load_set *set;
+	const struct platform *want; /* NULL: the machine's */
+};
+
+static int fetch(void *arg, const struct descriptor *d, struct json **ret, struct err **err)
+{
+	struct source_file *f;
+
+	if (source_blob(arg, &d->digest, d->size, &f, err) < 0)
+		return -1;
+	return source_json(arg, f, ret, err);
+}
+
+/* Signatures carry an image's configuration type, but layers that are none. */
+static bool is_image(const struct manifest *m)
+{
+	if (m->kind != MEDIA_MANIFEST || !manifest_is_image(m) || m->artifact_type)
+		return false;
+	for (size_t i = 0; i < m->n_layers; i++)
+		if (*m->layers[i].media_type && media_type_kind(m->layers[i].media_type) != MEDIA_LAYER)
+			return false;
+	return true;
+}
+
+static int check_platform(struct oci *o, const struct image_config *c, const char *digest, struct err **err)
+{
+	char have[PLATFORM_TEXT_MAX], want[PLATFORM_TEXT_MAX];
+	struct platform host;
+
+	platform_host(&host);
+	if (platform_rank(o->want ? o->want : &host, &c->platform, true) >= 0)
+		return 0;
+	platform_text(&c->platform, have);
+	if (o->want)
+		return err_make(err, ERR_UNSUPPORTED, "%s: the image is for %s and not for %s",
+			source_what(o->src), have, platform_text(o->want, want));
+	log_warning("image %s is for %s and may not run on this machine, loading it", digest, have);
+	return 0;
+}
+
+static int take_blobs(struct oci *o, const struct manifest *m, struct load_image *img, struct err **err)
+{
+	struct source_file *f;
+	auto_image_config *c = NULL;
+	autofree char *text = NULL;
+	size_t n;
+
+	if (source_blob(o->src, &m->config.digest, m->config.size, &f, err) < 0 ||
+		source_text(o->src, f, &text, &n, err) < 0)
+		return -1;
+	if (image_config_parse(text, n, "image configuration", &c, err) < 0)
+		return err_add(err, "%s", source_what(o->src));
+	if (c->n_diff_ids && c->n_diff_ids != m->n_layers)
+		return err_make(err, ERR_CORRUPT, "%s: an image has %zu layers, its configuration says %zu",
+			source_what(o->src), m->n_layers, c->n_diff_ids);
+	if (check_platform(o, c, img->digest.text, err) < 0)
+		return -1;
+	img->config = m->config.digest;
+	load_image_blob(img, f);
+	for (size_t i = 0; i < m->n_layers; i++) {
+		if (source_blob(o->src, &m->layers[i].digest, m->layers[i].size, &f, err) < 0)
+			return -1;
+		load_image_blob(img, f);
+	}
+	return 0;
+}
+
+/* 1 and the image, 0 when the manifest is none of an image. */
+static int take_manifest(struct oci *o, const struct descriptor *d, struct load_image **ret, struct err **err)
+{
+	struct source_file *f;
+	auto_manifest *m = NULL;
+	autofree char *text = NULL;
+	struct load_image *img = load_set_find(o->set, &d->digest);
+	size_t n;
+
+	if (img) {
+		*ret = img;
+		return 1;
+	}
+	if (source_blob(o->src, &d->digest, d->size, &f, err) < 0 ||
+		source_text(o->src, f, &text, &n, err) < 0)
+		return -1;
+	if (manifest_parse(text, n, f->path, &m, err) < 0)
+		return err_add(err, "%s", source_what(o->src));
+	if (!is_image(m)) {
+		log_info("%s: %s is no image, skipping", source_what(o->src), d->digest.text);
+		return 0;
+	}
+	img = load_set_add(o->set);
+	if (load_image_manifest(img, steal_ptr(&text), n, err) < 0)
+		return -1;
+	*ret = img;
+	return take_blobs(o, m, img, err) < 0 ? -1 : 1;
+}
+
+/* One entry of index.json, or the entries that share a name and differ by platform. */
+static int take_group(struct oci *o, struct descriptor *items, size_t n, struct err **err)
+{
+	const struct select_source from = { .fetch = fetch, .arg = o->src };
+	const struct index group = { .items = items, .n_items = n };
+	auto_descriptor chosen = { 0 };
+	autofree char *name = NULL, *tag = NULL;
+	struct load_image *img = NULL;
+	int r;
+
+	image_layout_names(&items[0], &name, &tag);
+	if (n == 1 && media_type_kind(items[0].media_type) == MEDIA_MANIFEST)
+		descriptor_copy(&chosen, &items[0]);
+	else {
+		struct platform unstated = items[0].platform;
+		bool had = items[0].has_platform;
+
+		/* An index that stands alone is opened whatever platform its own entry claims. */
+		items[0].has_platform = n > 1 && had;
+		r = select_manifest(&from, &group, o->want, &chosen, err);
+		items[0].has_platform = had;
+		items[0].platform = unstated;
+		if (r < 0)
+			return err_add(err, "%s", source_what(o->src));
+	}
+	r = take_manifest(o, &chosen, &img, err);
+	if (r <= 0)
+		return r;
+	if (name)
+		load_image_name(img, name);
+	if (tag && !img->tag)
+		img->tag = steal_ptr(&tag);
+	return 0;
+}
+
+static bool same_name(const struct descriptor *a, const struct descriptor *b)
+{
+	return str_eq(descriptor_annotation(a, ANNOTATION_REF_NAME),
+		       descriptor_annotation(b, ANNOTATION_REF_NAME)) &&
+	       str_eq(descriptor_annotation(a, ANNOTATION_CONTAINERD_NAME),
+		       descriptor_annotation(b, ANNOTATION_CONTAINERD_NAME));
+}
+
+/* Entries of the same name for different platforms are one image; gathered behind each other, first come first. */
+static int take_index(struct oci *o, struct index *x, struct err **err)
+{
+	bool *done = xcalloc(x->n_items + 1, sizeof(*done));
+	struct descriptor *group = xcalloc(x->n_items + 1, sizeof(*group));
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < x->n_items; i++) {
+		size_t n = 0;
+
+		if (done[i] || index_item_is_companion(&x->items[i]))
+			continue;
+		group[n++] = x->items[i];
+		for (size_t k = i + 1; k < x->n_items && x->items[i].has_platform; k++) {
+			if (done[k] || !x->items[k].has_platform || index_item_is_companion(&x->items[k]) ||
+				!same_name(&x->items[i], &x->items[k]))
+				continue;
+			group[n++] = x->items[k];
+			done[k] = true;
+		}
+		r = take_group(o, group, n, err);
+	}
+	free(group);
+	free(done);
+	return r;
+}
+
+int load_oci(struct source *src, const struct platform *want, struct load_set *set, struct err **err)
+{
+	struct oci o = { .src = src, .set = set, .want = want };
+	auto_json *layout = NULL, *j = NULL;
+	struct source_file *f;
+	auto_index *x = NULL;
+
+	if (source_find(src, IMAGE_LAYOUT_FILE, &f, err) < 0 || source_json(src, f, &layout, err) < 0)
+		return -1;
+	if (image_layout_check(layout, err) < 0)
+		return err_add(err, "%s", source_what(src));
+	if (source_find(src, IMAGE_LAYOUT_INDEX, &f, err) < 0 || source_json(src, f, &j, err) < 0)
+		return -1;
+	if (index_from_json(j, IMAGE_LAYOUT_INDEX, &x, err) < 0)
+		return err_add(err, "%s", source_what(src));
+	return take_index(&o, x, err);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The images of one archive before they are stored: what load_docker.c and load_oci.c find, and load.c names and publishes. */
+#ifndef UDOCKER_IMAGE_LOAD_SET_H
+#define UDOCKER_IMAGE_LOAD_SET_H
+
+#include "oci-spec/digest.h"
+#include "pkg/base/base.h"
+#include "pkg/base/strv.h"
+
+struct err;
+struct platform;
+struct source;
+struct source_file;
+
+struct load_image {
+	char *manifest; /* the bytes to store */
+	size_t manifest_len;
+	struct digest digest; /* of the manifest */
+	struct digest config; /* of the configuration */
+	struct source_file **blobs; /* config and layers, each once; borrowed */
+	size_t n_blobs, cap_blobs;
+	struct strv names; /* full references */
+	char *tag; /* without a name: the tag alone that the archive knows, or NULL */
+};
+struct load_set {
+	struct load_image **v;
+	size_t n, cap;
+};
+void load_set_free(struct load_set *set);
+#define auto_load_set CLEANUP(load_set_free) struct load_set
+
+/* A new image at the end of the set, empty. */
+struct load_image *load_set_add(struct load_set *set);
+/* The image of that manifest, or NULL. */
+struct load_image *load_set_find(struct load_set *set, const struct digest *manifest);
+void load_image_blob(struct load_image *img, struct source_file *f);
+void load_image_name(struct load_image *img, const char *name); /* each once */
+/* Takes the manifest's text and computes its digest. */
+int load_image_manifest(struct load_image *img, char *text, size_t n, struct err **err);
+
+/* manifest.json, or `repositories` with layer folders (docker < 1.10). */
+int load_docker(struct source *src, struct load_set *set, struct err **err);
+/* index.json and blobs. `want` may be NULL: the machine's platform. */
+int load_oci(struct source *src, const struct platform *want, struct load_set *set, struct err **err);
+/* RepoTags of manifest.json for images that load_oci() found, by their configuration (FIX-29). */
+int load_docker_names(struct source *src, struct load_set *set, struct err **err);
+
+#endif
