@@ -234,7 +234,7 @@ void progress_end(struct progress *p, const char *outcome)
 		at = &(*at)->next;
 	*at = p->next;
 	wipe_block(&out);
-	if (atomic_load(&mode) != PROGRESS_NONE)
+	if (outcome && atomic_load(&mode) != PROGRESS_NONE)
 		add_outcome(&out, p, outcome);
 	if (atomic_load(&mode) == PROGRESS_TTY)
 		draw_block(&out);

@@ -14,7 +14,7 @@ struct progress; /* one line: a layer, a file */
 struct progress *progress_begin(const char *title, uint64_t total);
 /* `done` is absolute. Cheap: draws at most ten times a second. NULL is fine. */
 void progress_update(struct progress *p, uint64_t done);
-/* "done", "exists", "failed". Frees p; NULL is fine. */
+/* "done", "exists"; NULL when an error will tell the rest: the line just goes. Frees p; NULL is fine. */
 void progress_end(struct progress *p, const char *outcome);
 
 #endif

@@ -75,7 +75,7 @@ static int check_layer(
 	struct source *src, struct layers *l, size_t i, const struct digest *want, struct err **err)
 {
 	struct source_file *f = l->files[i];
-	enum inflate_kind kind;
+	enum inflate_kind kind = INFLATE_PLAIN;
 
 	if (detect(src, f, &kind, err) < 0)
 		return -1;

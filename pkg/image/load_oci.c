@@ -34,13 +34,20 @@ static int fetch(void *arg, const struct descriptor *d, struct json **ret, struc
 	return source_json(arg, f, ret, err);
 }
 
+/* Known ones, and what some tools make up for compressions that have no type (…tar+xz): the content says what it is. */
+static bool is_layer_type(const char *type)
+{
+	return !*type || media_type_kind(type) == MEDIA_LAYER ||
+	       str_starts(type, "application/vnd.oci.image.layer.");
+}
+
 /* Signatures carry an image's configuration type, but layers that are none. */
 static bool is_image(const struct manifest *m)
 {
 	if (m->kind != MEDIA_MANIFEST || !manifest_is_image(m) || m->artifact_type)
 		return false;
 	for (size_t i = 0; i < m->n_layers; i++)
-		if (*m->layers[i].media_type && media_type_kind(m->layers[i].media_type) != MEDIA_LAYER)
+		if (!is_layer_type(m->layers[i].media_type))
 			return false;
 	return true;
 }

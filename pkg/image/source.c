@@ -358,7 +358,7 @@ int source_open_archive(struct store *s, int fd, const char *what, struct source
 	progress = progress_begin(
 		path_base(what), fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
 	r = read_archive(src, fd, progress, err);
-	progress_end(progress, r < 0 ? "failed" : "read");
+	progress_end(progress, r < 0 ? NULL : "read");
 	if (r < 0)
 		return -1;
 	*ret = steal_ptr(&src);

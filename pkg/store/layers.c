@@ -250,6 +250,48 @@ void layer_writer_abort(struct layer_writer *w)
 	free(w);
 }
 
+/* Across file systems: through the writer, which hashes once more. */
+static int copy_in(struct store *s, int fd, const char *digest, struct layer_txn *txn, struct err **err)
+{
+	autofree char *buf = xmalloc(READ_CHUNK);
+	auto_layer_writer *w = NULL;
+
+	if (layer_writer_begin(s, digest, &w, err) < 0)
+		return -1;
+	for (;;) {
+		ssize_t n = fd_read_full(fd, buf, READ_CHUNK);
+
+		if (n < 0)
+			return err_sys(err, errno, "read a staged blob");
+		if (n == 0)
+			return layer_writer_commit(steal_ptr(&w), -1, txn, NULL, err);
+		if (layer_writer_write(w, buf, (size_t)n, err) < 0)
+			return -1;
+	}
+}
+
+int layer_adopt(struct store *s, int dirfd, const char *name, const struct digest *digest,
+	struct layer_txn *txn, struct err **err)
+{
+	autoclose int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool is_new = !layer_exists(s, digest->text, NULL);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_sys(err, errno, "blob %s", digest->text);
+	if (renameat(dirfd, name, s->layers_fd, digest->text) < 0) {
+		if (errno != EXDEV)
+			return err_sys(err, errno, "blob %s", digest->text);
+		if (copy_in(s, fd, digest->text, txn, err) < 0)
+			return -1;
+		(void)unlinkat(dirfd, name, 0); /* the staging directory goes as a whole anyway */
+		return 0;
+	}
+	(void)fs_sync_dir(s->layers_fd); /* the manifest that names it is synced behind it */
+	if (is_new && txn)
+		txn_add(txn, digest->text);
+	return 0;
+}
+
 int layer_put(
 	struct store *s, const void *p, size_t n, struct layer_txn *txn, char **ret_digest, struct err **err)
 {

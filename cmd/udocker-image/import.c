@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* udocker-image import: the tar of a root file system becomes an image of one layer. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/udocker-image/program.h"
+#include "oci-spec/platform.h"
+#include "pkg/base/err.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/cli/output.h"
+#include "pkg/image/import.h"
+#include "pkg/store/store.h"
+
+struct import_opts {
+	const char *platform;
+	bool move;
+};
+
+static const struct cli_option import_options[] = {
+	CLI_FLAG("mv", 0, struct import_opts, move, "remove the file when the image is stored"),
+	CLI_STR("platform", 0, "OS/ARCH[/VARIANT]", struct import_opts, platform,
+		"what the programs in it are made for"),
+	CLI_END,
+};
+
+static int import_run(const struct cli_call *call, struct err **err)
+{
+	struct import_options options = { .ref = call->argv[1] };
+	const struct import_opts *o = call->options;
+	autofree char *name = NULL;
+	struct platform platform;
+	auto_store *s = NULL;
+	autoclose int fd = -1;
+
+	if (o->platform) {
+		if (platform_parse(o->platform, &platform, err) < 0)
+			return -1;
+		options.platform = &platform;
+	}
+	fd = cmd_image_open_input(call->argv[0], &options.what, err);
+	if (fd < 0 || store_open(STORE_WRITE, &s, err) < 0 || import_image(s, fd, &options, &name, err) < 0)
+		return -1;
+	if (o->move && strcmp(call->argv[0], "-") != 0 && unlink(call->argv[0]) < 0)
+		log_warning("%s stays: %s", call->argv[0], strerror(errno));
+	output_line(name);
+	return 0;
+}
+
+const struct cli_command cmd_image_import = {
+	.name = "import",
+	.args = "FILE|- NAME[:TAG]",
+	.min_args = 2,
+	.max_args = 2,
+	.summary = "make an image of a root file system archive",
+	.about = "The tar of a root file system, compressed with gzip, zstd, xz, bzip2 or not at all, "
+		 "becomes an image of one "
+		 "layer. Prints NAME:TAG. The name must be free.",
+	.examples = "tar -C /srv/root -c . | udocker-image import - my/root:1\n",
+	.options = import_options,
+	.complete = CLI_COMPLETE_FILE,
+	.run = import_run,
+	.size = sizeof(struct import_opts),
+	.options_anywhere = true,
+};

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options before the command, the commands in the order of help, and what happens before each of them. */
+#include "cmd/udocker-image/program.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pkg/base/err.h"
+#include "pkg/base/fd.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/progress.h"
+#include "pkg/base/sig.h"
+#include "pkg/conf/conf.h"
+#include "pkg/store/store.h"
+
+static const char *const progress_modes[] = { "auto", "tty", "plain", "none", NULL };
+
+static const struct cli_option image_options[] = {
+	{ .name = "repo",
+		.kind = CLI_KIND_STRING,
+		.metavar = "DIR",
+		.offset = offsetof(struct image_globals, repo),
+		.text = "use the store in this directory",
+		.complete = CLI_COMPLETE_DIR },
+	{ .name = "config",
+		.kind = CLI_KIND_STRING,
+		.metavar = "FILE",
+		.offset = offsetof(struct image_globals, config),
+		.text = "read this configuration file last",
+		.complete = CLI_COMPLETE_FILE },
+	{ .name = "progress",
+		.kind = CLI_KIND_STRING,
+		.metavar = "MODE",
+		.offset = offsetof(struct image_globals, progress),
+		.text = "how progress is shown",
+		.choices = progress_modes },
+	CLI_FLAG("quiet", 'q', struct image_globals, quiet, "results and errors only"),
+	CLI_FLAG("debug", 'D', struct image_globals, debug, "tell every step"),
+	CLI_END,
+};
+
+static bool is_empty_or_absent(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	bool empty = true;
+
+	if (!dir)
+		return errno == ENOENT;
+	while (empty && (e = readdir(dir)))
+		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+	closedir(dir);
+	return empty;
+}
+
+/* A store is made on first write, but not in the midst of somebody's files. */
+static int setup_repo(const char *repo, struct err **err)
+{
+	if (!repo)
+		return 0;
+	if (!store_is_repository(repo) && !is_empty_or_absent(repo)) {
+		err_make(err, ERR_NOT_FOUND, "'%s' is not a udocker repository", repo);
+		return err_hint(err, "make one with 'udocker mkrepo DIR'");
+	}
+	return conf_set(CONF_TOPDIR, repo, err);
+}
+
+static int image_setup(void *global, struct err **err)
+{
+	const struct image_globals *g = global;
+
+	if (setup_repo(g->repo, err) < 0 || conf_load(g->config, err) < 0)
+		return -1;
+	log_set_level(g->debug   ? LOG_LEVEL_DEBUG
+		      : g->quiet ? LOG_LEVEL_MSG
+				 : (int)conf_int(CONF_VERBOSE_LEVEL));
+	for (int i = 0; g->progress && progress_modes[i]; i++)
+		if (strcmp(g->progress, progress_modes[i]) == 0)
+			progress_set_mode((enum progress_mode)i);
+	sig_catch_interrupts();
+	return 0;
+}
+
+void cmd_image_report(struct err **err)
+{
+	const char *hint = err_hint_text(*err);
+
+	log_error("%s%s%s", err_text(*err), hint ? "; " : "", hint ? hint : "");
+	err_clear(err);
+}
+
+int cmd_image_open_input(const char *file, const char **ret_what, struct err **err)
+{
+	int fd;
+
+	if (!file || strcmp(file, "-") == 0) {
+		*ret_what = "standard input";
+		if (isatty(STDIN_FILENO)) {
+			err_make(err, ERR_USAGE, "the standard input is a terminal");
+			return err_hint(err, "name a file, or pipe an archive in");
+		}
+		fd = fd_dup(STDIN_FILENO);
+	} else {
+		*ret_what = file;
+		/* The writer of a pipe may come late: an interrupt ends the wait. */
+		do
+			fd = open(file, O_RDONLY | O_CLOEXEC);
+		while (fd < 0 && errno == EINTR && !sig_interrupted());
+	}
+	return fd < 0 ? err_sys(err, errno, "%s", *ret_what) : fd;
+}
+
+static const struct cli_command *const commands[] = { &cmd_image_load, &cmd_image_import, &cmd_image_ls,
+	&cmd_image_inspect, &cmd_image_verify, &cmd_image_tag, &cmd_image_rm, &cmd_image_prune,
+	&cmd_image_protect, &cmd_image_unprotect, &cmd_image_mkrepo, NULL };
+
+const struct cli_program image_program = {
+	.name = "udocker-image",
+	.summary = "load, list, verify and remove container images",
+	.about = "Keeps images in the store of udocker. It neither unpacks an image, which udocker-bundle "
+		 "does, nor "
+		 "starts a process.",
+	.options = image_options,
+	.size = sizeof(struct image_globals),
+	.commands = commands,
+	.setup = image_setup,
+	.usage_status = 2,
+	.failure_status = 1,
+};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* udocker-image's command table and what its files share. */
+#ifndef UDOCKER_CMD_IMAGE_H
+#define UDOCKER_CMD_IMAGE_H
+
+#include "pkg/cli/cli.h"
+
+struct err;
+
+struct image_globals {
+	const char *repo;
+	const char *config;
+	const char *progress;
+	bool quiet, debug;
+};
+
+extern const struct cli_program image_program;
+extern const struct cli_command cmd_image_load, cmd_image_import, cmd_image_ls, cmd_image_inspect,
+	cmd_image_verify, cmd_image_tag, cmd_image_rm, cmd_image_prune, cmd_image_protect,
+	cmd_image_unprotect, cmd_image_mkrepo;
+
+/* Print an error as cli_main() does and forget it, to go on with the next operand. */
+void cmd_image_report(struct err **err);
+
+/* A file, a directory, or "-" for the standard input, which must not be a terminal. *ret_what names it in messages. */
+int cmd_image_open_input(const char *file, const char **ret_what, struct err **err);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* udocker-image verify: every part of an image is read and hashed; each damage is told. */
+#include <stdio.h>
+
+#include "cmd/udocker-image/program.h"
+#include "pkg/base/err.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/str.h"
+#include "pkg/store/fsck.h"
+#include "pkg/store/images.h"
+#include "pkg/store/store.h"
+
+/* 1.3.x tells its steps on the standard output, unless quiet. */
+static void tell(bool as_udocker, const char *text, const char *what)
+{
+	if (as_udocker && log_level() >= LOG_LEVEL_INFO)
+		printf("Info: %s%s\n", text, what);
+}
+
+static void report(enum fsck_state state, bool is_config, const char *what, const char *text, void *arg)
+{
+	const bool *as_udocker = arg;
+
+	if (state == FSCK_BAD)
+		log_error("%s %s: %s", is_config ? "configuration" : "layer", what, text);
+	else if (!is_config)
+		tell(*as_udocker, "layer ok: ", what);
+	if (state == FSCK_UNCHECKED)
+		log_verbose("%s: nothing says what its digest should be", what);
+}
+
+static int verify_one(struct store *s, const char *ref, struct err **err)
+{
+	bool as_udocker = cli_called_as() != NULL;
+	auto_image *img = NULL;
+	int bad;
+
+	if (image_open(s, ref, &img, err) < 0)
+		return -1;
+	tell(as_udocker, "verifying: ", img->name);
+	tell(as_udocker, "loading structure", "");
+	tell(as_udocker, "verifying layers", "");
+	bad = fsck_image(s, img, report, &as_udocker, err);
+	if (bad < 0)
+		return -1;
+	if (bad > 0) {
+		err_make(err, ERR_CORRUPT, "image %s is damaged", img->name);
+		return err_hint(err, "load or pull it again");
+	}
+	tell(as_udocker, "image Ok", "");
+	if (!as_udocker)
+		printf("%s: ok\n", img->name);
+	return 0;
+}
+
+static int verify_run(const struct cli_call *call, struct err **err)
+{
+	auto_store *s = NULL;
+	int status = 0;
+
+	if (store_open(STORE_READ, &s, err) < 0)
+		return -1;
+	for (int i = 0; i < call->argc; i++) {
+		struct err *e = NULL;
+
+		if (verify_one(s, call->argv[i], &e) == 0)
+			continue;
+		if (call->argc == 1)
+			return err_move(err, &e);
+		cmd_image_report(&e);
+		status = 1;
+	}
+	return status;
+}
+
+const struct cli_command cmd_image_verify = {
+	.name = "verify",
+	.args = "NAME[:TAG|@DIGEST]…",
+	.min_args = 1,
+	.max_args = -1,
+	.summary = "check that images are whole",
+	.about = "Reads the configuration and every layer, compares digests and sizes, and prints 'NAME:TAG: "
+		 "ok'. Each "
+		 "damage is an error line; the exit status is 1 if there is one. Of images that udocker "
+		 "1.3.x loaded from docker "
+		 "archives not every digest is known.",
+	.complete = CLI_COMPLETE_IMAGE,
+	.run = verify_run,
+};
