@@ -38,6 +38,7 @@ struct engine_probe {
 	char *remedy; /* what would change that, or NULL */
 };
 void engine_probe_free(struct engine_probe *p);
+#define auto_engine_probe CLEANUP(engine_probe_free) struct engine_probe
 
 /* The container to be started, as pkg/runtime sees it. */
 struct engine_ctx {
@@ -88,7 +89,7 @@ void engine_plan_free(struct engine_plan *p);
  * part of planning that writes, and only below state_dir, which `delete` removes with all it holds.
  */
 int engine_plan_make(const struct engine_plan *plan, struct err **err);
-DEFINE_CLEANUP(engine_probe_cleanup, struct engine_probe, engine_probe_free);
+#define auto_engine_plan CLEANUP(engine_plan_free) struct engine_plan
 
 struct engine {
 	const char *name; /* --engine, annotations, man page */

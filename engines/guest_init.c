@@ -10,28 +10,50 @@
 #include <asm-generic/errno.h>
 #include <stddef.h>
 
-#define O_CLOEXEC    02000000
-#define F_SETFD      2
-#define FD_CLOEXEC   1
+#define O_CLOEXEC 02000000
+#define F_SETFD 2
+#define FD_CLOEXEC 1
 #define MSG_NOSIGNAL 0x4000
-#define SOL_SOCKET   1
-#define SCM_RIGHTS   1
-#define PDEATHSIG    1 /* PR_SET_PDEATHSIG */
-#define SIGKILL      9
-#define SIGCHLD      17
-#define TIOCSCTTY    0x540E
+#define SOL_SOCKET 1
+#define SCM_RIGHTS 1
+#define PDEATHSIG 1 /* PR_SET_PDEATHSIG */
+#define SIGKILL 9
+#define SIGCHLD 17
+#define TIOCSCTTY 0x540E
 
-#define F_DUPFD_CLOEXEC  1030
+#define F_DUPFD_CLOEXEC 1030
 #define MSG_CMSG_CLOEXEC 0x40000000
-#define ERRNO_PROTOCOL   71 /* EPROTO */
+#define ERRNO_PROTOCOL 71 /* EPROTO */
 
 /* ---- system calls: numbers, the call itself, the entry point; one block per architecture ---- */
 #if defined(__x86_64__)
 enum {
-	NR_read = 0, NR_write = 1, NR_close = 3, NR_lseek = 8, NR_mmap = 9, NR_sendmsg = 46, NR_execve = 59, NR_fcntl = 72,
-	NR_chdir = 80, NR_umask = 95, NR_setgroups = 116, NR_setresuid = 117, NR_setresgid = 119, NR_prctl = 157,
-	NR_exit_group = 231, NR_pipe2 = 293, NR_prlimit64 = 302, NR_ioctl = 16, NR_sched_yield = 24, NR_getpid = 39,
-	NR_recvmsg = 47, NR_clone = 56, NR_setpgid = 109, NR_getppid = 110, NR_setsid = 112, NR_dup3 = 292,
+	NR_read = 0,
+	NR_write = 1,
+	NR_close = 3,
+	NR_lseek = 8,
+	NR_mmap = 9,
+	NR_sendmsg = 46,
+	NR_execve = 59,
+	NR_fcntl = 72,
+	NR_chdir = 80,
+	NR_umask = 95,
+	NR_setgroups = 116,
+	NR_setresuid = 117,
+	NR_setresgid = 119,
+	NR_prctl = 157,
+	NR_exit_group = 231,
+	NR_pipe2 = 293,
+	NR_prlimit64 = 302,
+	NR_ioctl = 16,
+	NR_sched_yield = 24,
+	NR_getpid = 39,
+	NR_recvmsg = 47,
+	NR_clone = 56,
+	NR_setpgid = 109,
+	NR_getppid = 110,
+	NR_setsid = 112,
+	NR_dup3 = 292,
 };
 static long call(long nr, long a, long b, long c, long d, long e)
 {
@@ -40,49 +62,101 @@ static long call(long nr, long a, long b, long c, long d, long e)
 	register long r9 __asm__("r9") = 0;
 	long r;
 
-	__asm__ volatile("syscall" : "=a"(r) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-	                 : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
 	return r;
 }
-__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall guest_main\n\thlt\n");
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall "
+	"guest_main\n\thlt\n");
 
 #elif defined(__i386__)
 enum {
-	NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_chdir = 12, NR_lseek = 19, NR_fcntl = 55, NR_umask = 60,
-	NR_prctl = 172, NR_mmap = 192, NR_setgroups = 206, NR_setresuid = 208, NR_setresgid = 210, NR_exit_group = 252,
-	NR_pipe2 = 331, NR_prlimit64 = 340, NR_sendmsg = 370, NR_getpid = 20, NR_ioctl = 54, NR_setpgid = 57, NR_getppid = 64,
-	NR_setsid = 66, NR_clone = 120, NR_sched_yield = 158, NR_dup3 = 330, NR_recvmsg = 372,
+	NR_read = 3,
+	NR_write = 4,
+	NR_close = 6,
+	NR_execve = 11,
+	NR_chdir = 12,
+	NR_lseek = 19,
+	NR_fcntl = 55,
+	NR_umask = 60,
+	NR_prctl = 172,
+	NR_mmap = 192,
+	NR_setgroups = 206,
+	NR_setresuid = 208,
+	NR_setresgid = 210,
+	NR_exit_group = 252,
+	NR_pipe2 = 331,
+	NR_prlimit64 = 340,
+	NR_sendmsg = 370,
+	NR_getpid = 20,
+	NR_ioctl = 54,
+	NR_setpgid = 57,
+	NR_getppid = 64,
+	NR_setsid = 66,
+	NR_clone = 120,
+	NR_sched_yield = 158,
+	NR_dup3 = 330,
+	NR_recvmsg = 372,
 };
 /* Five arguments and a zero sixth, which only mmap2 looks at: %ebp is the compiler's, so it is saved around the call. */
 static long call(long nr, long a, long b, long c, long d, long e)
 {
 	long r;
 
-	__asm__ volatile("push %%ebp\n\txor %%ebp, %%ebp\n\tint $0x80\n\tpop %%ebp" : "=a"(r)
-	                 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
+	__asm__ volatile("push %%ebp\n\txor %%ebp, %%ebp\n\tint $0x80\n\tpop %%ebp"
+			 : "=a"(r)
+			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+			 : "memory");
 	return r;
 }
-__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %esp, %eax\n\tand $-16, %esp\n\tsub $12, %esp\n\tpush %eax\n"
-        "\tcall guest_main\n\thlt\n");
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %esp, %eax\n\tand $-16, %esp\n\tsub $12, "
+	"%esp\n\tpush %eax\n"
+	"\tcall guest_main\n\thlt\n");
 
 #elif defined(__aarch64__) || (defined(__riscv) && __riscv_xlen == 64)
 enum {
-	NR_fcntl = 25, NR_chdir = 49, NR_close = 57, NR_pipe2 = 59, NR_lseek = 62, NR_read = 63, NR_write = 64, NR_exit_group = 94,
-	NR_setresuid = 147, NR_setresgid = 149, NR_setgroups = 159, NR_umask = 166, NR_prctl = 167, NR_sendmsg = 211,
-	NR_execve = 221, NR_mmap = 222, NR_prlimit64 = 261, NR_dup3 = 24, NR_ioctl = 29, NR_sched_yield = 124, NR_setpgid = 154,
-	NR_setsid = 157, NR_getpid = 172, NR_getppid = 173, NR_recvmsg = 212, NR_clone = 220,
+	NR_fcntl = 25,
+	NR_chdir = 49,
+	NR_close = 57,
+	NR_pipe2 = 59,
+	NR_lseek = 62,
+	NR_read = 63,
+	NR_write = 64,
+	NR_exit_group = 94,
+	NR_setresuid = 147,
+	NR_setresgid = 149,
+	NR_setgroups = 159,
+	NR_umask = 166,
+	NR_prctl = 167,
+	NR_sendmsg = 211,
+	NR_execve = 221,
+	NR_mmap = 222,
+	NR_prlimit64 = 261,
+	NR_dup3 = 24,
+	NR_ioctl = 29,
+	NR_sched_yield = 124,
+	NR_setpgid = 154,
+	NR_setsid = 157,
+	NR_getpid = 172,
+	NR_getppid = 173,
+	NR_recvmsg = 212,
+	NR_clone = 220,
 };
 #if defined(__aarch64__)
 #define CALL_REG(n) "x" #n
-#define CALL_NR     "x8"
-#define CALL_TRAP   "svc #0"
-__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tand sp, x0, #-16\n\tbl guest_main\n\tbrk #1\n");
+#define CALL_NR "x8"
+#define CALL_TRAP "svc #0"
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tand sp, x0, #-16\n\tbl "
+	"guest_main\n\tbrk #1\n");
 #else
 #define CALL_REG(n) "a" #n
-#define CALL_NR     "a7"
-#define CALL_TRAP   "ecall"
-__asm__(".globl _start\n_start:\n\t.option push\n\t.option norelax\n\tla gp, __global_pointer$\n\t.option pop\n"
-        "\tmv a0, sp\n\tandi sp, sp, -16\n\tcall guest_main\n\tebreak\n");
+#define CALL_NR "a7"
+#define CALL_TRAP "ecall"
+__asm__(".globl _start\n_start:\n\t.option push\n\t.option norelax\n\tla gp, __global_pointer$\n\t.option "
+	"pop\n"
+	"\tmv a0, sp\n\tandi sp, sp, -16\n\tcall guest_main\n\tebreak\n");
 #endif
 static long call(long nr, long a, long b, long c, long d, long e)
 {
@@ -94,16 +168,41 @@ static long call(long nr, long a, long b, long c, long d, long e)
 	register long r5 __asm__(CALL_REG(5)) = 0;
 	register long n __asm__(CALL_NR) = nr;
 
-	__asm__ volatile(CALL_TRAP : "+r"(r0) : "r"(n), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");
+	__asm__ volatile(CALL_TRAP
+			 : "+r"(r0)
+			 : "r"(n), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5)
+			 : "memory");
 	return r0;
 }
 
 #elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
 enum {
-	NR_read = 3, NR_write = 4, NR_close = 6, NR_execve = 11, NR_chdir = 12, NR_lseek = 19, NR_fcntl = 55, NR_umask = 60,
-	NR_setgroups = 81, NR_mmap = 90, NR_setresuid = 164, NR_setresgid = 169, NR_prctl = 171, NR_exit_group = 234,
-	NR_pipe2 = 317, NR_prlimit64 = 325, NR_sendmsg = 341, NR_getpid = 20, NR_ioctl = 54, NR_setpgid = 57, NR_getppid = 64,
-	NR_setsid = 66, NR_clone = 120, NR_sched_yield = 158, NR_dup3 = 316, NR_recvmsg = 342,
+	NR_read = 3,
+	NR_write = 4,
+	NR_close = 6,
+	NR_execve = 11,
+	NR_chdir = 12,
+	NR_lseek = 19,
+	NR_fcntl = 55,
+	NR_umask = 60,
+	NR_setgroups = 81,
+	NR_mmap = 90,
+	NR_setresuid = 164,
+	NR_setresgid = 169,
+	NR_prctl = 171,
+	NR_exit_group = 234,
+	NR_pipe2 = 317,
+	NR_prlimit64 = 325,
+	NR_sendmsg = 341,
+	NR_getpid = 20,
+	NR_ioctl = 54,
+	NR_setpgid = 57,
+	NR_getppid = 64,
+	NR_setsid = 66,
+	NR_clone = 120,
+	NR_sched_yield = 158,
+	NR_dup3 = 316,
+	NR_recvmsg = 342,
 };
 static long call(long nr, long a, long b, long c, long d, long e)
 {
@@ -117,12 +216,13 @@ static long call(long nr, long a, long b, long c, long d, long e)
 
 	/* The kernel says failure in the summary overflow bit and gives the errno as it is. */
 	__asm__ volatile("sc\n\tbns+ 1f\n\tneg %1, %1\n1:"
-	                 : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7), "+r"(r8)
-	                 :: "r9", "r10", "r11", "r12", "cr0", "ctr", "xer", "memory");
+			 : "+r"(r0), "+r"(r3), "+r"(r4), "+r"(r5), "+r"(r6), "+r"(r7), "+r"(r8)::"r9", "r10",
+			 "r11", "r12", "cr0", "ctr", "xer", "memory");
 	return r3;
 }
-__asm__(".globl _start\n_start:\n\tlis 2, .TOC.@ha\n\taddi 2, 2, .TOC.@l\n\tmr 3, 1\n\tclrrdi 1, 1, 4\n\tli 0, 0\n"
-        "\tstdu 0, -128(1)\n\tbl guest_main\n\tnop\n\ttrap\n");
+__asm__(".globl _start\n_start:\n\tlis 2, .TOC.@ha\n\taddi 2, 2, .TOC.@l\n\tmr 3, 1\n\tclrrdi 1, 1, 4\n\tli "
+	"0, 0\n"
+	"\tstdu 0, -128(1)\n\tbl guest_main\n\tnop\n\ttrap\n");
 #else
 #error "guest_init knows x86-64, i386, aarch64, riscv64 and ppc64le; add the system call of this architecture"
 #endif
@@ -320,7 +420,9 @@ static void open_status(int given, unsigned flags)
 		size_t len;
 		int level, type, fd;
 	} control = { offsetof(__typeof__(control), fd) + sizeof(int), SOL_SOCKET, SCM_RIGHTS, 0 };
-	struct kernel_msghdr msg = { .iov = &iov, .n_iov = 1, .control = &control, .control_len = sizeof(control) };
+	struct kernel_msghdr msg = {
+		.iov = &iov, .n_iov = 1, .control = &control, .control_len = sizeof(control)
+	};
 	int ends[2];
 	long r;
 
@@ -359,7 +461,9 @@ static size_t receive_some(int sock, int *fd, size_t room)
 		size_t len;
 		int level, type, fd[GUEST_INIT_FDS_PER_MESSAGE + 1];
 	} control;
-	struct kernel_msghdr msg = { .iov = &iov, .n_iov = 1, .control = &control, .control_len = sizeof(control) };
+	struct kernel_msghdr msg = {
+		.iov = &iov, .n_iov = 1, .control = &control, .control_len = sizeof(control)
+	};
 	size_t head = offsetof(__typeof__(control), fd), n;
 	long r;
 
@@ -496,7 +600,8 @@ static const char *search_path(char **env)
 /* True for the errors that send execvp() to the next directory. */
 static int is_elsewhere(long r)
 {
-	return r == -ENOENT || r == -ENOTDIR || r == -ENODEV || r == -ESTALE || r == -ETIMEDOUT || r == -ENAMETOOLONG;
+	return r == -ENOENT || r == -ENOTDIR || r == -ENODEV || r == -ESTALE || r == -ETIMEDOUT ||
+	       r == -ENAMETOOLONG;
 }
 
 /* As execvp(): every directory of PATH (an empty one is the working directory); "permission denied" beats "not found". */
@@ -511,7 +616,8 @@ static __attribute__((noreturn)) void run(char **argv, char **env)
 	for (size_t i = 0; i < name_len; i++)
 		has_slash |= name[i] == '/';
 	if (has_slash || name_len == 0)
-		fail(GUEST_INIT_STAGE_EXEC, name_len ? call(NR_execve, (long)name, (long)argv, (long)env, 0, 0) : ENOENT);
+		fail(GUEST_INIT_STAGE_EXEC,
+			name_len ? call(NR_execve, (long)name, (long)argv, (long)env, 0, 0) : ENOENT);
 	for (path = search_path(env);; path++) {
 		size_t n = 0;
 
@@ -572,7 +678,8 @@ static void set_listen_pid(char **env)
 
 void guest_main(long *stack)
 {
-	static const char usage[] = "udocker-guest-init: started by udocker-runtime inside a container, not by hand\n";
+	static const char usage[] =
+		"udocker-guest-init: started by udocker-runtime inside a container, not by hand\n";
 	char **args = (char **)(stack + 1);
 	int block = stack[0] == 3 ? descriptor(args[1]) : -1;
 	int status = stack[0] == 3 ? descriptor(args[2]) : -1;
@@ -581,6 +688,9 @@ void guest_main(long *stack)
 	unsigned flags;
 	int *fds;
 
+	/* "true": an engine that is probed is to run something, anything, that needs nothing. */
+	if (stack[0] == 2 && args[1][0] == 't')
+		(void)call(NR_exit_group, 0, 0, 0, 0, 0);
 	if (block < 0 || status < 0) {
 		(void)call(NR_write, 2, (long)usage, sizeof(usage) - 1, 0, 0);
 		die();

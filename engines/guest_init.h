@@ -4,6 +4,7 @@
  * the answer on the status descriptor. guest_init.c itself is freestanding and sees only the first half of this file.
  *
  *     guest_init BLOCK_FD STATUS_FD
+ *     guest_init true                  (exits 0: for probing an engine)
  *
  * BLOCK_FD holds a launch block (from offset 0 if it can be sought, else what is read next). STATUS_FD is one end of a
  * connected Unix socket, or a pipe. Neither may be close-on-exec when the engine is started: guest_init closes both.
@@ -97,7 +98,8 @@ struct guest_init_launch {
 	size_t n_groups;
 	const struct guest_init_rlimit *rlimits;
 	size_t n_rlimits;
-	const int *fds; /* GUEST_INIT_RECEIVE: the numbers that the descriptors get, in the order of sending */
+	const int
+		*fds; /* GUEST_INIT_RECEIVE: the numbers that the descriptors get, in the order of sending */
 	size_t n_fds;
 	const char *cwd; /* absolute, as the program sees it */
 	char *const *

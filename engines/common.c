@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans and probes as values, and asking executables about themselves. */
+#include "engines/common.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engines/compat_filter.h"
+#include "engines/find.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/host.h"
+#include "pkg/base/json.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/num.h"
+#include "pkg/base/path.h"
+#include "pkg/base/proc.h"
+#include "pkg/base/str.h"
+
+#define ASK_MAX_BYTES (64 << 10)
+#define ASK_TIMEOUT_MS 10000
+
+extern char **environ;
+
+void engine_probe_free(struct engine_probe *p)
+{
+	if (!p)
+		return;
+	free(p->path);
+	free(p->version);
+	free(p->reason);
+	free(p->remedy);
+	*p = (struct engine_probe){ 0 };
+}
+
+void engine_plan_free(struct engine_plan *p)
+{
+	if (!p)
+		return;
+	strv_free(&p->argv);
+	strv_free(&p->env);
+	free(p->cwd);
+	free(p->init_path);
+	free(p->filter);
+	for (size_t i = 0; i < p->n_makes; i++) {
+		free(p->makes[i].path);
+		free(p->makes[i].target);
+	}
+	free(p->makes);
+	json_free(p->config);
+	strv_free(&p->prefix);
+	strv_free(&p->notes);
+	*p = (struct engine_plan){ 0 };
+}
+
+int engine_plan_make(const struct engine_plan *plan, struct err **err)
+{
+	for (size_t i = 0; i < plan->n_makes; i++) {
+		const struct engine_make *m = &plan->makes[i];
+		autofree char *dir = path_dir(m->path);
+		int r;
+
+		/* The directory that holds it is one below the state directory, which the caller owns alone. */
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return err_sys(err, errno, "create %s", dir);
+		r = m->target ? symlink(m->target, m->path) : mkdir(m->path, 0755);
+		if (r < 0 && errno != EEXIST)
+			return err_sys(err, errno, "create %s", m->path);
+	}
+	return 0;
+}
+
+void engine_collect_env(struct strv *ret)
+{
+	static const char *const wanted[] = { "LD_LIBRARY_PATH", "TMPDIR" };
+	autofree char *path = find_path();
+
+	strv_env_set(ret, "PATH", path);
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		const char *value = host_env(wanted[i]);
+
+		if (value)
+			strv_env_set(ret, wanted[i], value);
+	}
+	for (char **e = environ; e && *e; e++)
+		if (str_starts(*e, "PROOT_") && strchr(*e, '='))
+			strv_env_put(ret, *e);
+}
+
+int engine_ask(const char *const *argv, const char *const *env, struct str *ret_out, int *ret_status,
+	struct err **err)
+{
+	auto_strv args = STRV_INIT, vars = STRV_INIT;
+	struct proc_spawn s = PROC_SPAWN_INIT;
+
+	strv_add_all(&args, argv);
+	engine_collect_env(&vars);
+	strv_env_set(&vars, "LC_ALL", "C");
+	for (; env && *env; env++)
+		strv_env_put(&vars, *env);
+	s.path = argv[0];
+	s.argv = strv_argv(&args);
+	s.env = strv_argv(&vars);
+	s.fd_in = s.fd_err = PROC_NULL;
+	return proc_capture(&s, ASK_MAX_BYTES, ASK_TIMEOUT_MS, ret_out, ret_status, err);
+}
+
+static size_t digits(const char *s)
+{
+	return strspn(s, "0123456789");
+}
+
+char *engine_find_version(const char *text, const char *mark)
+{
+	const char *p = strstr(text, mark);
+
+	for (p = p ? p + strlen(mark) : ""; *p && *p != '\n'; p++) {
+		size_t a = digits(p), b = a && p[a] == '.' ? digits(p + a + 1) : 0, n = a + 1 + b, c;
+
+		if (b == 0) {
+			p += a > 0 ? a - 1 : 0;
+			continue;
+		}
+		c = p[n] == '.' ? digits(p + n + 1) : 0;
+		return xstrndup(p, c ? n + 1 + c : n);
+	}
+	return NULL;
+}
+
+unsigned engine_version_number(const char *version)
+{
+	auto_strv parts = STRV_INIT;
+	int major, minor;
+
+	strv_split(&parts, version, ".");
+	if (parts.n < 2 || num_parse_int(parts.v[0], 0, 9999, &major) < 0 ||
+		num_parse_int(parts.v[1], 0, 9999, &minor) < 0)
+		return 0;
+	return COMPAT_VERSION(major, minor);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of hidden system calls, and their BPF program. */
+#include "engines/compat_filter.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
+#include "pkg/base/mem.h"
+
+/* A hidden call; `until`: from this PRoot on it is translated and must be left alone (0: no PRoot knows it). */
+struct hidden {
+	unsigned nr;
+	unsigned until;
+};
+
+#define V5_2 COMPAT_VERSION(5, 2)
+
+/* clang-format off: rows of a table, by number */
+/* From 424 up the numbers are the same on every architecture. */
+#define HIDDEN_COMMON \
+	{ 425, 0 }, { 426, 0 }, { 427, 0 }, /* io_uring_setup, _enter, _register */ \
+		{ 428, 0 }, { 429, 0 }, { 430, 0 }, { 431, 0 }, /* open_tree move_mount fsopen fsconfig */ \
+		{ 432, 0 }, { 433, 0 }, /* fsmount fspick */ \
+		{ 435, 0 }, /* clone3: PRoot cannot read its flags */ \
+		{ 437, 0 }, { 439, V5_2 }, /* openat2 faccessat2 */ \
+		{ 442, 0 }, /* mount_setattr */ \
+		{ 444, 0 }, { 445, 0 }, { 446, 0 }, /* landlock: rules would name the host's paths */ \
+		{ 452, 0 }, /* fchmodat2 */ \
+		{ 457, 0 }, { 458, 0 }, /* statmount listmount */ \
+		{ 463, 0 }, { 464, 0 }, { 465, 0 }, \
+		{ 466, 0 }, /* setxattrat getxattrat listxattrat removexattrat */ \
+		{ 467, 0 }, { 468, 0 }, \
+	{ \
+		469, 0 \
+	} /* open_tree_attr file_getattr file_setattr */
+
+static const struct hidden hidden_x86_64[] = {
+	{ 303, 0 },
+	{ 304, 0 }, /* name_to_handle_at open_by_handle_at */
+	{ 316, V5_2 }, /* renameat2 */
+	{ 322, 0 }, /* execveat */
+	{ 332, V5_2 }, /* statx */
+	HIDDEN_COMMON,
+};
+static const struct hidden hidden_i386[] = {
+	{ 341, 0 },
+	{ 342, 0 },
+	{ 353, V5_2 },
+	{ 358, 0 },
+	{ 383, V5_2 },
+	{ 412, 0 }, /* utimensat_time64 */
+	HIDDEN_COMMON,
+};
+static const struct hidden hidden_aarch64[] = {
+	{ 264, 0 },
+	{ 265, 0 },
+	{ 276, V5_2 },
+	{ 281, 0 },
+	{ 291, V5_2 },
+	HIDDEN_COMMON,
+};
+static const struct hidden hidden_arm[] = {
+	{ 370, 0 },
+	{ 371, 0 },
+	{ 382, V5_2 },
+	{ 387, 0 },
+	{ 397, V5_2 },
+	{ 412, 0 },
+	HIDDEN_COMMON,
+};
+/* riscv64 has no renameat to fall back to: renameat2 stays. */
+static const struct hidden hidden_riscv64[] = {
+	{ 264, 0 },
+	{ 265, 0 },
+	{ 281, 0 },
+	{ 291, V5_2 },
+	HIDDEN_COMMON,
+};
+/* clang-format on */
+
+#define ROWS(t) (t), ARRAY_LEN(t)
+
+/* What one kernel ABI hides: the native one, and the 32-bit one that the same kernel may run. */
+static const struct abi {
+	enum compat_arch arch;
+	uint32_t audit_arch;
+	uint32_t nr_mask; /* of the number; x32 calls carry an extra bit */
+	const struct hidden *rows;
+	size_t n;
+} abis[] = {
+	{ COMPAT_X86_64, AUDIT_ARCH_X86_64, 0xbfffffff, ROWS(hidden_x86_64) },
+	{ COMPAT_X86_64, AUDIT_ARCH_I386, 0, ROWS(hidden_i386) },
+	{ COMPAT_AARCH64, AUDIT_ARCH_AARCH64, 0, ROWS(hidden_aarch64) },
+	{ COMPAT_AARCH64, AUDIT_ARCH_ARM, 0, ROWS(hidden_arm) },
+	{ COMPAT_RISCV64, AUDIT_ARCH_RISCV64, 0, ROWS(hidden_riscv64) },
+};
+
+enum compat_arch compat_arch_host(void)
+{
+#if defined(__x86_64__)
+	return COMPAT_X86_64;
+#elif defined(__aarch64__)
+	return COMPAT_AARCH64;
+#elif defined(__riscv) && __riscv_xlen == 64
+	return COMPAT_RISCV64;
+#else
+	return COMPAT_NONE;
+#endif
+}
+
+struct program {
+	struct sock_filter *v;
+	size_t n, cap;
+};
+
+static void emit(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
+{
+	p->v = mem_grow(p->v, &p->cap, p->n + 1, sizeof(*p->v));
+	p->v[p->n++] = (struct sock_filter){ .code = code, .jt = jt, .jf = jf, .k = k };
+}
+
+/*
+ * One ABI's section: is it this architecture (else the next section), then one test per call that jumps to the refusal at the
+ * section's end. Every jump is forward and short: the tables stay far below 255 rows.
+ */
+static void emit_abi(struct program *p, const struct abi *abi, unsigned version)
+{
+	size_t rows = 0, left;
+
+	for (size_t i = 0; i < abi->n; i++)
+		rows += !abi->rows[i].until || version < abi->rows[i].until;
+	left = rows;
+	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(rows + 3 + (abi->nr_mask ? 1 : 0)), abi->audit_arch);
+	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+	if (abi->nr_mask)
+		emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, abi->nr_mask);
+	for (size_t i = 0; i < abi->n; i++) {
+		if (abi->rows[i].until && version >= abi->rows[i].until)
+			continue;
+		/* The remaining rows and the ALLOW lie between here and the refusal. */
+		emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)left, 0, abi->rows[i].nr);
+		left--;
+	}
+	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
+}
+
+struct sock_filter *compat_filter_build(enum compat_arch arch, unsigned proot_version, size_t *ret_len)
+{
+	struct program p = { 0 };
+
+	*ret_len = 0;
+	if (arch == COMPAT_NONE)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(abis); i++)
+		if (abis[i].arch == arch)
+			emit_abi(&p, &abis[i], proot_version);
+	emit(&p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+	*ret_len = p.n;
+	return p.v;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of engines, and which of them runs a bundle (cli.md, "Which engine"). A new engine is one line in each table here. */
+#include "engines/engine.h"
+
+#include <ctype.h>
+
+#include "engines/crun.h"
+#include "engines/proot.h"
+#include "engines/runc.h"
+#include "oci-spec/runtime_config.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/str.h"
+#include "pkg/conf/conf.h"
+
+const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_proot, NULL };
+
+/* Who runs a mode, the first choice first: 1.3.x looks for runc before crun. Modes of this field that are not built in have no row. */
+#define MODE_ENGINES 3
+static const struct mode_row {
+	const char *mode;
+	const struct engine *engines[MODE_ENGINES]; /* ended by NULL */
+} mode_table[] = {
+	{ "P1", { &engine_proot } },
+	{ "P2", { &engine_proot } },
+	{ "R1", { &engine_runc, &engine_crun } },
+};
+
+static const char *const known_modes[] = { "P1", "P2", "F1", "F2", "F3", "F4", "R1", "R2", "R3", "S1", "T1",
+	"T2" };
+
+#define EXECMODE_MAX 64 /* bytes of the execmode file */
+
+static const struct mode_row *find_mode(const char *mode)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mode_table); i++)
+		if (str_eq(mode_table[i].mode, mode))
+			return &mode_table[i];
+	return NULL;
+}
+
+const struct engine *engine_by_name(const char *name)
+{
+	for (const struct engine *const *e = engine_table; *e; e++)
+		if (str_eq((*e)->name, name))
+			return *e;
+	return NULL;
+}
+
+const struct engine *engine_by_mode(const char *mode)
+{
+	const struct mode_row *row = find_mode(mode);
+
+	return row ? row->engines[0] : NULL;
+}
+
+bool engine_mode_is_valid(const char *mode)
+{
+	for (size_t i = 0; i < ARRAY_LEN(known_modes); i++)
+		if (str_eq(known_modes[i], mode))
+			return true;
+	return false;
+}
+
+static bool engine_has_mode(const struct engine *e, const char *mode)
+{
+	for (const char *const *m = e->modes; *m; m++)
+		if (str_eq(*m, mode))
+			return true;
+	return false;
+}
+
+void engine_choice_free(struct engine_choice *c)
+{
+	if (!c)
+		return;
+	engine_probe_free(&c->probe);
+	free(c->why);
+	*c = (struct engine_choice){ 0 };
+}
+
+/* ---- which mode is asked for ---- */
+struct wish {
+	char mode[8]; /* "P1" … or "auto" */
+	const char *where; /* static */
+};
+
+/* Take the text as the wish; any case, blanks around it. ERR_USAGE when it is neither a mode nor auto. */
+static int take_mode(struct wish *w, const char *text, const char *where, struct err **err)
+{
+	auto_str s = STR_INIT;
+
+	(void)str_add(&s, text); /* shorter than the ceiling: judged below */
+	str_trim(&s);
+	w->where = where;
+	if (strcasecmp(str_text(&s), "auto") == 0) {
+		memcpy(w->mode, "auto", sizeof("auto"));
+		return 0;
+	}
+	for (size_t i = 0; i < s.len; i++)
+		s.data[i] = (char)toupper((unsigned char)s.data[i]);
+	if (!engine_mode_is_valid(str_text(&s))) {
+		err_make(err, ERR_USAGE, "%s: '%s' is not an execution mode", where, text);
+		return err_hint(err, "modes are P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2 and auto");
+	}
+	memcpy(w->mode, s.data, s.len + 1);
+	return 0;
+}
+
+/* The bundle's execmode file; false when there is none. Anything unreadable counts as a wrong mode would. */
+static bool read_execmode(int bundle_fd, struct str *ret)
+{
+	return bundle_fd >= 0 && fs_read(bundle_fd, "execmode", EXECMODE_MAX, ret, FS_BENEATH) == 0;
+}
+
+static int find_wish(const struct engine_request *req, const struct json *config, int bundle_fd,
+	struct wish *w, struct err **err)
+{
+	const char *annotation = runtime_annotation(config, ANNOTATION_EXECMODE);
+	const char *setting = conf_str(CONF_DEFAULT_EXECUTION_MODE);
+	auto_str file = STR_INIT;
+
+	if (req->switch_mode)
+		return take_mode(w, req->switch_mode, "--execmode", err);
+	if (annotation && *annotation)
+		return take_mode(w, annotation, "annotation " ANNOTATION_EXECMODE, err);
+	if (read_execmode(bundle_fd, &file))
+		return take_mode(w, str_text(&file), "execmode of the bundle", err);
+	if (*setting)
+		return take_mode(w, setting, "UDOCKER_DEFAULT_EXECUTION_MODE or udocker.conf", err);
+	return take_mode(w, req->fallback_mode ? req->fallback_mode : "auto", "built-in default", err);
+}
+
+/* ---- who can fulfil it ---- */
+/* Reasons collected on the way: "crun: …; runc: …". */
+static void add_reason(struct str *reasons, const struct engine *e, const struct engine_probe *p)
+{
+	(void)str_addf(reasons, "%s%s: %s", reasons->len ? "; " : "", e->name,
+		p->reason ? p->reason : "does not work");
+}
+
+static void set_choice(
+	struct engine_choice *c, const struct engine *e, const char *mode, struct engine_probe *probe)
+{
+	engine_probe_free(&c->probe);
+	c->engine = e;
+	c->probe = *probe;
+	*probe = (struct engine_probe){ 0 };
+	for (size_t i = 0; i < sizeof(c->mode) - 1 && mode[i]; i++)
+		c->mode[i] = mode[i];
+}
+
+/* The first of the candidates (ended by NULL) that works in that mode. */
+static int choose_mode(const struct engine *const *candidates, const struct wish *w, struct engine_choice *c,
+	struct err **err)
+{
+	auto_str reasons = STR_INIT;
+	autofree char *remedy = NULL;
+
+	for (size_t i = 0; i < MODE_ENGINES && candidates[i]; i++) {
+		auto_engine_probe probe = { 0 };
+
+		if (candidates[i]->probe(w->mode, &probe, err) < 0)
+			return -1;
+		if (probe.available) {
+			set_choice(c, candidates[i], w->mode, &probe);
+			c->why = reasons.len ? xasprintf("%s (%s)", w->where, reasons.data)
+					     : xstrdup(w->where);
+			return 0;
+		}
+		add_reason(&reasons, candidates[i], &probe);
+		if (!remedy)
+			remedy = steal_ptr(&probe.remedy);
+	}
+	err_make(err, ERR_ENGINE, "mode %s (%s) does not work here: %s", w->mode, w->where,
+		str_text(&reasons));
+	return remedy ? err_hint(err, "%s", remedy) : -1;
+}
+
+/* Does the engine apply or emulate everything that the bundle asks for? */
+static bool meets(const struct engine *e, const struct json *config)
+{
+	auto_strv ignored = STRV_INIT, refused = STRV_INIT;
+
+	return !engine_unmet(e, config, &ignored, &refused) && ignored.n == 0;
+}
+
+/* The first that works and meets everything; else the first that works. */
+static int choose_auto(
+	const struct json *config, const struct wish *w, struct engine_choice *c, struct err **err)
+{
+	auto_str reasons = STR_INIT;
+	bool complete = false;
+
+	for (const struct engine *const *e = engine_table; *e && !complete; e++) {
+		auto_engine_probe probe = { 0 };
+
+		if ((*e)->probe((*e)->modes[0], &probe, err) < 0)
+			return -1;
+		if (!probe.available) {
+			add_reason(&reasons, *e, &probe);
+			continue;
+		}
+		complete = meets(*e, config);
+		if (complete || !c->engine)
+			set_choice(c, *e, (*e)->modes[0], &probe);
+	}
+	if (!c->engine) {
+		err_make(err, ERR_ENGINE, "no engine works here: %s", str_text(&reasons));
+		return err_hint(err, "install crun, runc or proot; `udocker-runtime engines` tells more");
+	}
+	c->why = xasprintf("%s: auto%s%s%s%s%s", w->where, reasons.len ? ": " : "", str_text(&reasons),
+		reasons.len ? "; " : "", reasons.len ? c->engine->name : "", reasons.len ? " works" : "");
+	if (!complete) {
+		char *more = xasprintf("%s; none applies everything the bundle asks for", c->why);
+
+		free(c->why);
+		c->why = more;
+	}
+	return 0;
+}
+
+/* --engine NAME: its own mode, or the one asked for if it has it. */
+static int choose_engine(
+	const char *name, struct wish *w, bool mode_by_switch, struct engine_choice *c, struct err **err)
+{
+	const struct engine *candidates[2] = { engine_by_name(name), NULL };
+
+	if (!candidates[0]) {
+		err_make(err, ERR_USAGE, "--engine: there is no engine '%s'", name);
+		return err_hint(err, "engines are crun, runc and proot");
+	}
+	if (!engine_has_mode(candidates[0], w->mode)) {
+		if (mode_by_switch && !str_eq(w->mode, "auto"))
+			return err_make(err, ERR_USAGE, "--engine %s has no mode %s", name, w->mode);
+		memcpy(w->mode, candidates[0]->modes[0], sizeof("P1"));
+	}
+	w->where = "--engine";
+	return choose_mode(candidates, w, c, err);
+}
+
+int engine_choose(const struct engine_request *req, const struct json *config, int bundle_fd,
+	struct engine_choice *ret, struct err **err)
+{
+	struct engine_choice c = { 0 };
+	const struct mode_row *row;
+	struct wish w = { 0 };
+	int r;
+
+	if (find_wish(req, config, bundle_fd, &w, err) < 0)
+		return -1;
+	row = find_mode(w.mode);
+	if (req->switch_engine && *req->switch_engine && !str_eq(req->switch_engine, "auto")) {
+		r = choose_engine(req->switch_engine, &w, req->switch_mode != NULL, &c, err);
+	} else if (str_eq(w.mode, "auto")) {
+		r = choose_auto(config, &w, &c, err);
+	} else if (!row) {
+		r = err_make(err, ERR_ENGINE,
+			"mode %s (%s) is not available in this version; available: P1 P2 R1", w.mode,
+			w.where);
+	} else {
+		r = choose_mode(row->engines, &w, &c, err);
+	}
+	if (r < 0) {
+		engine_choice_free(&c);
+		return -1;
+	}
+	*ret = c;
+	return 0;
+}
+
+/* ---- the doctor ---- */
+int engine_report_all(struct engine_report **ret, size_t *ret_n, struct err **err)
+{
+	struct engine_report *rows = NULL;
+	size_t n = 0, cap = 0;
+	bool have_auto = false;
+
+	for (const struct engine *const *e = engine_table; *e; e++)
+		for (const char *const *m = (*e)->modes; *m; m++) {
+			struct engine_report row = { .engine = *e, .mode = *m };
+
+			if ((*e)->probe(*m, &row.probe, err) < 0) {
+				engine_report_free(rows, n);
+				return -1;
+			}
+			row.is_auto = row.probe.available && !have_auto;
+			have_auto |= row.is_auto;
+			rows = mem_grow(rows, &cap, n + 1, sizeof(*rows));
+			rows[n++] = row;
+		}
+	*ret = rows;
+	*ret_n = n;
+	return 0;
+}
+
+void engine_report_free(struct engine_report *r, size_t n)
+{
+	for (size_t i = 0; r && i < n; i++)
+		engine_probe_free(&r[i].probe);
+	free(r);
+}

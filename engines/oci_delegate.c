@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Probe and plan of the engines that are OCI runtimes themselves. */
+#include "engines/oci_delegate.h"
+
+#include <linux/capability.h>
+#include <unistd.h>
+
+#include "engines/common.h"
+#include "engines/oci_host.h"
+#include "engines/oci_rewrite.h"
+#include "engines/probe_cache.h"
+#include "pkg/base/err.h"
+#include "pkg/base/host.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/num.h"
+#include "pkg/base/path.h"
+#include "pkg/base/str.h"
+
+/* "runc version 1.1.5+ds1", "spec: 1.0.2-dev". */
+static int ask_version(
+	const struct oci_delegate *d, const char *path, struct probe_facts *facts, struct err **err)
+{
+	const char *argv[] = { path, "--version", NULL };
+	autofree char *spec = NULL;
+	auto_str out = STR_INIT;
+	int status;
+
+	if (engine_ask(argv, NULL, &out, &status, err) < 0)
+		return -1;
+	facts->version = status == 0 ? engine_find_version(str_text(&out), d->version_mark) : NULL;
+	if (!facts->version)
+		return err_make(err, ERR_ENGINE, "%s does not look like %s", path, d->engine->name);
+	spec = engine_find_version(str_text(&out), "spec: ");
+	facts->flags = spec ? engine_version_number(spec) & OCI_SPEC_MINOR_MASK : 0;
+	return 0;
+}
+
+/* What the machine says no to. *flags gains OCI_USERNS when that was tried and works. */
+static bool host_allows(const struct oci_delegate *d, struct engine_probe *p, unsigned *flags)
+{
+	if (d->refuses_hybrid && oci_host_is_hybrid()) {
+		p->reason = xasprintf("%s refuses hybrid cgroups (/sys/fs/cgroup/unified has controllers)",
+			d->engine->name);
+		p->remedy = xstrdup("use runc, or P1");
+		return false;
+	}
+	if (geteuid() == 0 || (*flags & OCI_USERNS))
+		return true;
+	if (!oci_userns_works(path_base(p->path), &p->reason, &p->remedy))
+		return false;
+	*flags |= OCI_USERNS;
+	return true;
+}
+
+/* The executable is asked once; the machine each time, unless its answer was yes and nothing that matters has changed since. */
+static void probe_found(const struct oci_delegate *d, struct engine_probe *p)
+{
+	autofree char *key = probe_cache_key(p->path);
+	struct probe_facts facts = { 0 };
+	auto_err *why = NULL;
+	bool known = probe_cache_load(d->engine->name, key, &facts);
+	unsigned before = facts.flags;
+
+	if (!known && ask_version(d, p->path, &facts, &why) < 0) {
+		p->reason = xstrdup(err_text(why));
+	} else {
+		p->available = host_allows(d, p, &facts.flags);
+		if (!known || facts.flags != before)
+			probe_cache_save(d->engine->name, key, &facts);
+	}
+	p->version = steal_ptr(&facts.version);
+	p->flags = facts.flags;
+	if (oci_cgroups_writable())
+		p->flags |= OCI_CGROUPS;
+	probe_facts_free(&facts);
+}
+
+int oci_delegate_probe(const struct oci_delegate *d, struct engine_probe *ret, struct err **err)
+{
+	struct engine_probe p = { 0 };
+
+	(void)err; /* everything that can go wrong here is an answer */
+	p.path = find_executable(d->rule, &p.reason);
+	if (p.path)
+		probe_found(d, &p);
+	else
+		p.remedy = xasprintf(
+			"install %s (Debian: apt install %s), or set UDOCKER_USE_RUNC_EXECUTABLE to its path",
+			d->engine->name, d->package);
+	*ret = p;
+	return 0;
+}
+
+static struct oci_facts collect_facts(const struct oci_delegate *d, const struct engine_probe *probe)
+{
+	return (struct oci_facts){
+		.engine = d->engine->name,
+		.spec_minor = (int)(probe->flags & OCI_SPEC_MINOR_MASK),
+		.needs_root_mapped = d->needs_root_mapped,
+		.cgroups = probe->flags & OCI_CGROUPS,
+		.may_raise = oci_host_capable(CAP_SYS_RESOURCE),
+		.host_mqueue = access("/dev/mqueue", F_OK) == 0,
+		.no_mqueue = conf_is_default(CONF_RUNC_NOMQUEUE) ? !host_kernel_at_least(4, 8)
+								 : conf_bool(CONF_RUNC_NOMQUEUE),
+		.oom_score_adj = (int)probe_sysctl("/proc/self/oom_score_adj", 0),
+	};
+}
+
+int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx,
+	const struct engine_probe *probe, struct engine_plan *ret, struct err **err)
+{
+	auto_engine_plan plan = { 0 };
+	struct oci_facts facts = collect_facts(d, probe);
+	autofree char *root = path_join(ctx->state_dir, "delegate");
+	size_t before;
+
+	if (engine_check_answers(d->engine, ctx, &plan, err) < 0)
+		return -1;
+	before = plan.notes.n;
+	if (oci_rewrite(ctx, &facts, &plan.notes, &plan.config, err) < 0)
+		return -1;
+	if (ctx->strict && plan.notes.n > before)
+		return err_make(err, ERR_UNSUPPORTED, "%s", plan.notes.v[before]);
+	strv_add(&plan.prefix, probe->path);
+	if (!facts.cgroups)
+		strv_add_all(&plan.prefix, d->no_cgroups);
+	strv_add(&plan.prefix, "--root");
+	strv_add(&plan.prefix, root);
+	*ret = plan;
+	plan = (struct engine_plan){ 0 };
+	return 0;
+}

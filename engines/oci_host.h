@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What runc and crun need of the machine: user namespaces, control groups, capabilities. Each question is cheap and asked anew. */
+#ifndef UDOCKER_OCI_HOST_H
+#define UDOCKER_OCI_HOST_H
+
+#include "pkg/base/base.h"
+
+/*
+ * Can an ordinary caller make a user namespace and mount in it? Tried for real in a forked child. When not, *ret_reason and
+ * *ret_remedy (caller frees) say why. `program` is the base name of the runtime: AppArmor may allow it alone.
+ */
+bool oci_userns_works(const char *program, char **ret_reason, char **ret_remedy);
+
+/* A cgroup2 tree with controllers beside cgroup v1: crun refuses such a host, even when its cgroup manager is disabled. */
+bool oci_host_is_hybrid(void);
+
+/* Can this process make a control group? Below its own one on cgroup v2, anywhere on v1 (root alone). */
+bool oci_cgroups_writable(void);
+
+/* Is an effective capability of ours one of the host, not only of a user namespace? */
+bool oci_host_capable(int capability);
+
+#endif

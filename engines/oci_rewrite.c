@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The edits. Each function is one reason why a rootless runtime would refuse the document as it lies. */
+#include "engines/oci_rewrite.h"
+
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+#include "oci-spec/runtime_config.h"
+#include "pkg/base/err.h"
+#include "pkg/base/json.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/num.h"
+#include "pkg/base/path.h"
+#include "pkg/base/str.h"
+
+struct rewriter {
+	const struct engine_ctx *ctx;
+	const struct oci_facts *facts;
+	struct json *config; /* the copy */
+	struct strv *losses;
+	bool userns; /* the container has a user namespace of its own */
+	bool one_id; /* which maps one user and one group */
+	int64_t map_uid, map_gid;
+};
+
+/* A namespace that the container gets new; one that is joined by path belongs to someone else. */
+static bool is_new(const struct rewriter *w, const char *type)
+{
+	const char *path = NULL;
+
+	return runtime_namespace(w->config, type, &path) && !path;
+}
+
+static int64_t number_at(const struct json *object, const char *key)
+{
+	int64_t n = 0;
+
+	(void)json_to_i64(json_get(object, key), &n); /* absent is 0 */
+	return n;
+}
+
+static void set_version(struct rewriter *w)
+{
+	int minor = 0;
+
+	if (runtime_version_parse(runtime_oci_version(w->config), &minor) == 0 &&
+		minor <= w->facts->spec_minor)
+		return;
+	if (w->facts->spec_minor == 0) {
+		json_set_str(w->config, "ociVersion", RUNTIME_SPEC_VERSION);
+	} else {
+		autofree char *text = xasprintf("1.%d.0", w->facts->spec_minor);
+
+		json_set_str(w->config, "ociVersion", text);
+	}
+}
+
+/* ---- identity ---- */
+/* Does the bundle map ranges? Then newuidmap is its wish, and its maps are kept. */
+static bool maps_ranges(const struct json *maps)
+{
+	return json_len(maps) > 1 || (json_len(maps) == 1 && number_at(json_at(maps, 0), "size") > 1);
+}
+
+static void set_user_root(struct rewriter *w, struct json *user)
+{
+	strv_addf(w->losses,
+		"%s maps a single id as root alone: the program runs as 0:0 instead of %lld:%lld",
+		w->facts->engine, (long long)w->map_uid, (long long)w->map_gid);
+	json_set_i64(user, "uid", 0);
+	json_set_i64(user, "gid", 0);
+	w->map_uid = w->map_gid = 0;
+}
+
+/* An ordinary caller needs a user namespace, and may map nothing but its own id. */
+static void set_ids(struct rewriter *w)
+{
+	struct json *lin = json_need_object(w->config, "linux");
+	struct json *process = json_get(w->config, "process");
+	struct json *user = process ? json_need_object(process, "user") : NULL;
+
+	if (w->ctx->uid != 0) {
+		runtime_add_namespace(w->config, "user");
+		w->one_id = !maps_ranges(json_get(lin, "uidMappings")) &&
+			    !maps_ranges(json_get(lin, "gidMappings"));
+	}
+	/* No runtime starts a container without it. */
+	runtime_add_namespace(w->config, "mount");
+	w->userns = runtime_namespace(w->config, "user", NULL);
+	if (!w->one_id)
+		return;
+	w->map_uid = number_at(user, "uid");
+	w->map_gid = number_at(user, "gid");
+	if (w->facts->needs_root_mapped && (w->map_uid != 0 || w->map_gid != 0))
+		set_user_root(w, user);
+	runtime_set_id_maps(w->config, (uid_t)w->map_uid, w->ctx->uid, (gid_t)w->map_gid, w->ctx->gid);
+	if (json_len(json_get(user, "additionalGids")) > 0)
+		strv_add(w->losses, "additional groups cannot be set when a single id is mapped");
+	if (user)
+		json_remove(user, "additionalGids");
+}
+
+/* ---- mounts ---- */
+static bool is_fs_option(const char *o)
+{
+	/* clang-format off: the options that every file system has; others belong to the one that is replaced */
+	static const char *const generic[] = { "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec",
+		"exec" };
+	/* clang-format on */
+
+	for (size_t i = 0; i < ARRAY_LEN(generic); i++)
+		if (str_eq(o, generic[i]))
+			return true;
+	return false;
+}
+
+static bool has_option(const struct json *options, const char *word)
+{
+	for (size_t i = 0; i < json_len(options); i++)
+		if (str_eq(json_str(json_at(options, i)), word))
+			return true;
+	return false;
+}
+
+/* Show the host's file system in place of a new one. */
+static void make_rbind(struct json *mount, const char *source)
+{
+	struct json *options = json_need_array(mount, "options");
+
+	for (size_t i = json_len(options); i-- > 0;) {
+		const char *o = json_str(json_at(options, i));
+
+		if (!o || !is_fs_option(o))
+			json_remove_at(options, i);
+	}
+	json_insert(options, 0, json_new_str("rbind"));
+	json_set_str(mount, "type", "bind");
+	json_set_str(mount, "source", source);
+}
+
+/* uid= and gid= of ids that are not mapped cannot be set. */
+static void drop_unmapped(const struct rewriter *w, struct json *mount)
+{
+	struct json *options = json_get(mount, "options");
+
+	for (size_t i = json_len(options); i-- > 0;) {
+		const char *o = json_str(json_at(options, i));
+		bool is_uid = o && str_starts(o, "uid="), is_gid = o && str_starts(o, "gid=");
+		uint32_t id;
+
+		if (!is_uid && !is_gid)
+			continue;
+		if (num_parse_u32(o + 4, &id) < 0 || id != (is_uid ? w->map_uid : w->map_gid))
+			json_remove_at(options, i);
+	}
+}
+
+/*
+ * Flags of the mount that a bind is taken from are locked in a user namespace: a remount (for ro, say) that does not repeat
+ * them is refused.
+ */
+static void repeat_locked(struct json *mount, const char *source)
+{
+	/* clang-format off: a table */
+	static const struct {
+		unsigned long flag;
+		const char *on, *off;
+	} locked[] = {
+		{ ST_NOSUID, "nosuid", "suid" },
+		{ ST_NODEV, "nodev", "dev" },
+		{ ST_NOEXEC, "noexec", "exec" },
+	};
+	/* clang-format on */
+	struct json *options = json_need_array(mount, "options");
+	struct statvfs fs;
+
+	if (statvfs(source, &fs) < 0) /* the runtime will say so */
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(locked); i++)
+		if ((fs.f_flag & locked[i].flag) && !has_option(options, locked[i].on) &&
+			!has_option(options, locked[i].off))
+			json_append(options, json_new_str(locked[i].on));
+}
+
+static void edit_bind(const struct rewriter *w, struct json *mount, const struct runtime_mount *m)
+{
+	autofree char *source = *m->source == '/' ? xstrdup(m->source) : path_join(w->ctx->bundle, m->source);
+
+	json_set_str(mount, "source", source);
+	if (w->userns)
+		repeat_locked(mount, source);
+}
+
+/* Returns false when the mount is to be left out. */
+static bool edit_mount(struct rewriter *w, struct json *mount, const struct runtime_mount *m)
+{
+	if (m->bind) {
+		edit_bind(w, mount, m);
+		return true;
+	}
+	if (w->one_id)
+		drop_unmapped(w, mount);
+	if (!w->facts->cgroups && (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))) {
+		strv_addf(w->losses, "no control group can be made here: nothing is mounted at %s",
+			m->destination);
+		return false;
+	}
+	if (str_eq(m->type, "mqueue") && w->facts->no_mqueue)
+		return false;
+	if (!w->userns)
+		return true;
+	/* A user namespace may mount these only with the namespace that they show. */
+	if (str_eq(m->type, "proc") && !is_new(w, "pid"))
+		make_rbind(mount, "/proc");
+	else if (str_eq(m->type, "sysfs") && !is_new(w, "network"))
+		make_rbind(mount, "/sys");
+	else if (str_eq(m->type, "mqueue") && !is_new(w, "ipc")) {
+		if (!w->facts->host_mqueue)
+			return false;
+		make_rbind(mount, "/dev/mqueue");
+	}
+	return true;
+}
+
+static int edit_mounts(struct rewriter *w, struct err **err)
+{
+	struct json *list = json_get(w->config, "mounts");
+	auto_runtime_mounts mounts = RUNTIME_MOUNTS_INIT;
+
+	if (runtime_mounts_read(w->config, &mounts, err) < 0)
+		return -1;
+	for (size_t i = mounts.n; i-- > 0;)
+		if (!edit_mount(w, json_at(list, i), &mounts.items[i]))
+			json_remove_at(list, i);
+	return 0;
+}
+
+/* ---- limits ---- */
+static void edit_rlimit(struct rewriter *w, struct json *limit)
+{
+	const char *name = json_str(json_get(limit, "type"));
+	int resource = name ? runtime_rlimit_resource(name, NULL) : -1;
+	static const char *const keys[] = { "hard", "soft" };
+	struct rlimit now;
+	bool lowered = false;
+
+	if (resource < 0 || getrlimit((__rlimit_resource_t)resource, &now) < 0 ||
+		now.rlim_max == RLIM_INFINITY)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const char *text = json_number_text(json_get(limit, keys[i]));
+		uint64_t value;
+
+		/* What is no number of 64 bits is "unlimited" at best: more than we may have. */
+		if (text && num_parse_u64(text, UINT64_MAX, &value) == 0 && value <= now.rlim_max)
+			continue;
+		json_set_i64(limit, keys[i], (int64_t)now.rlim_max);
+		lowered = true;
+	}
+	if (lowered)
+		strv_addf(w->losses, "%s is lowered to the caller's hard limit %llu", name,
+			(unsigned long long)now.rlim_max);
+}
+
+static void edit_limits(struct rewriter *w)
+{
+	struct json *process = json_get(w->config, "process");
+	const struct json *limits = json_get(process, "rlimits");
+	int64_t oom;
+
+	if (w->facts->may_raise)
+		return;
+	for (size_t i = 0; i < json_len(limits); i++)
+		edit_rlimit(w, json_at(limits, i));
+	if (json_to_i64(json_get(process, "oomScoreAdj"), &oom) == 0 && oom < w->facts->oom_score_adj) {
+		strv_addf(w->losses, "oomScoreAdj stays at the caller's %d", w->facts->oom_score_adj);
+		json_set_i64(process, "oomScoreAdj", w->facts->oom_score_adj);
+	}
+}
+
+/* ---- the rest ---- */
+static void edit_cgroups(struct rewriter *w)
+{
+	struct json *lin = json_get(w->config, "linux");
+
+	if (w->facts->cgroups || !lin)
+		return;
+	if (json_len(json_get(lin, "resources")) > 0)
+		strv_add(w->losses,
+			"no control group can be made here: limits of linux.resources are not set");
+	json_remove(lin, "resources");
+	json_remove(lin, "cgroupsPath");
+}
+
+static void edit_hostname(struct rewriter *w)
+{
+	if (is_new(w, "uts"))
+		return;
+	if (runtime_hostname(w->config))
+		strv_add(w->losses, "hostname is the host's: the bundle asks for no uts namespace");
+	json_remove(w->config, "hostname");
+	json_remove(w->config, "domainname");
+}
+
+int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, struct strv *losses,
+	struct json **ret, struct err **err)
+{
+	auto_json *config = json_clone(ctx->config);
+	struct rewriter w = { .ctx = ctx, .facts = facts, .config = config, .losses = losses };
+
+	set_version(&w);
+	json_set_str(json_need_object(config, "root"), "path", ctx->rootfs);
+	set_ids(&w);
+	if (edit_mounts(&w, err) < 0)
+		return -1;
+	edit_limits(&w);
+	edit_cgroups(&w);
+	edit_hostname(&w);
+	*ret = steal_ptr(&config);
+	return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Makes a bundle's config.json one that this runc or crun can run for this caller: everything that needs a privilege the caller has not
+ * is replaced by what does the same without it, or left out and told. Edits a copy of the tree, so unknown fields live on.
+ */
+#ifndef UDOCKER_OCI_REWRITE_H
+#define UDOCKER_OCI_REWRITE_H
+
+#include "engines/engine.h"
+
+struct err;
+struct json;
+
+/* What decides the edits besides the bundle. */
+struct oci_facts {
+	const char *engine; /* "runc", for messages */
+	int spec_minor; /* the engine knows the specification up to 1.N */
+	bool needs_root_mapped; /* runc: becomes root of a user namespace first, so 0 must be mapped */
+	bool cgroups; /* a control group can be made here */
+	bool may_raise; /* CAP_SYS_RESOURCE of the host: limits may be raised */
+	bool host_mqueue; /* the host has /dev/mqueue */
+	bool no_mqueue; /* setting runc_nomqueue, or a kernel where it fails */
+	int oom_score_adj; /* the caller's */
+};
+
+/*
+ * The rewritten document in *ret (caller frees). What is lost by it is appended to `losses`, one line each; the caller of this decides whether that is
+ * an error (--strict). ERR_CORRUPT for a mount that cannot be read.
+ */
+int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, struct strv *losses,
+	struct json **ret, struct err **err);
+
+#endif

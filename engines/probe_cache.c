@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of the probe cache: one JSON object each, replaced by rename. */
+#include "engines/probe_cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engines/engine.h"
+#include "pkg/base/atomic.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/host.h"
+#include "pkg/base/json.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/num.h"
+#include "pkg/base/str.h"
+
+#define CACHE_FORMAT 1 /* raised whenever flags change their meaning */
+#define CACHE_MAX_BYTES 4096
+
+static char *cache_dir;
+
+void engine_set_cache_dir(const char *dir)
+{
+	free(cache_dir);
+	cache_dir = xstrdup_null(dir);
+}
+
+void probe_facts_free(struct probe_facts *f)
+{
+	free(f->version);
+	free(f->detail);
+	*f = (struct probe_facts){ 0 };
+}
+
+long probe_sysctl(const char *path, long missing)
+{
+	auto_str text = STR_INIT;
+	int64_t n;
+
+	/* Not fs_read(): these say that their size is 0, and they are no path from outside. */
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char buf[32];
+	ssize_t got = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+
+	if (got <= 0)
+		return missing;
+	(void)str_add_mem(&text, buf, (size_t)got); /* cannot reach the ceiling */
+	str_trim(&text);
+	return num_parse_i64(str_text(&text), -1, INT32_MAX, &n) < 0 ? missing : (long)n;
+}
+
+char *probe_cache_key(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return NULL;
+	return xasprintf("%d %llx %llx %lld %lld.%09ld %lld.%09ld %s %u %ld %ld %ld %ld", CACHE_FORMAT,
+		(unsigned long long)st.st_dev, (unsigned long long)st.st_ino, (long long)st.st_size,
+		(long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec,
+		st.st_ctim.tv_nsec, host_kernel_release(), (unsigned)geteuid(),
+		probe_sysctl("/proc/sys/kernel/yama/ptrace_scope", 0),
+		probe_sysctl("/proc/sys/user/max_user_namespaces", -1),
+		probe_sysctl("/proc/sys/kernel/unprivileged_userns_clone", 1),
+		probe_sysctl("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0));
+}
+
+/* The directory, ours alone, or -1. */
+static int open_dir(bool make)
+{
+	struct stat st;
+	autoclose int fd = -1;
+
+	if (!cache_dir)
+		return -1;
+	/* Its parent is the state root, which has been checked by its owner; a failure shows in open(). */
+	if (make)
+		(void)mkdir(cache_dir, 0700);
+	fd = open(cache_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022))
+		return -1;
+	return steal_fd(&fd);
+}
+
+bool probe_cache_load(const char *name, const char *key, struct probe_facts *ret)
+{
+	static const struct json_limits limits = { .bytes = CACHE_MAX_BYTES, .depth = 2, .nodes = 16 };
+	autoclose int dirfd = key ? open_dir(false) : -1;
+	auto_json *j = NULL;
+	const char *got_key = NULL, *version = NULL, *detail = NULL;
+	int64_t flags = 0;
+
+	if (dirfd < 0 || json_read(dirfd, name, &limits, &j, NULL) < 0)
+		return false;
+	if (json_get_str(j, name, "key", &got_key, NULL) != 1 || !str_eq(got_key, key) ||
+		json_get_str(j, name, "version", &version, NULL) != 1 ||
+		json_get_str(j, name, "detail", &detail, NULL) != 1 ||
+		json_get_i64(j, name, "flags", 0, UINT32_MAX, &flags, NULL) != 1)
+		return false;
+	*ret = (struct probe_facts){ xstrdup(version), xstrdup(detail), (unsigned)flags };
+	return true;
+}
+
+void probe_cache_save(const char *name, const char *key, const struct probe_facts *facts)
+{
+	autoclose int dirfd = key ? open_dir(true) : -1;
+	auto_json *j = json_new_object();
+	auto_str text = STR_INIT;
+
+	if (dirfd < 0)
+		return;
+	json_set_str(j, "key", key);
+	json_set_str(j, "version", facts->version);
+	json_set_str(j, "detail", facts->detail ? facts->detail : "");
+	json_set_i64(j, "flags", facts->flags);
+	json_write(j, JSON_PRETTY, &text);
+	/* Losing it costs a probe, no more. */
+	(void)atomic_write(dirfd, name, str_text(&text), text.len, 0600, 0, NULL);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PRoot: what the one on this machine can do, and what it answers for each property of config.json. How it is called is in
+ * proot_plan.c.
+ */
+#include "engines/proot.h"
+
+#include <sys/statvfs.h>
+
+#include "engines/common.h"
+#include "engines/find.h"
+#include "engines/probe_cache.h"
+#include "engines/proot_plan.h"
+#include "pkg/base/err.h"
+#include "pkg/base/host.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/proc.h"
+#include "pkg/base/str.h"
+
+#define REMEDY_FIND \
+	"install PRoot (Debian: apt install proot), or set UDOCKER_USE_PROOT_EXECUTABLE to its path"
+
+/* clang-format off: one row a line reads as the table it is */
+static const struct engine_answer proot_answers[] = {
+	{ "ociVersion", ENGINE_APPLIES, NULL },
+	{ "annotations", ENGINE_APPLIES, NULL },
+	{ "hooks", ENGINE_APPLIES, NULL },
+	{ "root.path", ENGINE_APPLIES, NULL },
+	{ "root.readonly", ENGINE_IGNORES, "the root file system stays writable" },
+	{ "hostname", ENGINE_EMULATES, "uname() tells it; the host's name is unchanged" },
+	{ "domainname", ENGINE_EMULATES, "uname() tells it" },
+	{ "mounts", ENGINE_REFUSES, "only bind mounts and the kernel's own file systems can be shown" },
+	{ "mounts.bind", ENGINE_APPLIES, NULL },
+	{ "mounts.readonly", ENGINE_IGNORES, "bind mounts stay writable" },
+	{ "mounts.proc", ENGINE_EMULATES, "the host's" },
+	{ "mounts.sysfs", ENGINE_EMULATES, "the host's" },
+	{ "mounts.devpts", ENGINE_EMULATES, "the host's" },
+	{ "mounts.mqueue", ENGINE_EMULATES, "the host's" },
+	{ "mounts.devtmpfs", ENGINE_EMULATES, "the host's /dev" },
+	{ "mounts.tmpfs", ENGINE_EMULATES,
+		"an empty directory of the run; /dev and what lies below it are the host's" },
+	{ "mounts.cgroup", ENGINE_IGNORES, "no control groups are made" },
+	{ "mounts.cgroup2", ENGINE_IGNORES, "no control groups are made" },
+	{ "process", ENGINE_IGNORES, "unknown to this version" },
+	{ "process.terminal", ENGINE_APPLIES, NULL },
+	{ "process.consoleSize", ENGINE_APPLIES, NULL },
+	{ "process.cwd", ENGINE_APPLIES, NULL },
+	{ "process.env", ENGINE_APPLIES, NULL },
+	{ "process.args", ENGINE_APPLIES, NULL },
+	{ "process.commandLine", ENGINE_IGNORES, "of Windows" },
+	{ "process.user.uid", ENGINE_EMULATES, "shown to the program; files belong to the caller" },
+	{ "process.user.gid", ENGINE_EMULATES, "shown to the program; files belong to the caller" },
+	{ "process.user.umask", ENGINE_APPLIES, NULL },
+	{ "process.user.additionalGids", ENGINE_IGNORES, "the caller's groups stay" },
+	{ "process.user.username", ENGINE_IGNORES, "of Windows" },
+	{ "process.rlimits", ENGINE_APPLIES, NULL },
+	{ "process.capabilities", ENGINE_APPLIES, NULL },
+	{ "process.noNewPrivileges", ENGINE_APPLIES, NULL },
+	{ "process.oomScoreAdj", ENGINE_APPLIES, NULL },
+	{ "process.apparmorProfile", ENGINE_IGNORES, "no security profile is entered" },
+	{ "process.selinuxLabel", ENGINE_IGNORES, "no security label is set" },
+	{ "process.scheduler", ENGINE_IGNORES, "the caller's scheduling stays" },
+	{ "process.ioPriority", ENGINE_IGNORES, "the caller's priority stays" },
+	{ "process.execCPUAffinity", ENGINE_IGNORES, "the caller's processors stay" },
+	{ "linux", ENGINE_IGNORES, "unknown to this version" },
+	{ "linux.namespaces", ENGINE_IGNORES, "unknown to this version" },
+	{ "linux.namespaces.mount", ENGINE_EMULATES, "paths are translated" },
+	{ "linux.namespaces.user", ENGINE_EMULATES, "ids are translated" },
+	{ "linux.namespaces.pid", ENGINE_IGNORES, "processes of the host are visible" },
+	{ "linux.namespaces.network", ENGINE_IGNORES, "the host's network is used" },
+	{ "linux.namespaces.ipc", ENGINE_IGNORES, "the host's IPC objects are visible" },
+	{ "linux.namespaces.uts", ENGINE_EMULATES, "uname() tells the container's host name" },
+	{ "linux.namespaces.cgroup", ENGINE_IGNORES, "control groups of the host are visible" },
+	{ "linux.namespaces.time", ENGINE_IGNORES, "the host's clocks are used" },
+	{ "linux.uidMappings", ENGINE_EMULATES, "the caller appears as the one id of the program" },
+	{ "linux.gidMappings", ENGINE_EMULATES, "the caller appears as the one id of the program" },
+	{ "linux.timeOffsets", ENGINE_IGNORES, "the host's clocks are used" },
+	{ "linux.devices", ENGINE_IGNORES, "the devices of the host's /dev are used" },
+	{ "linux.netDevices", ENGINE_IGNORES, "the host's network is used" },
+	{ "linux.cgroupsPath", ENGINE_IGNORES, "no control group is made" },
+	{ "linux.resources", ENGINE_IGNORES, "no limits of control groups" },
+	{ "linux.intelRdt", ENGINE_IGNORES, "no class of service is joined" },
+	{ "linux.memoryPolicy", ENGINE_IGNORES, "the caller's policy stays" },
+	{ "linux.sysctl", ENGINE_IGNORES, "the host's kernel settings stay" },
+	{ "linux.seccomp", ENGINE_APPLIES, NULL },
+	{ "linux.rootfsPropagation", ENGINE_EMULATES, "there are no mounts to propagate" },
+	{ "linux.maskedPaths", ENGINE_EMULATES, "empty files and directories are shown in their place" },
+	{ "linux.readonlyPaths", ENGINE_IGNORES, "what the caller may write stays writable" },
+	{ "linux.mountLabel", ENGINE_IGNORES, "no security label is set" },
+	{ "linux.personality", ENGINE_IGNORES, "the caller's personality stays" },
+	{ "solaris", ENGINE_REFUSES, "not for Linux" },
+	{ "windows", ENGINE_REFUSES, "not for Linux" },
+	{ "vm", ENGINE_REFUSES, "no virtual machine" },
+	{ "zos", ENGINE_REFUSES, "not for Linux" },
+	{ NULL, ENGINE_IGNORES, NULL },
+};
+/* clang-format on */
+
+static bool has_switch(const char *help, const char *name)
+{
+	return strstr(help, name) != NULL;
+}
+
+/* Version and switches, from --help and --version. */
+static int ask_switches(const char *path, struct probe_facts *facts, struct err **err)
+{
+	/* clang-format off: a table */
+	static const struct {
+		const char *text;
+		unsigned flag;
+	} switches[] = {
+		{ "--kill-on-exit", PROOT_KILL_ON_EXIT },
+		{ "--link2symlink", PROOT_LINK2SYMLINK },
+		{ "--change-id", PROOT_CHANGE_ID },
+		{ "-i *", PROOT_CHANGE_ID_I },
+		{ "--port", PROOT_PORT },
+		{ "--netcoop", PROOT_NETCOOP },
+	};
+	/* clang-format on */
+	const char *help_argv[] = { path, "--help", NULL };
+	const char *version_argv[] = { path, "--version", NULL };
+	auto_str help = STR_INIT, version = STR_INIT;
+	int status;
+
+	if (engine_ask(help_argv, NULL, &help, &status, err) < 0 ||
+		engine_ask(version_argv, NULL, &version, &status, err) < 0)
+		return -1;
+	facts->version = engine_find_version(str_text(&help), "proot ");
+	if (!facts->version)
+		facts->version = engine_find_version(str_text(&version), "");
+	if (!facts->version)
+		return err_make(err, ERR_ENGINE, "%s does not look like PRoot", path);
+	for (size_t i = 0; i < ARRAY_LEN(switches); i++)
+		if (has_switch(str_text(&help), switches[i].text))
+			facts->flags |= switches[i].flag;
+	/* Builds too old to say it have it. */
+	if (!strstr(str_text(&version), "seccomp_filter = no"))
+		facts->flags |= PROOT_ACCELERATED;
+	return 0;
+}
+
+/* Does it run a program here, and with which variable? A static program that does nothing: our own guest_init. */
+static bool try_run(const char *path, unsigned *flags)
+{
+	/* clang-format off: a table */
+	static const struct {
+		const char *env;
+		unsigned flag;
+	} ways[] = {
+		{ NULL, 0 },
+		{ "PROOT_NEW_SECCOMP=1", PROOT_NEW_SECCOMP },
+		{ "PROOT_NO_SECCOMP=1", PROOT_NO_SECCOMP },
+	};
+	/* clang-format on */
+	autofree char *init = NULL;
+	bool own = proc_sibling("udocker-guest-init", &init, NULL) == 0;
+	const char *argv[] = { path, "-r", "/", "-w", "/", own ? init : "/bin/true", own ? "true" : NULL,
+		NULL };
+	size_t n = *flags & PROOT_ACCELERATED ? ARRAY_LEN(ways) : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *env[] = { ways[i].env, NULL };
+		auto_str out = STR_INIT;
+		int status = -1;
+
+		if (engine_ask(argv, env, &out, &status, NULL) == 0 && status == 0) {
+			*flags |= ways[i].flag;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Why a PRoot that is there cannot trace: the usual suspects, the surest first. */
+static void explain(struct engine_probe *p)
+{
+	autofree char *tmp = proot_tmp_dir(NULL);
+	struct statvfs fs;
+
+	if (probe_sysctl("/proc/sys/kernel/yama/ptrace_scope", 0) >= 3) {
+		p->reason = xstrdup("the kernel forbids ptrace (kernel.yama.ptrace_scope is 3)");
+		p->remedy = xstrdup("choose an engine without ptrace (R1), or ask the administrator");
+	} else if (statvfs(tmp, &fs) < 0 || (fs.f_flag & ST_NOEXEC)) {
+		p->reason = xasprintf("cannot run a program from its temporary directory %s", tmp);
+		p->remedy = xstrdup("set PROOT_TMP_DIR to a directory that can be written and executed from");
+	} else {
+		p->reason = xstrdup("cannot run a program here: ptrace seems to be forbidden");
+		p->remedy = xstrdup(
+			"inside another container allow it (docker: --cap-add SYS_PTRACE), or choose R1");
+	}
+}
+
+static void remark(const char *mode, struct engine_probe *p)
+{
+	if (!str_eq(mode, "P1"))
+		return;
+	if (!(p->flags & PROOT_ACCELERATED))
+		p->reason = xstrdup("no seccomp acceleration in this build: P1 is P2");
+	else if (p->flags & PROOT_NO_SECCOMP)
+		p->reason = xstrdup("its seccomp acceleration fails on this kernel: P1 runs as P2");
+}
+
+static int proot_probe(const char *mode, struct engine_probe *ret, struct err **err)
+{
+	static const char *const names[] = { "proot", NULL };
+	static const char *const bundled[] = { "proot-%-4_8_0", "proot-%", "proot", NULL };
+	static const struct find_rule rule = { CONF_USE_PROOT_EXECUTABLE, names, bundled, NULL };
+	struct engine_probe p = { 0 };
+	struct probe_facts facts = { 0 };
+	auto_err *why = NULL;
+	autofree char *key = NULL;
+
+	(void)err; /* everything that can go wrong here is an answer */
+	p.path = find_executable(&rule, &p.reason);
+	if (!p.path) {
+		p.remedy = xstrdup(REMEDY_FIND);
+		*ret = p;
+		return 0;
+	}
+	key = probe_cache_key(p.path);
+	if (probe_cache_load("proot", key, &facts)) {
+		p.available = true;
+	} else if (ask_switches(p.path, &facts, &why) < 0) {
+		p.reason = xstrdup(err_text(why));
+		p.remedy = xstrdup(REMEDY_FIND);
+	} else if (!try_run(p.path, &facts.flags)) {
+		explain(&p);
+	} else {
+		p.available = true;
+		probe_cache_save("proot", key, &facts);
+	}
+	p.version = steal_ptr(&facts.version);
+	p.flags = facts.flags;
+	probe_facts_free(&facts);
+	if (p.available)
+		remark(mode, &p);
+	*ret = p;
+	return 0;
+}
+
+static const char *const proot_modes[] = { "P1", "P2", NULL };
+
+const struct engine engine_proot = {
+	.name = "proot",
+	.modes = proot_modes,
+	.kind = ENGINE_DIRECT,
+	.answers = proot_answers,
+	.probe = proot_probe,
+	.plan = proot_plan,
+};

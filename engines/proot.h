@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PRoot, modes P1 (with its seccomp acceleration) and P2 (without): what a probe of it can find. */
+#ifndef UDOCKER_PROOT_H
+#define UDOCKER_PROOT_H
+
+#include "engines/engine.h"
+
+/* engine_probe.flags of this engine. */
+enum proot_flags {
+	PROOT_ACCELERATED = 1, /* built with seccomp acceleration */
+	PROOT_KILL_ON_EXIT = 2, /* --kill-on-exit */
+	PROOT_LINK2SYMLINK = 4, /* --link2symlink */
+	PROOT_CHANGE_ID = 8, /* --change-id=UID:GID */
+	PROOT_CHANGE_ID_I = 16, /* the same as -i UID:GID */
+	PROOT_PORT = 32, /* -p CPORT:HPORT, udocker's fork */
+	PROOT_NETCOOP = 64, /* -n, udocker's fork */
+	PROOT_NEW_SECCOMP = 128, /* works here with PROOT_NEW_SECCOMP=1 alone */
+	PROOT_NO_SECCOMP = 256, /* works here with PROOT_NO_SECCOMP=1 alone */
+};
+
+extern const struct engine engine_proot;
+
+#endif

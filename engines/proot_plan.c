@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From config.json to PRoot's command line. PRoot only binds: kernel file systems are the host's, a tmpfs is an empty directory of the
+ * run, a masked path is /dev/null or an empty directory. Our guest_init is bound where no placeholder can be left behind: PRoot makes
+ * missing targets in the guest, but nothing can be made below /proc.
+ */
+#include "engines/proot_plan.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "engines/common.h"
+#include "engines/compat_filter.h"
+#include "engines/proot.h"
+#include "oci-spec/runtime_config.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/host.h"
+#include "pkg/base/json.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/base/str.h"
+#include "pkg/conf/conf.h"
+
+#define INIT_NAME ".udocker-init"
+
+struct bind {
+	char *host, *guest;
+};
+
+struct planner {
+	const struct engine_ctx *ctx;
+	const struct engine_probe *probe;
+	struct engine_plan *plan;
+	struct bind
+		*binds; /* in the order of config.json: a later one covers an earlier one at the same place */
+	size_t n, cap;
+	size_t makes_cap;
+};
+
+static void planner_free(struct planner *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->binds[i].host);
+		free(p->binds[i].guest);
+	}
+	free(p->binds);
+}
+
+static void add_bind(struct planner *p, const char *host, const char *guest)
+{
+	p->binds = mem_grow(p->binds, &p->cap, p->n + 1, sizeof(*p->binds));
+	p->binds[p->n++] = (struct bind){ xstrdup(host), xstrdup(guest) };
+}
+
+/* A name below state_dir for something to be made; the order of planning makes it the same in every run of one config. */
+static const char *add_make(struct planner *p, const char *target)
+{
+	struct engine_plan *plan = p->plan;
+	char *path = xasprintf("%s/stand-in/%zu", p->ctx->state_dir, plan->n_makes);
+
+	plan->makes = mem_grow(plan->makes, &p->makes_cap, plan->n_makes + 1, sizeof(*plan->makes));
+	plan->makes[plan->n_makes++] = (struct engine_make){ path, xstrdup_null(target) };
+	return path;
+}
+
+/* The binding in force at `guest`: the deepest that covers it, the last among equals. */
+static const struct bind *covering(const struct planner *p, const char *guest)
+{
+	const struct bind *best = NULL;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (path_is_below(guest, p->binds[i].guest) &&
+			(!best || strlen(p->binds[i].guest) >= strlen(best->guest)))
+			best = &p->binds[i];
+	return best;
+}
+
+/* True if `guest` shows something of the host's /dev. */
+static bool in_host_dev(const struct planner *p, const char *guest)
+{
+	const struct bind *b = covering(p, guest);
+
+	return b && path_is_below(b->host, "/dev") && !str_eq(b->guest, guest);
+}
+
+static int add_mount(struct planner *p, const struct runtime_mount *m, struct err **err)
+{
+	/* clang-format off: a table */
+	static const struct {
+		const char *type, *host;
+	} kernel[] = {
+		{ "proc", "/proc" },
+		{ "sysfs", "/sys" },
+		{ "devtmpfs", "/dev" },
+		{ "devpts", "/dev/pts" },
+		{ "mqueue", "/dev/mqueue" },
+	};
+	/* clang-format on */
+	if (str_eq(m->destination, "/"))
+		return err_make(err, ERR_UNSUPPORTED, "proot cannot mount anything at /");
+	if (m->bind) {
+		autofree char *host =
+			*m->source == '/' ? xstrdup(m->source) : path_join(p->ctx->bundle, m->source);
+
+		add_bind(p, host, m->destination);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(kernel); i++)
+		if (str_eq(m->type, kernel[i].type)) {
+			if (!in_host_dev(p, m->destination))
+				add_bind(p, kernel[i].host, m->destination);
+			return 0;
+		}
+	if (str_eq(m->type, "tmpfs")) {
+		if (str_eq(m->destination, "/dev"))
+			add_bind(p, "/dev", "/dev");
+		else if (!in_host_dev(p, m->destination))
+			add_bind(p, add_make(p, NULL), m->destination);
+	}
+	/* What is left are control groups, which are ignored: other types were refused by the answers. */
+	return 0;
+}
+
+/* What `path` is inside: S_IFDIR, S_IFREG …, 0 if it is not there. */
+static mode_t type_inside(const struct planner *p, int rootfd, const char *path)
+{
+	const struct bind *b = covering(p, path);
+	struct stat st;
+	int r;
+
+	if (b) {
+		autofree char *host = path_join(b->host, path + strlen(b->guest));
+
+		r = stat(host, &st);
+	} else {
+		/* O_PATH reads nothing and opens anything; a final link is followed, in the root. */
+		autoclose int fd = fs_open(rootfd, path, O_PATH, 0, FS_IN_ROOT);
+
+		r = fd < 0 ? -1 : fstat(fd, &st);
+	}
+	return r < 0 ? 0 : st.st_mode & S_IFMT;
+}
+
+/* Each masked path that is there is covered; one empty directory serves all. */
+static void add_masks(struct planner *p)
+{
+	const struct json *list = json_path(p->ctx->config, "linux", "maskedPaths", NULL);
+	autoclose int rootfd = json_len(list) ? open(p->ctx->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	const char *empty = NULL;
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *text = json_str(json_at(list, i));
+		autofree char *path = text && *text == '/' ? path_clean(text) : NULL;
+		mode_t type = path && !str_eq(path, "/") ? type_inside(p, rootfd, path) : 0;
+
+		if (type == S_IFDIR && !empty)
+			empty = add_make(p, NULL);
+		if (type)
+			add_bind(p, type == S_IFDIR ? empty : "/dev/null", path);
+	}
+}
+
+/* PRoot splits at the first ':', so such a host path is reached through a link; a '!' at the end of the guest path is its own. */
+static int emit_bind(struct planner *p, const struct bind *b, struct err **err)
+{
+	const char *host = b->host;
+
+	if (strchr(host, ':')) {
+		if (strchr(p->ctx->state_dir, ':'))
+			return err_make(
+				err, ERR_UNSUPPORTED, "proot cannot bind '%s': there is a ':' in it", host);
+		host = add_make(p, host);
+	}
+	strv_add(&p->plan->argv, "-b");
+	strv_addf(&p->plan->argv, "%s:%s%s", host, b->guest, str_ends(b->guest, "!") ? "!" : "");
+	return 0;
+}
+
+/*
+ * Where guest_init is bound: below a host's /proc or /sys that is shown unchanged, where PRoot cannot make a placeholder and
+ * needs none. Without these in the root itself: PRoot makes an empty file there and removes it at its end.
+ */
+static char *init_place(const struct planner *p)
+{
+	static const char *const tops[] = { "/proc", "/sys" };
+
+	for (size_t i = 0; i < ARRAY_LEN(tops); i++) {
+		const struct bind *b = covering(p, tops[i]);
+
+		if (b && str_eq(b->host, tops[i]) && str_eq(b->guest, tops[i]))
+			return path_join(tops[i], INIT_NAME);
+	}
+	return xstrdup("/" INIT_NAME);
+}
+
+static int add_binds(struct planner *p, struct err **err)
+{
+	auto_runtime_mounts mounts = RUNTIME_MOUNTS_INIT;
+
+	if (runtime_mounts_read(p->ctx->config, &mounts, err) < 0)
+		return -1;
+	for (size_t i = 0; i < mounts.n; i++)
+		if (add_mount(p, &mounts.items[i], err) < 0)
+			return -1;
+	add_masks(p);
+	p->plan->init_path = init_place(p);
+	add_bind(p, p->ctx->guest_init, p->plan->init_path);
+	for (size_t i = 0; i < p->n; i++)
+		if (emit_bind(p, &p->binds[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* The identity that the program sees. */
+static void add_ids(struct planner *p)
+{
+	const struct json *user = json_path(p->ctx->config, "process", "user", NULL);
+	struct strv *argv = &p->plan->argv;
+	int64_t uid = 0, gid = 0;
+
+	/* Checked by runtime_config_check(); absent is root. */
+	(void)json_to_i64(json_get(user, "uid"), &uid);
+	(void)json_to_i64(json_get(user, "gid"), &gid);
+	if (uid == 0 && gid == 0) {
+		strv_add(argv, "-0");
+	} else if (p->probe->flags & PROOT_CHANGE_ID_I) {
+		strv_add(argv, "-i");
+		strv_addf(argv, "%lld:%lld", (long long)uid, (long long)gid);
+	} else if (p->probe->flags & PROOT_CHANGE_ID) {
+		strv_addf(argv, "--change-id=%lld:%lld", (long long)uid, (long long)gid);
+	} else if ((uid_t)uid != p->ctx->uid || (gid_t)gid != p->ctx->gid) {
+		strv_addf(&p->plan->notes, "proot %s cannot change ids: the program runs as %u:%u",
+			p->probe->version, (unsigned)p->ctx->uid, (unsigned)p->ctx->gid);
+	}
+}
+
+/* -k RELEASE as 1.3.x always has it; PRoot's long form \sysname\nodename\release\version\machine\domain\hwcap\ when a host name is set. */
+static void add_kernel(struct planner *p)
+{
+	const struct json *config = p->ctx->config;
+	const char *asked = runtime_annotation(config, ANNOTATION_KERNEL);
+	const char *release = asked && *asked              ? asked
+			      : host_kernel_at_least(3, 0) ? host_kernel_release()
+							   : "6.0.0";
+	const char *host = runtime_hostname(config), *domain = json_str(json_get(config, "domainname"));
+	struct utsname u;
+
+	strv_add(&p->plan->argv, "-k");
+	if ((!host && !domain) || uname(&u) < 0 || (host && strchr(host, '\\')) ||
+		(domain && strchr(domain, '\\')) || strchr(release, '\\') ||
+		(str_eq(host, u.nodename) && !domain)) {
+		strv_add(&p->plan->argv, release);
+		return;
+	}
+	strv_addf(&p->plan->argv, "\\%s\\%s\\%s\\%s\\%s\\%s\\-1\\", u.sysname, host ? host : u.nodename,
+		release, u.version, u.machine, domain ? domain : u.domainname);
+}
+
+/* "HPORT:CPORT,…" as -p CPORT:HPORT, where this PRoot knows it. */
+static void add_ports(struct planner *p)
+{
+	const char *publish = runtime_annotation(p->ctx->config, ANNOTATION_PUBLISH);
+	const char *netcoop = runtime_annotation(p->ctx->config, ANNOTATION_NETCOOP);
+	auto_strv ports = STRV_INIT;
+
+	strv_split(&ports, publish ? publish : "", ",");
+	if (ports.n > 0 && !(p->probe->flags & PROOT_PORT)) {
+		strv_addf(&p->plan->notes, "proot %s cannot map ports: the program uses the host's",
+			p->probe->version);
+		strv_free(&ports);
+	}
+	for (size_t i = 0; i < ports.n; i++) {
+		const char *colon = strchr(ports.v[i], ':');
+
+		strv_add(&p->plan->argv, "-p");
+		if (colon)
+			strv_addf(
+				&p->plan->argv, "%s:%.*s", colon + 1, (int)(colon - ports.v[i]), ports.v[i]);
+		else
+			strv_addf(&p->plan->argv, "%s:%s", ports.v[i], ports.v[i]);
+	}
+	if (str_eq(netcoop, "true") && (p->probe->flags & PROOT_NETCOOP))
+		strv_add(&p->plan->argv, "-n");
+}
+
+char *proot_tmp_dir(const struct strv *env)
+{
+	const char *dir = env ? strv_env_get(env, "PROOT_TMP_DIR") : host_env("PROOT_TMP_DIR");
+
+	if (!dir || !*dir)
+		dir = conf_str(CONF_TMPDIR);
+	return xstrdup(*dir ? dir : "/tmp");
+}
+
+/* PRoot's own environment; the program's is guest_init's business. */
+static void add_env(struct planner *p)
+{
+	const struct engine_ctx *ctx = p->ctx;
+	struct strv *env = &p->plan->env;
+	autofree char *tmp = proot_tmp_dir(&ctx->env);
+
+	strv_dup(env, &ctx->env);
+	strv_env_set(env, "PROOT_TMP_DIR", tmp);
+	if (str_eq(ctx->mode, "P2") || conf_bool(CONF_PROOT_NOSECCOMP) ||
+		(p->probe->flags & PROOT_NO_SECCOMP))
+		strv_env_set(env, "PROOT_NO_SECCOMP", "1");
+	if (p->probe->flags & PROOT_NEW_SECCOMP)
+		strv_env_set(env, "PROOT_NEW_SECCOMP", "1");
+}
+
+static int plan_argv(struct planner *p, struct err **err)
+{
+	struct strv *argv = &p->plan->argv;
+	const char *cwd = json_str(json_path(p->ctx->config, "process", "cwd", NULL));
+
+	strv_add(argv, p->probe->path);
+	if (log_level() >= LOG_LEVEL_DEBUG) {
+		strv_add(argv, "-v");
+		strv_add(argv, "9");
+	}
+	if ((p->probe->flags & PROOT_KILL_ON_EXIT) && conf_bool(CONF_PROOT_KILLONEXIT))
+		strv_add(argv, "--kill-on-exit");
+	if ((p->probe->flags & PROOT_LINK2SYMLINK) && conf_bool(CONF_PROOT_LINK2SYMLINK))
+		strv_add(argv, "--link2symlink");
+	if (add_binds(p, err) < 0)
+		return -1;
+	add_ids(p);
+	add_kernel(p);
+	add_ports(p);
+	strv_add(argv, "-r");
+	strv_add(argv, p->ctx->rootfs);
+	strv_add(argv, "-w");
+	strv_add(argv, cwd ? cwd : "/");
+	strv_add(argv, p->plan->init_path);
+	return 0;
+}
+
+int proot_plan(const struct engine_ctx *ctx, const struct engine_probe *probe, struct engine_plan *ret,
+	struct err **err)
+{
+	struct engine_plan plan = { 0 };
+	CLEANUP(planner_free) struct planner p = { .ctx = ctx, .probe = probe, .plan = &plan };
+	unsigned version = engine_version_number(probe->version);
+
+	if (engine_check_answers(&engine_proot, ctx, &plan, err) < 0 || plan_argv(&p, err) < 0) {
+		engine_plan_free(&plan);
+		return -1;
+	}
+	add_env(&p);
+	plan.cwd = xstrdup("/");
+	plan.filter = compat_filter_build(compat_arch_host(), version, &plan.filter_len);
+	plan.supervise = true;
+	*ret = plan;
+	return 0;
+}
