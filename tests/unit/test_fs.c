@@ -137,7 +137,7 @@ static void test_beneath_flags(int top)
 /* A container's ROOT as a stranger may have made it. */
 static int make_root(int top)
 {
-	char from[16], to[16];
+	char from[24], to[24];
 	int root;
 
 	mkdirat(top, "root", 0755);
