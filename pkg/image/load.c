@@ -202,5 +202,8 @@ int load_images(
 				: source_open_archive(s, fd, o->what, &src, err);
 	if (r < 0 || find_images(src, o, &set, err) < 0 || name_images(src, &set, o->name, err) < 0)
 		return -1;
-	return publish(s, src, &set, ret_names, err);
+	if (publish(s, src, &set, ret_names, err) < 0)
+		return -1;
+	source_done(src);
+	return 0;
 }

@@ -38,6 +38,7 @@ struct source {
 	unsigned next; /* name of the next staged file */
 	int dirfd; /* of a directory, else -1 */
 	bool sorted;
+	struct progress *progress; /* of reading the archive; ends when the images are stored */
 };
 
 const char *source_what(const struct source *src)
@@ -312,7 +313,7 @@ static int take_entry(struct source *src, struct reader *r, const struct reader_
 	return f->type == SOURCE_FILE ? stage_entry(src, r, f, e->size, err) : 0;
 }
 
-static int read_archive(struct source *src, int fd, struct progress *progress, struct err **err)
+static int read_archive(struct source *src, int fd, struct err **err)
 {
 	const struct inflate_options o = { .what = src->what };
 	auto_inflate *in = NULL;
@@ -328,7 +329,7 @@ static int read_archive(struct source *src, int fd, struct progress *progress, s
 			return more < 0 ? -1 : inflate_finish(in, NULL, err);
 		if (take_entry(src, r, &e, err) < 0)
 			return -1;
-		progress_update(progress, inflate_position(in));
+		progress_update(src->progress, inflate_position(in));
 	}
 }
 
@@ -349,20 +350,22 @@ static int new_source(struct store *s, const char *what, struct source **ret, st
 int source_open_archive(struct store *s, int fd, const char *what, struct source **ret, struct err **err)
 {
 	auto_source *src = NULL;
-	struct progress *progress;
 	struct stat st;
-	int r;
+	bool sized = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 
 	if (new_source(s, what, &src, err) < 0)
 		return -1;
-	progress = progress_begin(
-		path_base(what), fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
-	r = read_archive(src, fd, progress, err);
-	progress_end(progress, r < 0 ? NULL : "read");
-	if (r < 0)
+	src->progress = progress_begin(path_base(what), sized ? (uint64_t)st.st_size : 0);
+	if (read_archive(src, fd, err) < 0)
 		return -1;
 	*ret = steal_ptr(&src);
 	return 0;
+}
+
+void source_done(struct source *src)
+{
+	progress_end(src->progress, "loaded");
+	src->progress = NULL;
 }
 
 int source_open_dir(struct store *s, int dirfd, const char *what, struct source **ret, struct err **err)
@@ -377,6 +380,7 @@ void source_free(struct source *src)
 {
 	if (!src)
 		return;
+	progress_end(src->progress, NULL);
 	for (size_t i = 0; i < src->n; i++)
 		file_free(src->files[i]);
 	free(src->files);

@@ -38,6 +38,8 @@ struct source_file {
 int source_open_archive(struct store *s, int fd, const char *what, struct source **ret, struct err **err);
 /* A directory: files are staged as they are asked for. dirfd stays the caller's and must stay open. */
 int source_open_dir(struct store *s, int dirfd, const char *what, struct source **ret, struct err **err);
+/* The images are stored: progress says so. Without it the line just goes. */
+void source_done(struct source *src);
 /* What was staged and not adopted is gone. NULL is fine. */
 void source_free(struct source *src);
 DEFINE_CLEANUP(source_cleanup, struct source, source_free);

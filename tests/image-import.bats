@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# import: a root file system tar becomes an image of one layer.
+
+load helpers
+
+setup() {
+  common_setup
+  mkdir root
+  echo content >root/file
+  layer root.tar root
+}
+
+sha() { sha256sum "$1" | cut -d' ' -f1; }
+
+@test "import in every compression, from a file and from a pipe" {
+  gzip -k root.tar
+  xz -k root.tar
+  bzip2 -k root.tar
+  zstd -q root.tar
+  local f stored
+  for f in root.tar root.tar.gz root.tar.xz root.tar.bz2 root.tar.zst; do
+    ok udocker-image import $f imported:1
+    assert_output imported:1
+    ok udocker-image verify imported:1
+    # The diff id is that of the plain tar; what has no media type is stored plain.
+    ok udocker-image inspect imported:1
+    [ "$(printf '%s' "$output" | jq -r '.rootfs.diff_ids[0]')" = "sha256:$(sha root.tar)" ]
+    case $f in *.xz | *.bz2) stored=root.tar ;; *) stored=$f ;; esac
+    [ "$(jq -r '.layers[0].digest' "$STORE/repos/imported/1/manifest")" = "sha256:$(sha $stored)" ]
+    ok sh -c "cat $f | udocker-image import - piped"
+    assert_output piped:latest
+    ok udocker-image rm imported:1 piped
+  done
+  [ -z "$(ls -A "$STORE/layers")" ]
+  assert_store_clean
+}
+
+@test "import records the platform and the time in UTC" {
+  SOURCE_DATE_EPOCH=1700000000 TZ=Asia/Tokyo ok udocker-image import --platform linux/arm64 root.tar a:1
+  ok udocker-image inspect a:1
+  printf '%s' "$output" | jq -e '.architecture == "arm64" and .os == "linux" and .created == "2023-11-14T22:13:20Z"'
+  fails 2 udocker-image import --platform '?' root.tar b:1
+}
+
+@test "import --mv removes the file when the image is stored" {
+  cp root.tar moved.tar
+  ok udocker-image import --mv moved.tar a:1
+  refute_file moved.tar
+  cp root.tar kept.tar
+  fails 1 udocker-image import --mv kept.tar a:1
+  assert_file kept.tar
+}
+
+@test "an image of that name is not replaced, as in 1.3.x" {
+  ok udocker-image import root.tar a:1
+  fails 1 udocker-image import root.tar a:1
+  assert_one_error_line
+  assert_stderr_contains exists
+}
+
+@test "what is no tar, truncated or empty is refused and leaves nothing" {
+  head -c 5000 /dev/urandom >noise
+  head -c 700 root.tar >cut.tar
+  gzip -c root.tar | head -c 60 >cut.tar.gz
+  : >empty
+  local f
+  for f in noise cut.tar cut.tar.gz empty /no/such/file "$T"; do
+    fails 1 udocker-image import "$f" bad:1
+    assert_one_error_line
+  done
+  fails 2 udocker-image import root.tar ../bad
+  fails 2 udocker-image import root.tar
+  [ ! -e "$STORE/layers" ] || [ -z "$(ls -A "$STORE/layers" "$STORE/repos" | grep -v :)" ]
+  assert_store_clean
+}
+
+@test "a container is made of an imported image" {
+  ok udocker-image import "$(rootfs_tar)" fs:1
+  ok udocker-bundle create fs:1
+  assert_file "$STORE/containers/$output/ROOT/bin/busybox"
+}

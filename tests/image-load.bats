@@ -1,0 +1,354 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# load: archives of every kind and age, compressed or not, from files and pipes; what images are called; replacing.
+
+load helpers
+
+setup() {
+  common_setup
+  F=$SUITE_SRC/tests/fixtures
+  mkdir l1 l2
+  echo one >l1/file
+  echo two >l2/file
+  layer l1.tar l1
+  layer l2.tar l2
+}
+
+sha() { sha256sum "$1" | cut -d' ' -f1; }
+
+# docker_dir DIR [REPOTAGS]: an unpacked docker archive of l1 and l2 as docker 1.10 to 24 write it.
+docker_dir() {
+  local c
+  mkdir -p "$1/aaa" "$1/bbb"
+  cp l1.tar "$1/aaa/layer.tar"
+  cp l2.tar "$1/bbb/layer.tar"
+  printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["x"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s","sha256:%s"]}}' \
+    "$(sha l1.tar)" "$(sha l2.tar)" >"$1/c"
+  c=$(sha "$1/c")
+  mv "$1/c" "$1/$c.json"
+  printf '[{"Config":"%s.json","RepoTags":%s,"Layers":["aaa/layer.tar","bbb/layer.tar"]}]' "$c" "${2:-[\"d:1\"]}" >"$1/manifest.json"
+}
+
+# The file in the image's layers, top wins.
+layers_are() { # REF SHA...
+  local ref=$1 dir
+  shift
+  dir=$STORE/repos/${ref%:*}/${ref##*:}
+  [ "$(jq -r '.layers[].digest' "$dir/manifest")" = "$(printf 'sha256:%s\n' "$@")" ] || fail "layers of $ref: $(cat "$dir/manifest")"
+  ok udocker-image verify "$ref"
+}
+
+@test "a docker archive in every compression, from a file and from a pipe" {
+  mkimage -n z:1 z.tar l1.tar l2.tar
+  gzip -k z.tar
+  xz -k z.tar
+  bzip2 -k z.tar
+  zstd -q z.tar
+  local f
+  for f in z.tar z.tar.gz z.tar.xz z.tar.bz2 z.tar.zst; do
+    ok udocker-image load -i $f
+    assert_output z:1
+    layers_are z:1 "$(sha l1.tar)" "$(sha l2.tar)"
+    ok udocker-image rm z:1
+    ok sh -c "cat $f | udocker-image load"
+    assert_output z:1
+    ok udocker-image rm z:1
+    ok sh -c "cat $f | udocker-image load -i -"
+    ok udocker-image rm z:1
+    ok sh -c "udocker-image load - other:2 <$f"
+    assert_output other:2
+    ok udocker-image rm other:2
+    [ -z "$(ls -A "$STORE/layers")" ]
+  done
+  assert_store_clean
+}
+
+@test "an OCI archive and an OCI layout directory, layers in gzip, zstd and plain" {
+  local z
+  for z in none gzip zstd; do
+    mkimage -f oci -z $z -n o:1 o.tar l1.tar l2.tar
+    ok udocker-image load -i o.tar
+    assert_output o:1
+    ok udocker-image verify o:1
+    mkimage -f oci-dir -z $z -n o:2 "dir.$z" l1.tar
+    ok udocker-image load -i "dir.$z"
+    assert_output o:2
+  done
+}
+
+@test "the manifest of an OCI image is stored with its own bytes" {
+  mkimage -f oci-dir -z gzip -n o:1 dir l1.tar
+  local d
+  d=$(jq -r '.manifests[0].digest' dir/index.json)
+  ok udocker-image load -i dir
+  cmp "dir/blobs/sha256/${d#sha256:}" "$STORE/repos/o/1/manifest"
+  ok udocker-image verify "o@$d"
+}
+
+@test "members in any order" {
+  docker_dir d
+  tar -cf order.tar -C d bbb manifest.json aaa "$(cd d && ls ./*.json | grep -v manifest)"
+  ok udocker-image load -i order.tar
+  layers_are d:1 "$(sha l1.tar)" "$(sha l2.tar)"
+  mkimage -f oci-dir -n o:1 dir l1.tar
+  tar -cf order.tar -C dir blobs index.json oci-layout
+  ok udocker-image load -i order.tar
+  tar -cf order.tar -C dir oci-layout index.json blobs
+  ok udocker-image load -i order.tar
+}
+
+@test "layers that are links inside the archive, symbolic and hard" {
+  docker_dir d
+  mv d/aaa/layer.tar d/real.tar
+  ln -s ../real.tar d/aaa/layer.tar
+  ln d/bbb/layer.tar d/bbb/other.tar
+  tar -cf links.tar -C d .
+  ok udocker-image load -i links.tar
+  layers_are d:1 "$(sha l1.tar)" "$(sha l2.tar)"
+  xz -dc "$F/bb-docker.tar.xz" >bb.tar
+  ok udocker-image load -i bb.tar
+  assert_output docker.io/example/bb:1.0
+  ok udocker-image verify docker.io/example/bb:1.0
+}
+
+@test "links that lead out, in circles or nowhere are refused" {
+  local target
+  for target in ../../../../etc/passwd /etc/passwd layer.tar ../nowhere ..; do
+    rm -rf d
+    docker_dir d
+    rm d/aaa/layer.tar
+    ln -s $target d/aaa/layer.tar
+    tar -cf bad.tar -C d .
+    fails 1 udocker-image load -i bad.tar
+    assert_one_error_line
+    fails 1 udocker-image load -i d
+    assert_one_error_line
+  done
+  [ -z "$(ls -A "$STORE/layers")" ]
+  assert_store_clean
+}
+
+@test "RepoTags null: a name from the digest; a config that is not called by its digest" {
+  docker_dir d null
+  tar -cf d.tar -C d .
+  ok udocker-image load -i d.tar
+  assert_matches '^loaded/[0-9a-f]{12}:latest$'
+  ok udocker-image verify "$output"
+  ok udocker-image load -i d.tar mine
+  assert_output mine:latest
+  mv d/*[0-9a-f].json d/config 2>/dev/null || for f in d/*.json; do [ "$f" = d/manifest.json ] || mv "$f" d/config; done
+  sed -i 's/"Config":"[^"]*"/"Config":"config"/' d/manifest.json
+  tar -cf d.tar -C d .
+  ok udocker-image load -i d.tar mine:2
+  assert_output mine:2
+}
+
+@test "a docker archive older than manifest.json" {
+  mkdir -p d/top d/base
+  cp l1.tar d/base/layer.tar
+  cp l2.tar d/top/layer.tar
+  echo -n 1.0 | tee d/top/VERSION >d/base/VERSION
+  echo '{"id":"base","created":"2014-01-01T00:00:00Z"}' >d/base/json
+  echo '{"id":"top","parent":"base","created":"2014-01-01T00:00:00Z","architecture":"amd64","config":{"Cmd":["old"],"Env":["A=b"]}}' >d/top/json
+  echo '{"old/one":{"0.9":"top"}}' >d/repositories
+  tar -cf old.tar -C d .
+  ok udocker-image load -i old.tar
+  assert_output old/one:0.9
+  layers_are old/one:0.9 "$(sha l1.tar)" "$(sha l2.tar)"
+  ok udocker-image inspect old/one:0.9
+  printf '%s' "$output" | jq -e '.config.Cmd == ["old"] and (.rootfs.diff_ids | length) == 2 and (has("id") | not)'
+  # A chain in a circle.
+  echo '{"id":"base","parent":"top"}' >d/base/json
+  tar -cf old.tar -C d .
+  fails 1 udocker-image load -i old.tar
+  assert_one_error_line
+}
+
+@test "compressed layers inside a docker archive, as 1.3.x saves them" {
+  docker_dir d
+  gzip d/aaa/layer.tar && mv d/aaa/layer.tar.gz d/aaa/layer.tar
+  xz d/bbb/layer.tar && mv d/bbb/layer.tar.xz d/bbb/layer.tar
+  tar -cf d.tar -C d .
+  ok udocker-image load -i d.tar
+  layers_are d:1 "$(sha d/aaa/layer.tar)" "$(sha l2.tar)"
+  [ "$(jq -r '.layers[0].mediaType' "$STORE/repos/d/1/manifest")" = application/vnd.docker.image.rootfs.diff.tar.gzip ]
+}
+
+@test "docker 25 and newer: both kinds in one archive, names from manifest.json" {
+  mkimage -f oci-dir -n latest dir l1.tar l2.tar
+  local m c
+  m=$(jq -r '.manifests[0].digest' dir/index.json)
+  c=$(jq -r .config.digest "dir/blobs/sha256/${m#sha256:}")
+  printf '[{"Config":"blobs/sha256/%s","RepoTags":["team/app:5","team/app:latest"],"Layers":["blobs/sha256/%s","blobs/sha256/%s"]}]' \
+    "${c#sha256:}" "$(sha l1.tar)" "$(sha l2.tar)" >dir/manifest.json
+  tar -cf both.tar -C dir .
+  ok udocker-image load -i both.tar
+  assert_output $'team/app:5\nteam/app:latest'
+  cmp "dir/blobs/sha256/${m#sha256:}" "$STORE/repos/team/app/5/manifest"
+  rm dir/manifest.json
+  sed -i 's|"org.opencontainers.image.ref.name":"latest"|"io.containerd.image.name":"docker.io/library/app:6","org.opencontainers.image.ref.name":"6"|' dir/index.json
+  ok udocker-image load -i dir
+  assert_output app:6
+}
+
+@test "one layer listed twice" {
+  mkimage -f oci -n twice:1 o.tar l1.tar l1.tar
+  ok udocker-image load -i o.tar
+  layers_are twice:1 "$(sha l1.tar)" "$(sha l1.tar)"
+  mkimage -n twice:2 d.tar l1.tar l1.tar
+  ok udocker-image load -i d.tar
+  layers_are twice:2 "$(sha l1.tar)" "$(sha l1.tar)"
+}
+
+@test "several images in one archive, and what NAME does to them" {
+  docker_dir d '["a:1","b:2"]'
+  tar -cf two.tar -C d .
+  ok udocker-image load -i two.tar
+  assert_output $'a:1\nb:2'
+  ok udocker-image load -i two.tar new/name
+  assert_output $'new/name:1\nnew/name:2'
+  ok udocker-image load -i two.tar new/name:9
+  assert_output new/name:9
+  jq -c '. + [.[0] | .RepoTags = ["c:1"] | .Layers = [.Layers[0]]]' d/manifest.json >m
+  # The second needs a configuration of one layer.
+  jq -c '.rootfs.diff_ids |= .[:1]' d/*[0-9a-f].json >cfg 2>/dev/null || jq -c '.rootfs.diff_ids |= .[:1]' "$(ls d/*.json | grep -v manifest)" >cfg
+  cp cfg "d/$(sha cfg).json"
+  jq -c --arg c "$(sha cfg).json" '.[1].Config = $c' m >d/manifest.json
+  tar -cf two.tar -C d .
+  ok udocker-image load -i two.tar
+  assert_output $'a:1\nb:2\nc:1'
+  fails 2 udocker-image load -i two.tar x:1
+  assert_one_error_line
+  fails 2 udocker-image load -i two.tar x
+  assert_one_error_line
+  fails 2 udocker-image load -i two.tar "x@sha256:$(sha cfg)"
+}
+
+# index_image ARCH...: dir/ with an index of images for these architectures.
+index_image() {
+  local a m items=
+  mkdir -p dir/blobs/sha256
+  for a; do
+    rm -rf one
+    mkimage -f oci-dir -a "$a" -n x:1 one l1.tar
+    cp one/blobs/sha256/* dir/blobs/sha256/
+    m=$(jq -c --arg a "$a" '.manifests[0] | del(.annotations) | .platform = {os: "linux", architecture: $a}' one/index.json)
+    items+="${items:+,}$m"
+  done
+  printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[%s]}' "$items" >index
+  cp one/oci-layout dir/
+  cp index "dir/blobs/sha256/$(sha index)"
+  printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:%s","size":%s,"annotations":{"org.opencontainers.image.ref.name":"multi:1"}}]}' \
+    "$(sha index)" "$(stat -c %s index)" >dir/index.json
+}
+
+@test "an index of several platforms: the machine's, or that of --platform" {
+  index_image s390x amd64 arm64
+  local host
+  case $(uname -m) in x86_64) host=amd64 ;; aarch64) host=arm64 ;; *) skip "no image for $(uname -m) here" ;; esac
+  ok udocker-image load -i dir
+  assert_output multi:1
+  [ "$(udocker-image inspect multi:1 | jq -r .architecture)" = $host ]
+  ok udocker-image load --platform linux/s390x -i dir
+  [ "$(udocker-image inspect multi:1 | jq -r .architecture)" = s390x ]
+  fails 1 udocker-image load --platform linux/riscv64 -i dir
+  assert_one_error_line
+  assert_stderr_contains s390x
+  fails 2 udocker-image load --platform 'li nux' -i dir
+}
+
+@test "indexes within indexes end somewhere" {
+  index_image amd64
+  local i
+  for i in 1 2 3 4 5 6 7; do
+    printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:%s","size":%s}]}' \
+      "$(sha index)" "$(stat -c %s index)" >index.next
+    mv index.next index
+    cp index "dir/blobs/sha256/$(sha index)"
+    cp index dir/index.json
+    [ $i -gt 1 ] || {
+      ok udocker-image load -i dir
+      ok udocker-image rm "$output"
+    }
+  done
+  fails 1 udocker-image load -i dir
+  assert_one_error_line
+  assert_stderr_contains nested
+  assert_store_clean
+}
+
+@test "an image that is there is replaced, and its old layers go" {
+  mkimage -n r:1 one.tar l1.tar
+  mkimage -n r:1 two.tar l2.tar
+  ok udocker-image load -i one.tar
+  ok udocker-image load -i two.tar
+  layers_are r:1 "$(sha l2.tar)"
+  refute_file "$STORE/layers/sha256:$(sha l1.tar)"
+  [ "$(find "$STORE/repos/r/1" -name 'sha256:*' | wc -l)" -eq 2 ]
+  ok udocker-image protect r:1
+  fails 1 udocker-image load -i one.tar
+  assert_stderr_contains protected
+  layers_are r:1 "$(sha l2.tar)"
+  [ "$(find "$STORE/layers" -name 'sha256:*' | wc -l)" -eq 2 ]
+}
+
+@test "an image that 1.3.x loaded is replaced: one marker is left" {
+  tar -C "$HOME" -xJf "$F/store-1.3.16.tar.xz"
+  assert_file "$STORE/repos/oci/bb/latest/v1"
+  ok udocker-image load -i "$F/bb-oci.tar.xz" oci/bb
+  assert_output oci/bb:latest
+  refute_file "$STORE/repos/oci/bb/latest/v1"
+  refute_file "$STORE/repos/oci/bb/latest/ancestry"
+  refute_file "$STORE/repos/oci/bb/latest/container.json"
+  ok udocker-image verify oci/bb
+}
+
+@test "a configuration and layers that do not belong together are refused" {
+  docker_dir d
+  sed -i 's/,"bbb\/layer.tar"//' d/manifest.json
+  tar -cf bad.tar -C d .
+  fails 1 udocker-image load -i bad.tar
+  assert_one_error_line
+  rm -rf d
+  docker_dir d
+  cp l1.tar d/bbb/layer.tar
+  tar -cf bad.tar -C d .
+  fails 1 udocker-image load -i bad.tar
+  assert_stderr_contains "digest mismatch"
+  rm -rf d
+  docker_dir d
+  for f in d/*.json; do [ "$f" = d/manifest.json ] || echo ' ' >>"$f"; done
+  tar -cf bad.tar -C d .
+  fails 1 udocker-image load -i bad.tar
+  assert_stderr_contains "digest mismatch"
+  [ -z "$(ls -A "$STORE/layers")" ]
+}
+
+@test "names in archives that lead out of the store are refused" {
+  local name
+  for name in ../../x:1 /abs:1 'a/../../b:1' 'x y:1' ''; do
+    rm -rf d
+    docker_dir d "[\"$name\"]"
+    tar -cf bad.tar -C d .
+    fails 1 udocker-image load -i bad.tar
+    assert_one_error_line
+  done
+  [ -z "$(ls -A "$STORE/repos")" ]
+}
+
+@test "a root file system is no image archive, and the message says what to do" {
+  fails 1 udocker-image load -i l1.tar
+  assert_one_error_line
+  assert_stderr_contains import
+  fails 1 udocker-image load -i /no/such/file
+  assert_one_error_line
+}
+
+@test "a blob stored and damaged is mended by loading the image again" {
+  mkimage -n m:1 m.tar l1.tar
+  ok udocker-image load -i m.tar
+  printf X | dd of="$STORE/layers/sha256:$(sha l1.tar)" bs=1 seek=600 conv=notrunc status=none
+  fails 1 udocker-image verify m:1
+  ok udocker-image load -i m.tar
+  ok udocker-image verify m:1
+}
