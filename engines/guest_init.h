@@ -4,7 +4,7 @@
  * the answer on the status descriptor. guest_init.c itself is freestanding and sees only the first half of this file.
  *
  *     guest_init BLOCK_FD STATUS_FD
- *     guest_init true                  (exits 0: for probing an engine)
+ *     guest_init true                  (for probing an engine: 0, or 3 when fstat() fails)
  *
  * BLOCK_FD holds a launch block (from offset 0 if it can be sought, else what is read next). STATUS_FD is one end of a
  * connected Unix socket, or a pipe. Neither may be close-on-exec when the engine is started: guest_init closes both.

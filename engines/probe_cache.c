@@ -17,7 +17,7 @@
 #include "pkg/base/num.h"
 #include "pkg/base/str.h"
 
-#define CACHE_FORMAT 1 /* raised whenever flags change their meaning */
+#define CACHE_FORMAT 2 /* raised whenever flags change their meaning */
 #define CACHE_MAX_BYTES 4096
 
 static char *cache_dir;

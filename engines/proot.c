@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "engines/common.h"
+#include "engines/compat_filter.h"
 #include "engines/find.h"
 #include "engines/probe_cache.h"
 #include "engines/proot_plan.h"
@@ -27,8 +28,8 @@ static const struct engine_answer proot_answers[] = {
 	{ "hooks", ENGINE_APPLIES, NULL },
 	{ "root.path", ENGINE_APPLIES, NULL },
 	{ "root.readonly", ENGINE_IGNORES, "the root file system stays writable" },
-	{ "hostname", ENGINE_EMULATES, "uname() tells it; the host's name is unchanged" },
-	{ "domainname", ENGINE_EMULATES, "uname() tells it" },
+	{ "hostname", ENGINE_EMULATES, "uname() tells it; not with PRoot before 5.2" },
+	{ "domainname", ENGINE_EMULATES, "uname() tells it; not with PRoot before 5.2" },
 	{ "mounts", ENGINE_REFUSES, "only bind mounts and the kernel's own file systems can be shown" },
 	{ "mounts.bind", ENGINE_APPLIES, NULL },
 	{ "mounts.readonly", ENGINE_IGNORES, "bind mounts stay writable" },
@@ -139,8 +140,29 @@ static int ask_switches(const char *path, struct probe_facts *facts, struct err 
 	return 0;
 }
 
-/* Does it run a program here, and with which variable? A static program that does nothing: our own guest_init. */
-static bool try_run(const char *path, unsigned *flags)
+/* Run a program that does nothing, with one more variable and option or without (NULL). The status, -1 if that could not be. */
+static int run_true(const char *path, const char *env, const char *option, bool *ret_own)
+{
+	autofree char *init = NULL;
+	bool own = proc_sibling("udocker-guest-init", &init, NULL) == 0;
+	auto_strv argv = STRV_INIT;
+	const char *vars[] = { env, NULL };
+	auto_str out = STR_INIT;
+	int status;
+
+	strv_add(&argv, path);
+	strv_add_all(&argv, (const char *const[]){ "-r", "/", "-w", "/", NULL });
+	if (option)
+		strv_add(&argv, option);
+	strv_add(&argv, own ? init : "/bin/true");
+	if (own)
+		strv_add(&argv, "true");
+	*ret_own = own;
+	return engine_ask((const char *const *)strv_argv(&argv), vars, &out, &status, NULL) < 0 ? -1 : status;
+}
+
+/* Does it run a program here, and with which variable? Then: does -k leave newer programs whole? */
+static bool try_run(const char *path, struct probe_facts *facts)
 {
 	/* clang-format off: a table */
 	static const struct {
@@ -152,21 +174,17 @@ static bool try_run(const char *path, unsigned *flags)
 		{ "PROOT_NO_SECCOMP=1", PROOT_NO_SECCOMP },
 	};
 	/* clang-format on */
-	autofree char *init = NULL;
-	bool own = proc_sibling("udocker-guest-init", &init, NULL) == 0;
-	const char *argv[] = { path, "-r", "/", "-w", "/", own ? init : "/bin/true", own ? "true" : NULL,
-		NULL };
-	size_t n = *flags & PROOT_ACCELERATED ? ARRAY_LEN(ways) : 1;
+	size_t n = facts->flags & PROOT_ACCELERATED ? ARRAY_LEN(ways) : 1;
+	bool own;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *env[] = { ways[i].env, NULL };
-		auto_str out = STR_INIT;
-		int status = -1;
-
-		if (engine_ask(argv, env, &out, &status, NULL) == 0 && status == 0) {
-			*flags |= ways[i].flag;
-			return true;
-		}
+		if (run_true(path, ways[i].env, NULL, &own) != 0)
+			continue;
+		facts->flags |= ways[i].flag;
+		if (own ? run_true(path, ways[i].env, "--kernel-release=6.0.0", &own) == 0
+			: engine_version_number(facts->version) >= COMPAT_VERSION(5, 2))
+			facts->flags |= PROOT_KERNEL;
+		return true;
 	}
 	return false;
 }
@@ -223,7 +241,7 @@ static int proot_probe(const char *mode, struct engine_probe *ret, struct err **
 	} else if (ask_switches(p.path, &facts, &why) < 0) {
 		p.reason = xstrdup(err_text(why));
 		p.remedy = xstrdup(REMEDY_FIND);
-	} else if (!try_run(p.path, &facts.flags)) {
+	} else if (!try_run(p.path, &facts)) {
 		explain(&p);
 	} else {
 		p.available = true;

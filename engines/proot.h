@@ -16,6 +16,7 @@ enum proot_flags {
 	PROOT_NETCOOP = 64, /* -n, udocker's fork */
 	PROOT_NEW_SECCOMP = 128, /* works here with PROOT_NEW_SECCOMP=1 alone */
 	PROOT_NO_SECCOMP = 256, /* works here with PROOT_NO_SECCOMP=1 alone */
+	PROOT_KERNEL = 512, /* -k does not break fstat() of newer guests, as 5.1.0 does */
 };
 
 extern const struct engine engine_proot;

@@ -238,7 +238,16 @@ static void add_ids(struct planner *p)
 	}
 }
 
-/* -k RELEASE as 1.3.x always has it; PRoot's long form \sysname\nodename\release\version\machine\domain\hwcap\ when a host name is set. */
+/* Can this text be a field of -k's long form? */
+static bool is_field(const char *s)
+{
+	return !strchr(s, '\\');
+}
+
+/*
+ * -k RELEASE as 1.3.x always has it, or PRoot's long form \sysname\nodename\release\version\machine\domain\hwcap\ when a host name is set.
+ * Where -k breaks newer guests it is left out unless it was asked for.
+ */
 static void add_kernel(struct planner *p)
 {
 	const struct json *config = p->ctx->config;
@@ -247,17 +256,27 @@ static void add_kernel(struct planner *p)
 			      : host_kernel_at_least(3, 0) ? host_kernel_release()
 							   : "6.0.0";
 	const char *host = runtime_hostname(config), *domain = json_str(json_get(config, "domainname"));
+	bool safe = p->probe->flags & PROOT_KERNEL;
 	struct utsname u;
+	bool named;
 
-	strv_add(&p->plan->argv, "-k");
-	if ((!host && !domain) || uname(&u) < 0 || (host && strchr(host, '\\')) ||
-		(domain && strchr(domain, '\\')) || strchr(release, '\\') ||
-		(str_eq(host, u.nodename) && !domain)) {
-		strv_add(&p->plan->argv, release);
+	named = uname(&u) == 0 &&
+		((host && !str_eq(host, u.nodename)) || (domain && !str_eq(domain, u.domainname)));
+	if (!safe && named)
+		strv_addf(&p->plan->notes, "proot %s cannot show another host name", p->probe->version);
+	if (!safe && asked && *asked)
+		strv_addf(&p->plan->notes, "--kernel makes fstat() fail in newer guests under proot %s",
+			p->probe->version);
+	if (!safe && !(asked && *asked))
 		return;
-	}
-	strv_addf(&p->plan->argv, "\\%s\\%s\\%s\\%s\\%s\\%s\\-1\\", u.sysname, host ? host : u.nodename,
-		release, u.version, u.machine, domain ? domain : u.domainname);
+	strv_add(&p->plan->argv, "-k");
+	if (safe && named && is_field(release) && is_field(host ? host : "") &&
+		is_field(domain ? domain : ""))
+		strv_addf(&p->plan->argv, "\\%s\\%s\\%s\\%s\\%s\\%s\\-1\\", u.sysname,
+			host ? host : u.nodename, release, u.version, u.machine,
+			domain ? domain : u.domainname);
+	else
+		strv_add(&p->plan->argv, release);
 }
 
 /* "HPORT:CPORT,…" as -p CPORT:HPORT, where this PRoot knows it. */
