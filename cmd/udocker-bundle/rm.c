@@ -40,8 +40,7 @@ static int rm_run(const struct cli_call *call, struct err **err)
 		if (remove_one(s, call->argv[i], &e) == 0)
 			continue;
 		if (failed)
-			log_error("%s%s%s", err_text(failed), err_hint_text(failed) ? "; " : "",
-				err_hint_text(failed) ? err_hint_text(failed) : "");
+			log_error("%s", err_text(failed));
 		err_clear(&failed);
 		failed = steal_ptr(&e);
 	}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engines: what works here, and why not. */
+#include "engines/engine.h"
+
+#include "cmd/udocker-runtime/program.h"
+#include "pkg/base/json.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/str.h"
+#include "pkg/cli/output.h"
+#include "pkg/runtime/lifecycle.h"
+
+struct engines_opts {
+	const char *format;
+};
+
+static const struct cli_option engines_options[] = {
+	{ .name = "format",
+		.letter = 'f',
+		.kind = CLI_KIND_STRING,
+		.metavar = "FORMAT",
+		.offset = offsetof(struct engines_opts, format),
+		.text = "form of the list",
+		.choices = output_formats },
+	CLI_END,
+};
+
+/* Rows of one engine that say the same are one. */
+static bool same_answer(const struct engine_report *a, const struct engine_report *b)
+{
+	return a->engine == b->engine && a->probe.available == b->probe.available &&
+	       str_eq(a->probe.reason, b->probe.reason) && str_eq(a->probe.path, b->probe.path) &&
+	       a->is_auto == b->is_auto;
+}
+
+static size_t run_length(const struct engine_report *r, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && same_answer(&r[0], &r[i]))
+		i++;
+	return i;
+}
+
+static struct json *to_json(const struct engine_report *r, size_t n)
+{
+	struct json *all = json_new_array();
+
+	for (size_t i = 0, len; i < n; i += len) {
+		struct json *j = json_new_object();
+		struct json *modes = json_new_array();
+
+		len = run_length(r + i, n - i);
+		for (size_t k = 0; k < len; k++)
+			json_append(modes, json_new_str(r[i + k].mode));
+		json_set_str(j, "name", r[i].engine->name);
+		json_set(j, "modes", modes);
+		json_set_bool(j, "available", r[i].probe.available);
+		json_set_str(j, "path", r[i].probe.path ? r[i].probe.path : "");
+		json_set_str(j, "version", r[i].probe.version ? r[i].probe.version : "");
+		json_set_str(j, "reason", r[i].probe.reason ? r[i].probe.reason : "");
+		json_set_str(j, "remedy", r[i].probe.remedy);
+		json_set_bool(j, "auto", r[i].is_auto);
+		json_append(all, j);
+	}
+	return all;
+}
+
+static void print_table(const struct engine_report *r, size_t n)
+{
+	static const char *const heads[] = { "ENGINE", "MODES", "WORKS", "VERSION", "PATH", "REMARK", NULL };
+	auto_table t;
+
+	output_table_init(&t, heads);
+	for (size_t i = 0, len; i < n; i += len) {
+		const struct engine_probe *p = &r[i].probe;
+		auto_strv modes = STRV_INIT;
+		autofree char *list = NULL;
+		auto_str remark = STR_INIT;
+
+		len = run_length(r + i, n - i);
+		for (size_t k = 0; k < len; k++)
+			strv_add(&modes, r[i + k].mode);
+		list = strv_join(&modes, " ");
+		if (r[i].is_auto)
+			(void)str_add(&remark, "taken by auto");
+		if (p->reason)
+			(void)str_addf(&remark, "%s%s", remark.len ? "; " : "", p->reason);
+		if (!p->available && p->remedy)
+			(void)str_addf(&remark, "%s%s", remark.len ? "; " : "", p->remedy);
+		output_row(&t, r[i].engine->name, list, p->available ? "yes" : "no",
+			p->version ? p->version : "-", p->path ? p->path : "-",
+			remark.len ? str_text(&remark) : "-", NULL);
+	}
+	output_table_print(&t, false);
+}
+
+static int engines_run(const struct cli_call *call, struct err **err)
+{
+	const struct engines_opts *o = call->options;
+	struct runtime_globals g = runtime_globals_of(call);
+	struct engine_report *r;
+	size_t n;
+
+	if (runtime_load_conf(call, err) < 0)
+		return -1;
+	runtime_remember_probes(&g);
+	if (engine_report_all(&r, &n, err) < 0)
+		return -1;
+	if (str_eq(o->format, "json")) {
+		auto_json *j = to_json(r, n);
+
+		output_json(j);
+	} else {
+		print_table(r, n);
+	}
+	engine_report_free(r, n);
+	return 0;
+}
+
+const struct cli_command cmd_runtime_engines = {
+	.name = "engines",
+	.max_args = 0,
+	.summary = "say which engines work here, and why others do not",
+	.options = engines_options,
+	.run = engines_run,
+	.size = sizeof(struct engines_opts),
+};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pseudo-terminals and console sockets. */
+#include "pkg/runtime/console.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "oci-spec/runtime_config.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fd.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+
+#define SEND_TIMEOUT_S 10
+
+int console_open(const struct runtime_process *process, struct console *ret, struct err **err)
+{
+	auto_console c = CONSOLE_INIT;
+	char name[64];
+
+	c.master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (c.master < 0 || grantpt(c.master) < 0 || unlockpt(c.master) < 0 ||
+		ptsname_r(c.master, name, sizeof(name)) != 0)
+		return err_sys(err, errno, "allocate a terminal");
+	c.slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (c.slave < 0)
+		return err_sys(err, errno, "open terminal '%s'", name);
+	if (process->has_console_size) {
+		struct winsize ws = {
+			.ws_row = (unsigned short)process->console_height,
+			.ws_col = (unsigned short)process->console_width,
+		};
+
+		(void)ioctl(c.master, TIOCSWINSZ, &ws); /* a wish, not a need */
+	}
+	*ret = c;
+	c = CONSOLE_INIT;
+	return 0;
+}
+
+void console_close(struct console *c)
+{
+	if (c->master >= 0)
+		close(c->master);
+	if (c->slave >= 0)
+		close(c->slave);
+	*c = CONSOLE_INIT;
+}
+
+/* A path longer than an address can hold goes through its directory's descriptor. *ret_dirfd keeps that open. */
+static int make_address(const char *path, struct sockaddr_un *ret, int *ret_dirfd, struct err **err)
+{
+	autofree char *dir = path_dir(path);
+	int n;
+
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) < sizeof(ret->sun_path)) {
+		memcpy(ret->sun_path, path, strlen(path) + 1);
+		return 0;
+	}
+	*ret_dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_dirfd < 0)
+		return err_sys(err, errno, "console socket '%s'", path);
+	n = snprintf(
+		ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", *ret_dirfd, path_base(path));
+	if (n < 0 || (size_t)n >= sizeof(ret->sun_path))
+		return err_sys(err, ENAMETOOLONG, "console socket '%s'", path);
+	return 0;
+}
+
+int console_send(const struct console *c, const char *socket_path, struct err **err)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	char text[] = "/dev/ptmx"; /* runc sends the name too */
+	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) - 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct timeval patience = { .tv_sec = SEND_TIMEOUT_S };
+	struct sockaddr_un address;
+	autoclose int dirfd = -1;
+	autoclose int sock = -1;
+	ssize_t n;
+
+	if (make_address(socket_path, &address, &dirfd, err) < 0)
+		return -1;
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return err_sys(err, errno, "console socket");
+	(void)setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(sock, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_sys(err, errno, "console socket '%s'", socket_path);
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.head), &c->master, sizeof(int));
+	do
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, errno, "console socket '%s'", socket_path);
+	return 0;
+}
+
+int console_check(bool terminal, bool foreground, const char *socket_path, struct err **err)
+{
+	bool given = socket_path && *socket_path;
+
+	if (terminal && !foreground && !given)
+		return err_make(err, ERR_USAGE,
+			"process.terminal is true: --console-socket is needed when the container does not "
+			"run in the foreground");
+	if (!terminal && given)
+		return err_make(err, ERR_USAGE, "--console-socket was given, but process.terminal is false");
+	if (foreground && given)
+		return err_make(err, ERR_USAGE, "--console-socket is for create and for run --detach");
+	return 0;
+}

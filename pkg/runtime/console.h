@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pseudo-terminals for containers and their hand-over to a caller by --console-socket. */
+#ifndef UDOCKER_RUNTIME_CONSOLE_H
+#define UDOCKER_RUNTIME_CONSOLE_H
+
+#include "pkg/base/base.h"
+
+struct err;
+struct runtime_process;
+
+struct console {
+	int master, slave; /* owned, close-on-exec */
+};
+#define CONSOLE_INIT ((struct console){ -1, -1 })
+
+/* A new terminal of the size that the process asks for. */
+int console_open(const struct runtime_process *process, struct console *ret, struct err **err);
+void console_close(struct console *c);
+#define auto_console CLEANUP(console_close) struct console
+
+/*
+ * Connect to a Unix socket and send one message whose ancillary data is the master. A listener that does not answer within
+ * some seconds is an error.
+ */
+int console_send(const struct console *c, const char *socket_path, struct err **err);
+
+/*
+ * The rule of oci-runtime.md: a terminal without a foreground needs --console-socket, and it is refused for anything else.
+ * ERR_USAGE.
+ */
+int console_check(bool terminal, bool foreground, const char *socket_path, struct err **err);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs of runc and crun, which own their containers: we hand them a rewritten bundle and keep the books. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "pkg/base/err.h"
+#include "pkg/base/fd.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/json.h"
+#include "pkg/base/lock.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/base/proc.h"
+#include "pkg/base/sig.h"
+#include "pkg/runtime/foreground.h"
+#include "pkg/runtime/making.h"
+#include "pkg/runtime/supervise.h"
+
+#define STATUS_NOT_STARTED 125
+
+bool delegate_knows(const struct instance *c)
+{
+	autofree char *name = xasprintf(STATE_DELEGATE "/%s", c->id);
+
+	return fs_exists(c->dirfd, name);
+}
+
+/* ---- its command line ---- */
+
+static void add_globals(struct strv *argv, const struct runtime_globals *g)
+{
+	if (g->debug)
+		strv_add(argv, "--debug");
+	if (g->log_file && *g->log_file) {
+		strv_add(argv, "--log");
+		strv_add(argv, g->log_file);
+		strv_add(argv, "--log-format");
+		strv_add(argv, g->log_format ? g->log_format : "text");
+	}
+}
+
+/* The highest number that is preserved: runc and crun take a count from 3 up. */
+static int preserved(const struct making *m)
+{
+	return m->fds.n > 3 ? m->fds.to[m->fds.n - 1] - 2 : 0;
+}
+
+static void build_command(const struct making *m, const char *verb, bool detach, struct strv *argv)
+{
+	const struct runtime_create_options *o = m->options;
+	int keep = preserved(m);
+
+	for (size_t i = 0; i < m->p.plan.prefix.n; i++)
+		strv_add(argv, m->p.plan.prefix.v[i]);
+	add_globals(argv, m->globals);
+	strv_add(argv, verb);
+	if (detach)
+		strv_add(argv, "--detach");
+	strv_add(argv, "--bundle");
+	strv_add_owned(argv, path_join(m->c.path, STATE_BUNDLE));
+	strv_add(argv, "--pid-file");
+	strv_add_owned(argv, path_join(m->c.path, STATE_PIDFILE));
+	if (o->console_socket && *o->console_socket) {
+		strv_add(argv, "--console-socket");
+		strv_add(argv, o->console_socket);
+	}
+	if (o->no_pivot)
+		strv_add(argv, "--no-pivot");
+	if (o->no_new_keyring)
+		strv_add(argv, "--no-new-keyring");
+	if (keep > (int)m->fds.listen) {
+		strv_add(argv, "--preserve-fds");
+		strv_addf(argv, "%d", keep - (int)m->fds.listen);
+	}
+	strv_add(argv, m->c.id);
+}
+
+/* In the child: the preserved descriptors pass, and gaps between them are filled, for runc counts without them. */
+static void pass_descriptors(const struct making *m)
+{
+	int last = preserved(m) + 2;
+
+	for (int fd = 3; fd <= last; fd++) {
+		bool wanted = false;
+
+		for (size_t i = 3; i < m->fds.n; i++)
+			wanted |= m->fds.to[i] == fd;
+		if (!wanted) {
+			int null = open("/dev/null", O_RDWR);
+
+			if (null >= 0 && null != fd) {
+				(void)dup2(null, fd);
+				close(null);
+			}
+		}
+		(void)fd_set_cloexec(fd, false);
+	}
+}
+
+static NORETURN void become_delegate(const struct making *m, const struct strv *argv, int tty, bool group)
+{
+	if (group) {
+		(void)setpgid(0, 0);
+		foreground_give(tty, getpid()); /* SIGTTOU is blocked here */
+	}
+	pass_descriptors(m);
+	sig_reset_all();
+	execv(argv->v[0], strv_argv(argv));
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+static int start_delegate(
+	const struct making *m, const struct strv *argv, int tty, bool group, pid_t *ret, struct err **err)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_sys(err, errno, "start %s: fork", argv->v[0]);
+	if (pid == 0)
+		become_delegate(m, argv, tty, group);
+	*ret = pid;
+	return 0;
+}
+
+/* What it may have left of a container that did not come into being. */
+static void forget(const struct instance *c)
+{
+	static const char *const words[] = { "delete", "--force", NULL };
+	auto_err *e = NULL;
+
+	if (delegate_knows(c) && delegate_verb(c, words, NULL, &e) < 0)
+		log_debug("%s", err_text(e));
+}
+
+/* ---- create, run --detach ---- */
+
+static int finish_create(struct making *m, struct err **err)
+{
+	if (!instance_read_pid_file(&m->c))
+		return err_make(err, ERR_ENGINE, "%s wrote no pid file", m->c.rec.engine);
+	if (instance_write(&m->c, false, err) < 0)
+		return -1;
+	return making_write_pid_file(m, m->c.rec.proc.pid, err);
+}
+
+int delegate_create(struct making *m, bool run, struct err **err)
+{
+	auto_lock lock = LOCK_INIT;
+	auto_strv argv = STRV_INIT;
+	int status = 0, r;
+	pid_t pid = 0;
+
+	/* Held while there is no pid: says that somebody is at it. */
+	if (lock_take(&lock, m->c.dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
+		return -1;
+	build_command(m, run ? "run" : "create", run, &argv);
+	r = making_publish(m, (struct runtime_proc){ 0 }, err);
+	if (r == 0)
+		r = start_delegate(m, &argv, -1, false, &pid, err);
+	if (r == 0)
+		r = proc_wait(pid, &status, err);
+	if (r == 0 && status == 0)
+		r = finish_create(m, err);
+	if (r < 0 || status != 0) {
+		forget(&m->c);
+		making_undo(m);
+	}
+	return r < 0 ? -1 : status;
+}
+
+/* ---- run in the foreground ---- */
+
+/* A control group that is still there would stay behind. */
+static bool has_cgroup(const struct instance *c)
+{
+	autofree char *runc = xasprintf(STATE_DELEGATE "/%s/state.json", c->id);
+	autofree char *crun = xasprintf(STATE_DELEGATE "/%s/status", c->id);
+	auto_json *j = NULL;
+	const struct json *paths;
+	const char *path;
+
+	if (json_read(c->dirfd, runc, NULL, &j, NULL) == 0) {
+		paths = json_get(j, "cgroup_paths");
+		for (size_t i = 0; i < json_len(paths); i++) {
+			path = json_str(json_value_at(paths, i));
+			if (path && *path && access(path, F_OK) == 0)
+				return true;
+		}
+		return false;
+	}
+	if (json_read(c->dirfd, crun, NULL, &j, NULL) < 0)
+		return true;
+	path = json_str(json_get(j, "cgroup-path"));
+	return path && *path;
+}
+
+/*
+ * After the program's end its own `delete` takes back what lies outside our directory: control groups, and the word to
+ * poststop hooks. Where there is neither, the start of another runc is saved, which is a third of the whole run.
+ */
+static void finish_delegate(const struct making *m)
+{
+	if (json_len(json_path(m->p.plan.config, "hooks", "poststop", NULL)) || has_cgroup(&m->c))
+		forget(&m->c);
+}
+
+static int exit_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/*
+ * Detached and adopted: its first process then has the caller's descriptors as they are, where `run` in the foreground would put
+ * pipes and copies in between, and its wait status comes from the kernel.
+ */
+static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_status, struct err **err)
+{
+	struct supervise s = { .sigfd = sigfd, .tty = -1, .foreground = true, .own_session = true };
+	auto_strv argv = STRV_INIT;
+	int status = 0;
+	pid_t pid = 0;
+
+	build_command(m, "run", true, &argv);
+	if (start_delegate(m, &argv, -1, false, &pid, err) < 0 || proc_wait(pid, &status, err) < 0)
+		return -1;
+	if (status != 0) {
+		*ret_status = status == 1 ? STATUS_NOT_STARTED : status; /* it has said why */
+		return 0;
+	}
+	if (finish_create(m, err) < 0)
+		return -1;
+	lock_release(lock);
+	s.run = (struct launched){ .engine = m->c.rec.proc.pid, .program = m->c.rec.proc.pid };
+	runtime_fds_drop(&m->fds, true);
+	*ret_status = exit_status(supervise(&s));
+	return 0;
+}
+
+struct watch {
+	struct making *m;
+	struct supervise *s;
+	struct lock *lock;
+};
+
+/* Until its pid file is there: then the container can be found by others, and the caller's pid file is due. */
+static void look_for_pid(void *arg)
+{
+	struct watch *w = arg;
+	auto_err *e = NULL;
+
+	if (!instance_read_pid_file(&w->m->c))
+		return;
+	w->s->tick = NULL;
+	if (instance_write(&w->m->c, false, &e) < 0 ||
+		making_write_pid_file(w->m, w->m->c.rec.proc.pid, &e) < 0)
+		log_warning("%s", err_text(e));
+	lock_release(w->lock);
+}
+
+/* With a terminal of its own it carries the bytes itself, on the caller's terminal, which its process group is given. */
+static int run_on_terminal(struct making *m, int sigfd, struct lock *lock, int *ret_status, struct err **err)
+{
+	struct supervise s = { .sigfd = sigfd, .tty = foreground_terminal(), .foreground = true };
+	struct watch w = { .m = m, .s = &s, .lock = lock };
+	auto_strv argv = STRV_INIT;
+	pid_t pid = 0;
+	int r;
+
+	s.tick = look_for_pid;
+	s.arg = &w;
+	s.had_tty = foreground_is_ours(s.tty);
+	build_command(m, "run", false, &argv);
+	r = start_delegate(m, &argv, s.had_tty ? s.tty : -1, true, &pid, err);
+	if (r == 0) {
+		s.run = (struct launched){ .engine = pid, .program = pid };
+		*ret_status = exit_status(supervise(&s));
+		if (s.tick)
+			look_for_pid(&w); /* it was faster than we looked */
+		if (m->c.rec.proc.pid == 0 && *ret_status == 1)
+			*ret_status = STATUS_NOT_STARTED; /* 1 is what the program itself may end with */
+	}
+	if (s.tty >= 0)
+		close(s.tty);
+	return r;
+}
+
+int delegate_run(struct making *m, int *ret_status, struct err **err)
+{
+	auto_lock lock = LOCK_INIT;
+	int sigfd, r;
+
+	if (lock_take(&lock, m->c.dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
+		return -1;
+	sigfd = supervise_begin(err);
+	r = sigfd < 0 ? -1 : making_publish(m, (struct runtime_proc){ 0 }, err);
+	if (r == 0 && m->p.process.terminal)
+		r = run_on_terminal(m, sigfd, &lock, ret_status, err);
+	else if (r == 0)
+		r = run_adopted(m, sigfd, &lock, ret_status, err);
+	lock_release(&lock);
+	if (m->c.rec.proc.pid != 0 && m->options->keep)
+		return r;
+	if (m->published)
+		finish_delegate(m);
+	making_undo(m);
+	supervise_cancel(sigfd);
+	return r;
+}
+
+/* ---- the other verbs ---- */
+
+int delegate_verb(const struct instance *c, const char *const *words, const char *more, struct err **err)
+{
+	auto_strv argv = STRV_INIT;
+	struct proc_spawn s = PROC_SPAWN_INIT;
+	int status;
+	pid_t pid = 0;
+
+	if (instance_is_foreign(c) || c->rec.prefix.n == 0)
+		return err_make(err, ERR_DENIED, "container '%s' belongs to uid %lu, who has to do this",
+			c->id, (unsigned long)c->owner);
+	strv_dup(&argv, &c->rec.prefix);
+	strv_add_all(&argv, words);
+	strv_add(&argv, c->id);
+	if (more)
+		strv_add(&argv, more);
+	s.path = argv.v[0];
+	s.argv = strv_argv(&argv);
+	if (proc_spawn(&s, &pid, err) < 0 || proc_wait(pid, &status, err) < 0)
+		return -1;
+	return status;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kill, delete, state and list: containers that exist already, whatever became of their processes. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+
+#include "pkg/base/err.h"
+#include "pkg/base/lock.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/strv.h"
+#include "pkg/runtime/lifecycle.h"
+#include "pkg/runtime/making.h"
+#include "pkg/runtime/tree.h"
+
+#define WAIT_FIRST_MS 1
+#define WAIT_STEP_MS 20
+#define WAIT_TOTAL_MS 5000
+
+static int open_container(const struct runtime_globals *g, const char *id, struct runtime_root *root,
+	struct instance *c, struct err **err)
+{
+	if (runtime_root_open(g->root, false, root, err) < 0)
+		return -1;
+	return instance_open(root, id, c, err);
+}
+
+/* ---- all processes of a direct engine ---- */
+
+struct members {
+	struct tree tree;
+	struct runtime_proc program; /* pid 0: not known */
+	pid_t tracer;
+};
+
+/* What descends from the supervisor, and what has lost it. */
+static void find_members(const struct instance *c, struct members *m)
+{
+	uid_t owner = instance_trusted_owner(c);
+
+	*m = (struct members){ 0 };
+	tree_read(&m->tree);
+	if (runtime_proc_alive(&c->rec.proc, owner))
+		tree_choose_below(&m->tree, c->rec.proc.pid);
+	if (instance_program(c, &m->program, &m->tracer))
+		tree_choose_leftovers(&m->tree, &m->program, owner);
+}
+
+static size_t signal_members(const struct instance *c, int sig)
+{
+	struct members m;
+	size_t n;
+
+	find_members(c, &m);
+	n = tree_signal(&m.tree, sig, m.tracer);
+	tree_free(&m.tree);
+	return n;
+}
+
+/* ---- kill ---- */
+
+static int not_running(const struct instance *c, struct err **err)
+{
+	return err_make(err, ERR_BUSY, "container not running: '%s'", c->id);
+}
+
+static int kill_one(const struct instance *c, int sig, struct err **err)
+{
+	uid_t owner = instance_trusted_owner(c);
+	struct runtime_proc program;
+	pid_t tracer;
+	int r;
+
+	/*
+	 * To the program itself. A supervisor that knows of stops has to hear of their end; a program that is not known
+	 * (it has not been started) has nobody but the process that waits for it.
+	 */
+	if (sig == SIGCONT || !instance_program(c, &program, &tracer))
+		program = c->rec.proc;
+	r = runtime_proc_signal(&program, owner, sig);
+	if (r < 0 && errno == ESRCH)
+		return not_running(c, err);
+	if (r < 0)
+		return err_sys(err, errno, "container '%s': kill", c->id);
+	/* These cannot be passed on: the whole tree gets them from us. */
+	if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT)
+		(void)signal_members(c, sig);
+	return 0;
+}
+
+static int kill_delegate(const struct instance *c, int sig, bool all, struct err **err)
+{
+	static const char *const one[] = { "kill", NULL };
+	static const char *const every[] = { "kill", "--all", NULL };
+	char number[16];
+
+	if (instance_is_foreign(c)) {
+		if (runtime_proc_signal(&c->rec.proc, instance_trusted_owner(c), sig) < 0)
+			return err_sys(err, errno, "container '%s': kill", c->id);
+		return 0;
+	}
+	(void)snprintf(number, sizeof(number), "%d", sig);
+	return delegate_verb(c, all ? every : one, number, err);
+}
+
+int runtime_kill(const struct runtime_globals *g, const char *id, int sig, bool all, struct err **err)
+{
+	auto_runtime_root root = RUNTIME_ROOT_INIT;
+	auto_instance c = INSTANCE_INIT;
+	enum runtime_status status;
+
+	if (open_container(g, id, &root, &c, err) < 0)
+		return -1;
+	status = instance_status(&c);
+	if (status == STATUS_STOPPED || status == STATUS_CREATING) {
+		if (!all)
+			return not_running(&c, err);
+		/* Whatever outlived it, and be it nothing. */
+		if (sig && !c.rec.delegate)
+			(void)signal_members(&c, sig);
+		return 0;
+	}
+	if (c.rec.delegate)
+		return kill_delegate(&c, sig, all, err);
+	if (all && status == STATUS_RUNNING) {
+		(void)signal_members(&c, sig);
+		return 0;
+	}
+	return kill_one(&c, sig, err);
+}
+
+/* ---- delete ---- */
+
+static void pause_ms(int ms)
+{
+	(void)poll(NULL, 0, ms);
+}
+
+/* Kill until nothing is left, the supervisor last: it ends by itself when it has seen the others end. */
+static int destroy_direct(const struct instance *c, struct err **err)
+{
+	uid_t owner = instance_trusted_owner(c);
+	int step = WAIT_FIRST_MS;
+
+	for (int waited = 0; waited < WAIT_TOTAL_MS; waited += step) {
+		size_t left = signal_members(c, SIGKILL);
+		bool alive = runtime_proc_alive(&c->rec.proc, owner);
+		struct runtime_proc program;
+		pid_t tracer;
+
+		if (left == 0 && !alive)
+			return 0;
+		/* One that still waits for start has nothing below it; one that does not end although all below it has is stuck. */
+		if (alive && left == 0 &&
+			(!instance_program(c, &program, &tracer) || waited > WAIT_TOTAL_MS / 2))
+			(void)runtime_proc_signal(&c->rec.proc, owner, SIGKILL);
+		pause_ms(step);
+		step = step * 2 < WAIT_STEP_MS ? step * 2 : WAIT_STEP_MS;
+	}
+	return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
+}
+
+/* A delegate that cannot be asked (root looking at a user's container) is ended by its pid. */
+static int destroy_delegate(const struct instance *c, struct err **err)
+{
+	static const char *const words[] = { "delete", "--force", NULL };
+	uid_t owner = instance_trusted_owner(c);
+
+	if (delegate_knows(c) && !instance_is_foreign(c))
+		return delegate_verb(c, words, NULL, err);
+	for (int waited = 0; runtime_proc_alive(&c->rec.proc, owner); waited += WAIT_STEP_MS) {
+		if (waited > WAIT_TOTAL_MS)
+			return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
+		(void)runtime_proc_signal(&c->rec.proc, owner, SIGKILL);
+		pause_ms(WAIT_STEP_MS);
+	}
+	return 0;
+}
+
+static int delete_stopped_delegate(const struct instance *c, struct err **err)
+{
+	static const char *const words[] = { "delete", NULL };
+
+	if (!delegate_knows(c) || instance_is_foreign(c))
+		return 0;
+	return delegate_verb(c, words, NULL, err);
+}
+
+static int end_processes(const struct instance *c, bool force, struct err **err)
+{
+	enum runtime_status status = instance_status(c);
+
+	if (!force && status != STATUS_STOPPED && status != STATUS_CREATED) {
+		(void)err_make(err, ERR_BUSY, "container '%s' is not stopped: %s", c->id,
+			runtime_status_name(status));
+		return err_hint(err, "kill it first, or use --force");
+	}
+	if (c->rec.delegate)
+		return force || status == STATUS_CREATED ? destroy_delegate(c, err)
+							 : delete_stopped_delegate(c, err);
+	return destroy_direct(c, err);
+}
+
+int runtime_delete(const struct runtime_globals *g, const char *id, bool force, struct err **err)
+{
+	auto_runtime_root root = RUNTIME_ROOT_INIT;
+	auto_instance c = INSTANCE_INIT;
+	auto_lock lock = LOCK_INIT;
+	auto_err *e = NULL;
+	int r;
+
+	if (open_container(g, id, &root, &c, &e) < 0) {
+		if (force && err_is(e, ERR_NOT_FOUND))
+			return 0;
+		if (!force || !err_is(e, ERR_CORRUPT))
+			return err_move(err, &e);
+		/* Nothing can be known of it but what lies beside the record. */
+		log_verbose("%s", err_text(e));
+	}
+	if (lock_take(&lock, c.dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
+		return -1;
+	r = end_processes(&c, force, err);
+	if (r != 0)
+		return r;
+	if (runtime_root_remove(&root, id, err) < 0)
+		return -1;
+	runtime_root_clean(&root);
+	return 0;
+}
+
+/* ---- state and list ---- */
+
+int runtime_get_state(
+	const struct runtime_globals *g, const char *id, struct runtime_state *ret, struct err **err)
+{
+	auto_runtime_root root = RUNTIME_ROOT_INIT;
+	auto_instance c = INSTANCE_INIT;
+
+	if (open_container(g, id, &root, &c, err) < 0)
+		return -1;
+	instance_state(&c, instance_status(&c), ret);
+	return 0;
+}
+
+int runtime_list(const struct runtime_globals *g, struct runtime_states *ret, struct err **err)
+{
+	auto_runtime_root root = RUNTIME_ROOT_INIT;
+	auto_strv ids = STRV_INIT;
+
+	*ret = (struct runtime_states){ 0 };
+	if (runtime_root_open(g->root, false, &root, err) < 0 || runtime_root_list(&root, &ids, err) < 0)
+		return -1;
+	ret->v = xcalloc(ids.n + 1, sizeof(*ret->v));
+	for (size_t i = 0; i < ids.n; i++) {
+		auto_instance c = INSTANCE_INIT;
+		auto_err *e = NULL;
+
+		if (instance_open(&root, ids.v[i], &c, &e) < 0) {
+			log_verbose("%s", err_text(e));
+			if (!err_is(e, ERR_CORRUPT))
+				continue;
+		}
+		instance_state(&c, instance_status(&c), &ret->v[ret->n++]);
+	}
+	return 0;
+}
+
+void runtime_states_free(struct runtime_states *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		runtime_state_free(&s->v[i]);
+	free(s->v);
+	*s = (struct runtime_states){ 0 };
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's process and the hand-over to guest_init. */
+#include "pkg/runtime/launch.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "engines/engine.h"
+#include "engines/guest_init.h"
+#include "oci-spec/runtime_config.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fd.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/sig.h"
+#include "pkg/base/str.h"
+#include "pkg/runtime/fds.h"
+
+#define COMPLAINT_MAX 1024
+
+/* Our ends of what connects us with the engine's process. */
+struct wires {
+	int sock; /* guest_init's answer comes, the descriptors go */
+	int complaints; /* the engine's stderr */
+	int far_sock, far_complaints, block; /* the child's */
+};
+
+static void wires_close(struct wires *w)
+{
+	int *const all[] = { &w->sock, &w->complaints, &w->far_sock, &w->far_complaints, &w->block };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		if (*all[i] >= 0)
+			close(*all[i]);
+		*all[i] = -1;
+	}
+}
+
+/* ---- the launch block ---- */
+
+/* A limit above ours cannot be set without privilege; what can be had is given, and said. */
+static void fit_rlimit(const struct runtime_rlimit *want, struct guest_init_rlimit *ret)
+{
+	struct rlimit have;
+
+	*ret = (struct guest_init_rlimit){
+		.resource = want->resource, .soft = want->soft, .hard = want->hard
+	};
+	if (getrlimit((__rlimit_resource_t)want->resource, &have) < 0 || want->hard <= have.rlim_max)
+		return;
+	log_verbose("%s: %llu exceeds the hard limit, using %llu", want->name, (unsigned long long)want->hard,
+		(unsigned long long)have.rlim_max);
+	ret->hard = have.rlim_max;
+	if (ret->soft > ret->hard)
+		ret->soft = ret->hard;
+}
+
+static int build_block(const struct launch *l, int *ret_fd, struct err **err)
+{
+	const struct runtime_process *p = l->process;
+	autofree struct guest_init_rlimit *limits = xcalloc(p->n_rlimits + 1, sizeof(*limits));
+	struct guest_init_launch launch = {
+		.flags = GUEST_INIT_RECEIVE |
+			 (l->plan->supervise ? GUEST_INIT_DETACH | GUEST_INIT_PDEATHSIG : 0) |
+			 (l->new_session ? GUEST_INIT_SESSION : GUEST_INIT_GROUP) |
+			 (l->take_tty ? GUEST_INIT_TTY : 0) | (p->has_umask ? GUEST_INIT_SET_UMASK : 0) |
+			 (l->fds->listen ? GUEST_INIT_LISTEN_PID : 0),
+		.umask = p->umask,
+		.cwd = p->cwd,
+		.argv = strv_argv(&p->args),
+		.env = strv_argv(&p->env),
+		.rlimits = limits,
+		.n_rlimits = p->n_rlimits,
+		.fds = l->fds->to,
+		.n_fds = l->fds->n,
+	};
+
+	for (size_t i = 0; i < p->n_rlimits; i++)
+		fit_rlimit(&p->rlimits[i], &limits[i]);
+	return guest_init_block_build(&launch, ret_fd, err);
+}
+
+/* ---- the child that becomes the engine ---- */
+
+static NORETURN void child_fails(int complaints, const char *what)
+{
+	const char *why = strerror(errno);
+	char text[256];
+	int n = snprintf(text, sizeof(text), "%s: %s", what, why);
+
+	(void)fd_write_all(complaints, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+	_exit(125);
+}
+
+static void install_filter(const struct engine_plan *plan, int complaints)
+{
+	struct sock_fprog prog = { .len = (unsigned short)plan->filter_len, .filter = plan->filter };
+
+	if (!plan->filter)
+		return;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) < 0)
+		child_fails(complaints, "seccomp filter for older engines");
+}
+
+static void set_oom_score(const struct runtime_process *p)
+{
+	char text[16];
+	autoclose int fd = -1;
+	int n = snprintf(text, sizeof(text), "%d", p->oom_score_adj);
+
+	if (!p->has_oom_score_adj)
+		return;
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)fd_write_all(
+			fd, text, (size_t)n); /* lowering it takes a privilege: ignored, as the answers say */
+}
+
+static NORETURN void become_engine(const struct launch *l, const struct wires *w, pid_t parent)
+{
+	const struct engine_plan *plan = l->plan;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* A tracer that outlives its supervisor would leave its tracees without one. */
+	if (plan->supervise) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		if (getppid() != parent)
+			_exit(125);
+		/* Signals of the caller's group and terminal are the program's business, never the tracer's. */
+		(void)setpgid(0, 0);
+	}
+	sig_reset_all();
+	set_oom_score(l->process);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(w->far_complaints, 2) < 0)
+		child_fails(w->far_complaints, "/dev/null");
+	(void)fd_set_cloexec(w->block, false);
+	(void)fd_set_cloexec(w->far_sock, false);
+	if (plan->cwd && chdir(plan->cwd) < 0)
+		child_fails(w->far_complaints, plan->cwd);
+	install_filter(plan, w->far_complaints);
+	execve(plan->argv.v[0], strv_argv(&plan->argv), strv_argv(&plan->env));
+	child_fails(w->far_complaints, plan->argv.v[0]);
+}
+
+/* ---- our side ---- */
+
+/* The launch block and the socket are guest_init's two arguments. */
+static struct engine_plan with_arguments(
+	const struct engine_plan *plan, const struct wires *w, struct strv *argv)
+{
+	struct engine_plan full = *plan;
+
+	strv_dup(argv, &plan->argv);
+	strv_addf(argv, "%d", w->block);
+	strv_addf(argv, "%d", w->far_sock);
+	full.argv = *argv;
+	return full;
+}
+
+static int open_wires(const struct launch *l, struct wires *w, struct err **err)
+{
+	int pair[2], pipe_ends[2], on = 1;
+
+	if (build_block(l, &w->block, err) < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, errno, "start the engine: socket");
+	w->sock = pair[0];
+	w->far_sock = pair[1];
+	/* So that the kernel says who speaks: a tracer's child has a pid that nobody else tells us. */
+	if (setsockopt(w->sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return err_sys(err, errno, "start the engine: socket");
+	if (fd_pipe(pipe_ends) < 0)
+		return err_sys(err, errno, "start the engine: pipe");
+	w->complaints = pipe_ends[0];
+	w->far_complaints = pipe_ends[1];
+	/* Nobody reads on later: a full pipe must not stop the engine. */
+	(void)fcntl(w->far_complaints, F_SETFL, O_NONBLOCK);
+	(void)fcntl(w->complaints, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+/* What the engine has said so far, on one line; "" if it was silent. */
+static void read_complaints(int fd, char *text, size_t size)
+{
+	ssize_t n = read(fd, text, size - 1);
+
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		n--;
+	text[n > 0 ? n : 0] = '\0';
+	for (char *p = text; *p; p++)
+		if (*p == '\n')
+			*p = ' ';
+}
+
+static void add_complaints(int fd, const struct engine_plan *plan, struct err **err)
+{
+	char text[COMPLAINT_MAX];
+
+	read_complaints(fd, text, sizeof(text));
+	if (*text)
+		(void)err_hint(err, "it said: %s", text);
+	(void)err_add(err, "%s", plan->argv.v[0]);
+}
+
+static void log_complaints(int fd, const struct engine_plan *plan)
+{
+	char text[COMPLAINT_MAX];
+
+	if (log_level() < LOG_LEVEL_VERBOSE)
+		return;
+	read_complaints(fd, text, sizeof(text));
+	if (*text)
+		log_verbose("%s: %s", plan->argv.v[0], text);
+}
+
+static int exec_failed(const struct launch *l, const struct guest_init_status *s, struct err **err)
+{
+	const char *name = l->process->args.v[0];
+
+	if (s->stage != GUEST_INIT_STAGE_EXEC)
+		return err_sys(err, s->error, "%s", guest_init_stage_name(s->stage));
+	if (s->error == ENOENT && !strchr(name, '/'))
+		return err_make(err, ERR_NOT_FOUND, "exec: \"%s\": executable file not found in $PATH", name);
+	(void)err_sys(err, s->error, "exec: \"%s\"", name);
+	return err_set_kind(err, s->error == ENOENT ? ERR_NOT_FOUND : ERR_DENIED);
+}
+
+/* The tracer has nothing left to trace; the others are gone or going. */
+static void end_engine(const struct launched *run)
+{
+	if (run->program > 0)
+		(void)kill(run->program, SIGKILL);
+	(void)kill(run->engine, SIGKILL);
+	for (;;) {
+		pid_t pid = waitpid(-1, NULL, 0);
+
+		if (pid == run->engine || (pid < 0 && errno != EINTR))
+			break;
+	}
+	if (run->program > 0 && run->program != run->engine)
+		(void)waitpid(run->program, NULL, 0);
+}
+
+static int hand_over(const struct launch *l, struct wires *w, launch_started_fn *started, void *arg,
+	struct launched *run, struct err **err)
+{
+	struct guest_init_status status;
+	autoclose int result = -1;
+	int r;
+
+	if (guest_init_hello(w->sock, &run->program, &result, err) < 0) {
+		add_complaints(w->complaints, l->plan, err);
+		return -1;
+	}
+	if (l->tty >= 0)
+		(void)tcsetpgrp(l->tty, run->program); /* it may have hung up meanwhile */
+	if (started)
+		started(run, arg);
+	if (guest_init_send_fds(w->sock, l->fds->from, l->fds->n, err) < 0)
+		return -1;
+	close(steal_fd(&w->sock));
+	r = guest_init_result(result, &status, err);
+	log_complaints(w->complaints, l->plan);
+	if (r > 0)
+		return exec_failed(l, &status, err);
+	return r;
+}
+
+int runtime_launch(
+	const struct launch *l, launch_started_fn *started, void *arg, struct launched *ret, struct err **err)
+{
+	CLEANUP(wires_close) struct wires w = { -1, -1, -1, -1, -1 };
+	auto_strv argv = STRV_INIT;
+	struct engine_plan plan;
+	struct launch full = *l;
+	struct launched run = { 0 };
+	pid_t parent = getpid();
+
+	if (open_wires(l, &w, err) < 0)
+		return -1;
+	plan = with_arguments(l->plan, &w, &argv);
+	full.plan = &plan;
+	run.engine = fork();
+	if (run.engine < 0)
+		return err_sys(err, errno, "start the engine: fork");
+	if (run.engine == 0)
+		become_engine(&full, &w, parent);
+	close(steal_fd(&w.far_sock));
+	close(steal_fd(&w.far_complaints));
+	close(steal_fd(&w.block));
+	if (hand_over(&full, &w, started, arg, &run, err) < 0) {
+		end_engine(&run);
+		return -1;
+	}
+	*ret = run;
+	return 0;
+}

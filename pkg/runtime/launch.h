@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starting the engine's process of a direct engine and, through guest_init, the program in it. The engine gets nothing of the
+ * caller's: its own standard descriptors are /dev/null and a pipe for its complaints; the program's travel over the status
+ * socket. What happens afterwards is supervise.c's.
+ */
+#ifndef UDOCKER_RUNTIME_LAUNCH_H
+#define UDOCKER_RUNTIME_LAUNCH_H
+
+#include <sys/types.h>
+
+#include "pkg/base/base.h"
+
+struct engine_plan;
+struct err;
+struct runtime_fds;
+struct runtime_process;
+
+struct launch {
+	const struct engine_plan *plan;
+	const struct runtime_process *process;
+	const struct runtime_fds *fds;
+	bool new_session; /* else a process group of its own */
+	bool take_tty; /* descriptor 0 becomes the controlling terminal (new_session) */
+	int tty; /* the caller's terminal: the program's group gets it; or -1 */
+};
+
+struct launched {
+	pid_t engine; /* our child */
+	pid_t program; /* our child too, by adoption, where the engine is a tracer; else the engine */
+};
+
+typedef void launch_started_fn(const struct launched *run, void *arg);
+
+/*
+ * Returns 0 when the program has been exec'd. The caller must be a child subreaper and have SIGCHLD blocked. ERR_NOT_FOUND (127) and
+ * ERR_DENIED (126) when the exec failed, ERR_ENGINE with the engine's own words when it did not come that far; nothing runs then.
+ * `started` (may be NULL) is called when both pids are known, before the program runs.
+ */
+int runtime_launch(const struct launch *l, launch_started_fn *started, void *arg, struct launched *ret,
+	struct err **err);
+
+#endif

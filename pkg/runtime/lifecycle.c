@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* create, start and run: containers come into being. Their end is ending.c's. */
+#include "pkg/runtime/lifecycle.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "pkg/base/err.h"
+#include "pkg/base/lock.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/runtime/console.h"
+#include "pkg/runtime/foreground.h"
+#include "pkg/runtime/init.h"
+#include "pkg/runtime/making.h"
+#include "pkg/runtime/supervise.h"
+
+#define STATUS_FAILED 125
+#define STATUS_DENIED 126
+#define STATUS_NOT_FOUND 127
+
+static struct launch launch_of(struct making *m)
+{
+	return (struct launch){
+		.plan = m->p.has_plan ? &m->p.plan : NULL,
+		.process = &m->p.process,
+		.fds = &m->fds,
+		.tty = -1,
+	};
+}
+
+/* ---- create ---- */
+
+/* All that others may learn of the container, before it is told that it exists. */
+static int announce(struct making *m, pid_t pid, const struct console *console, struct err **err)
+{
+	if (making_publish(m, runtime_proc_of(pid), err) < 0)
+		return -1;
+	if (console->master >= 0 && console_send(console, m->options->console_socket, err) < 0)
+		return -1;
+	return making_write_pid_file(m, pid, err);
+}
+
+static int create_direct(struct making *m, struct err **err)
+{
+	auto_console console = CONSOLE_INIT;
+	struct init init = { .dirfd = m->c.dirfd, .id = m->c.id, .launch = launch_of(m) };
+	autoclose int control = -1;
+	pid_t pid;
+
+	if (m->p.process.terminal) {
+		if (console_open(&m->p.process, &console, err) < 0)
+			return -1;
+		runtime_fds_use_terminal(&m->fds, console.slave);
+	}
+	init.launch.new_session = true;
+	init.launch.take_tty = m->p.process.terminal;
+	if (init_fork(&init, &pid, &control, err) < 0)
+		return -1;
+	if (announce(m, pid, &console, err) < 0 || init_commit(control, err) < 0) {
+		close(steal_fd(&control)); /* it ends without the word to go on */
+		(void)waitpid(pid, NULL, 0);
+		return -1;
+	}
+	return 0;
+}
+
+static int create(struct making *m, bool run, struct err **err)
+{
+	int r;
+
+	if (making_begin(m, err) < 0)
+		return -1;
+	if (m->c.rec.delegate)
+		return delegate_create(m, run, err);
+	r = create_direct(m, err);
+	if (r < 0)
+		making_undo(m);
+	return r;
+}
+
+int runtime_create(const struct runtime_globals *g, const struct runtime_create_options *o, struct err **err)
+{
+	auto_making m = MAKING_INIT;
+
+	m.globals = g;
+	m.options = o;
+	return create(&m, false, err);
+}
+
+/* ---- start ---- */
+
+static int start(const struct instance *c, struct err **err)
+{
+	static const char *const words[] = { "start", NULL };
+	auto_lock lock = LOCK_INIT;
+
+	if (lock_take(&lock, c->dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
+		return -1;
+	if (instance_status(c) != STATUS_CREATED)
+		return err_make(err, ERR_BUSY, "container '%s': cannot start a container in the %s state",
+			c->id, runtime_status_name(instance_status(c)));
+	return c->rec.delegate ? delegate_verb(c, words, NULL, err) : init_start(c, err);
+}
+
+int runtime_start(const struct runtime_globals *g, const char *id, struct err **err)
+{
+	auto_runtime_root root = RUNTIME_ROOT_INIT;
+	auto_instance c = INSTANCE_INIT;
+
+	if (runtime_root_open(g->root, false, &root, err) < 0 || instance_open(&root, id, &c, err) < 0)
+		return -1;
+	return start(&c, err);
+}
+
+/* ---- run ---- */
+
+/* The errors of runtime_find_program() and runtime_launch() about the program itself begin with its exec. */
+static int status_of(const struct err *e)
+{
+	if (!e || strncmp(err_text(e), "exec: ", 6) != 0)
+		return STATUS_FAILED;
+	return err_is(e, ERR_NOT_FOUND) ? STATUS_NOT_FOUND
+	       : err_is(e, ERR_DENIED)  ? STATUS_DENIED
+					: STATUS_FAILED;
+}
+
+static int run_detached(struct making *m, int *ret_status, struct err **err)
+{
+	int r = create(m, true, err);
+
+	if (r != 0 || m->c.rec.delegate) {
+		*ret_status = r == 1 ? STATUS_FAILED : r;
+		return r < 0 ? -1 : 0;
+	}
+	*ret_status = 0;
+	r = start(&m->c, err);
+	if (r < 0)
+		making_undo(m);
+	return r;
+}
+
+struct foreground {
+	struct making *m;
+	struct supervise s;
+	struct console console;
+	struct relay *relay;
+};
+
+static void note_program(const struct launched *run, void *arg)
+{
+	const struct making *m = arg;
+
+	(void)instance_write_program(m->c.dirfd, run->program, run->engine == run->program ? 0 : run->engine);
+}
+
+/* A terminal of its own, carried by us, or the caller's descriptors as they are. */
+static int prepare_terminal(struct foreground *f, struct launch *l, struct err **err)
+{
+	if (f->m->p.process.terminal) {
+		if (console_open(&f->m->p.process, &f->console, err) < 0)
+			return -1;
+		runtime_fds_use_terminal(&f->m->fds, f->console.slave);
+		l->new_session = l->take_tty = true;
+		return 0;
+	}
+	f->s.tty = foreground_terminal();
+	if (foreground_is_ours(f->s.tty)) {
+		l->tty = f->s.tty;
+		f->s.had_tty = true;
+	}
+	return 0;
+}
+
+static int open_relay(struct foreground *f, struct err **err)
+{
+	if (f->console.master < 0)
+		return 0;
+	close(steal_fd(&f->console.slave));
+	f->relay = xcalloc(1, sizeof(*f->relay));
+	f->s.relay = f->relay;
+	return relay_open(f->relay, steal_fd(&f->console.master), err);
+}
+
+static int launch_foreground(struct foreground *f, int *ret_status, struct err **err)
+{
+	struct making *m = f->m;
+	struct launch l = launch_of(m);
+
+	if (!l.plan)
+		return err_make(err, ERR_UNSUPPORTED, "config.json has no process to run");
+	if (making_publish(m, runtime_proc_of(getpid()), err) < 0 ||
+		making_write_pid_file(m, getpid(), err) < 0 || prepare_terminal(f, &l, err) < 0)
+		return -1;
+	if (runtime_launch(&l, note_program, m, &f->s.run, err) < 0 || open_relay(f, err) < 0) {
+		if (f->s.had_tty)
+			foreground_give(f->s.tty, getpgrp());
+		return -1;
+	}
+	runtime_fds_drop(&m->fds, true);
+	*ret_status = supervise(&f->s);
+	return 0;
+}
+
+/* Ctrl-C went to the program alone: let the shell, and the script we are part of, see what they would have seen. */
+static void echo_interrupt(const struct foreground *f, int status)
+{
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	if (!f->s.had_tty || (sig != SIGINT && sig != SIGQUIT))
+		return;
+	(void)signal(sig, SIG_DFL);
+	(void)kill(0, sig);
+}
+
+static int run_direct(struct making *m, int *ret_status, struct err **err)
+{
+	struct foreground f = { .m = m, .s = { .tty = -1, .foreground = true }, .console = CONSOLE_INIT };
+	int status = 0, r;
+
+	f.s.sigfd = supervise_begin(err);
+	if (f.s.sigfd < 0)
+		return -1;
+	r = launch_foreground(&f, &status, err);
+	if (f.relay)
+		relay_close(f.relay);
+	free(f.relay);
+	console_close(&f.console);
+	if (r < 0 || !m->options->keep)
+		making_undo(m);
+	if (r == 0) {
+		*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+		echo_interrupt(&f, status);
+	}
+	if (f.s.tty >= 0)
+		close(f.s.tty);
+	supervise_cancel(f.s.sigfd);
+	return r;
+}
+
+int runtime_run(const struct runtime_globals *g, const struct runtime_create_options *o, int *ret_status,
+	struct err **err)
+{
+	auto_making m = MAKING_INIT;
+	int r;
+
+	m.globals = g;
+	m.options = o;
+	m.foreground = !o->detach;
+	if (o->detach) {
+		r = run_detached(&m, ret_status, err);
+	} else {
+		r = making_begin(&m, err);
+		if (r == 0)
+			r = m.c.rec.delegate ? delegate_run(&m, ret_status, err)
+					     : run_direct(&m, ret_status, err);
+	}
+	if (r < 0)
+		*ret_status = status_of(err ? *err : NULL);
+	return r;
+}
+
+/* ---- looking only ---- */
+
+int runtime_dry_run(const struct runtime_globals *g, const struct runtime_create_options *o, bool foreground,
+	struct prepared *ret, struct err **err)
+{
+	auto_runtime_root root = RUNTIME_ROOT_INIT;
+	autofree char *path = NULL;
+
+	if (runtime_root_open(g->root, false, &root, err) < 0 || prepare_load(g, o, foreground, ret, err) < 0)
+		return -1;
+	path = path_join(root.path, o->id);
+	return prepare_plan(g, ret, -1, path, foreground, err);
+}
+
+void runtime_remember_probes(const struct runtime_globals *g)
+{
+	auto_runtime_root root = RUNTIME_ROOT_INIT;
+	autofree char *probes = NULL;
+
+	if (runtime_root_open(g->root, false, &root, NULL) < 0 || root.fd < 0 || !root.own)
+		return;
+	probes = path_join(root.path, RUNTIME_PROBE_DIR);
+	engine_set_cache_dir(probes);
+}

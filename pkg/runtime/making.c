@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The making of a container's directory. */
+#include "pkg/runtime/making.h"
+
+#include <errno.h>
+
+#include "engines/mountpoints.h"
+#include "pkg/base/atomic.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fd.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/id.h"
+#include "pkg/base/json.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/base/time.h"
+
+void making_free(struct making *m)
+{
+	runtime_root_close(&m->root);
+	runtime_fds_free(&m->fds);
+	prepared_free(&m->p);
+	instance_free(&m->c);
+	free(m->staged);
+	*m = MAKING_INIT;
+}
+
+static int open_root(struct making *m, struct err **err)
+{
+	const char *id = m->options->id;
+
+	if (!id_is_runtime_id(id))
+		return err_make(err, ERR_USAGE, "'%s' is not a container id (letters, digits, _ + - .)", id);
+	if (runtime_root_open(m->globals->root, true, &m->root, err) < 0)
+		return -1;
+	if (m->root.own) {
+		autofree char *probes = path_join(m->root.path, RUNTIME_PROBE_DIR);
+
+		engine_set_cache_dir(probes);
+	}
+	if (fs_exists(m->root.fd, id))
+		return err_make(err, ERR_EXISTS, "container '%s' exists already", id);
+	return 0;
+}
+
+static int write_json(int dirfd, const char *name, const struct json *j, struct err **err)
+{
+	autofree char *text = json_text(j, 0);
+	autoclose int fd = fs_open(dirfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600, FS_BENEATH);
+
+	if (fd < 0 || fd_write_all(fd, text, strlen(text)) < 0)
+		return err_sys(err, errno, "write '%s'", name);
+	return 0;
+}
+
+static void fill_record(struct making *m)
+{
+	struct runtime_record *r = &m->c.rec;
+	const struct json *config = m->p.bundle.config;
+	char now[TIME_RFC3339_LEN];
+	const struct json *annotations = json_get(config, "annotations");
+
+	*r = (struct runtime_record){
+		.oci_version = xstrdup(runtime_oci_version(config)),
+		.bundle = xstrdup(m->p.bundle.path),
+		.rootfs = xstrdup(m->p.bundle.rootfs),
+		.created = xstrdup(time_format_rfc3339(time_now_ns(), now)),
+		.engine = xstrdup(m->p.choice.engine->name),
+		.mode = xstrdup(m->p.choice.mode),
+		.delegate = m->p.choice.engine->kind == ENGINE_DELEGATE,
+		.foreground = m->foreground,
+		.annotations = json_len(annotations) ? json_clone(annotations) : NULL,
+	};
+	if (r->delegate)
+		strv_dup(&r->prefix, &m->p.plan.prefix);
+}
+
+/* runc and crun read their own copy; mount points of a container of the store are made and recorded as 1.3.x does. */
+static int write_delegate_bundle(struct making *m, struct err **err)
+{
+	auto_err *e = NULL;
+
+	if (mkdirat(m->c.dirfd, STATE_BUNDLE, 0700) < 0)
+		return err_sys(err, errno, "container '%s'", m->c.id);
+	if (runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER) &&
+		mountpoints_make(m->p.bundle.rootfs_fd, m->p.bundle.fd, m->p.bundle.config, &e) < 0)
+		log_verbose("mount points: %s, leaving them to %s", err_text(e), m->p.choice.engine->name);
+	return write_json(m->c.dirfd, STATE_BUNDLE "/config.json", m->p.plan.config, err);
+}
+
+static int fill_directory(struct making *m, struct err **err)
+{
+	if (prepare_plan(m->globals, &m->p, m->c.dirfd, m->c.path, m->foreground, err) < 0)
+		return -1;
+	fill_record(m);
+	if (write_json(m->c.dirfd, STATE_CONFIG, m->p.bundle.config, err) < 0)
+		return -1;
+	return m->c.rec.delegate ? write_delegate_bundle(m, err) : 0;
+}
+
+int making_begin(struct making *m, struct err **err)
+{
+	const struct runtime_create_options *o = m->options;
+	const struct runtime_fds_options fds = {
+		.preserve = o->preserve_fds,
+		.preserve_all = o->preserve_all,
+		.except = o->bundle.config_fd,
+	};
+
+	/* Before anything is opened that could take the number of a descriptor that is missing. */
+	if (runtime_fds_collect(&fds, &m->fds, err) < 0 || open_root(m, err) < 0 ||
+		prepare_load(m->globals, o, m->foreground, &m->p, err) < 0)
+		return -1;
+	runtime_root_clean(&m->root);
+	m->c.id = xstrdup(o->id);
+	m->c.path = path_join(m->root.path, o->id);
+	m->c.owner = geteuid();
+	m->c.dirfd = runtime_root_stage(&m->root, &m->staged, err);
+	if (m->c.dirfd < 0)
+		return -1;
+	if (fill_directory(m, err) < 0) {
+		making_undo(m);
+		return -1;
+	}
+	return 0;
+}
+
+int making_publish(struct making *m, struct runtime_proc proc, struct err **err)
+{
+	m->c.rec.proc = proc;
+	if (instance_write(&m->c, true, err) < 0 ||
+		runtime_root_publish(&m->root, m->staged, m->c.id, err) < 0)
+		return -1;
+	m->published = true;
+	/* Below the directory's final name. */
+	return engine_plan_make(&m->p.plan, err);
+}
+
+int making_write_pid_file(const struct making *m, pid_t pid, struct err **err)
+{
+	const char *path = m->options->pid_file;
+	autofree char *dir = NULL;
+	autoclose int dirfd = -1;
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", (int)pid);
+
+	if (!path || !*path)
+		return 0;
+	dir = path_dir(path);
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_sys(err, errno, "pid file '%s'", path);
+	if (atomic_write(dirfd, path_base(path), text, (size_t)n, 0644, 0, err) < 0)
+		return err_add(err, "pid file '%s'", path);
+	return 0;
+}
+
+void making_undo(struct making *m)
+{
+	auto_err *e = NULL;
+
+	if (m->published && runtime_root_remove(&m->root, m->c.id, &e) < 0)
+		log_debug("%s", err_text(e));
+	else if (!m->published && m->staged)
+		runtime_root_discard(&m->root, m->staged);
+	m->published = false;
+}

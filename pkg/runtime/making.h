@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container that is being made: its directory, staged and published, and what it is made from. Shared by the verbs. */
+#ifndef UDOCKER_RUNTIME_MAKING_H
+#define UDOCKER_RUNTIME_MAKING_H
+
+#include "pkg/runtime/fds.h"
+#include "pkg/runtime/prepare.h"
+#include "pkg/runtime/root.h"
+#include "pkg/runtime/state.h"
+
+struct making {
+	const struct runtime_globals *globals;
+	const struct runtime_create_options *options;
+	bool foreground;
+	struct runtime_root root;
+	struct runtime_fds fds;
+	struct prepared p;
+	struct instance c;
+	char *staged; /* name of the directory until it is published */
+	bool published;
+};
+#define MAKING_INIT ((struct making){ .root = RUNTIME_ROOT_INIT, .p = PREPARED_INIT, .c = INSTANCE_INIT })
+
+/* Descriptors, state root, checks, staged directory, plan, config.json and the record's text: all but processes. */
+int making_begin(struct making *m, struct err **err);
+/* Write the record with this process and give the directory its id. */
+int making_publish(struct making *m, struct runtime_proc proc, struct err **err);
+/* --pid-file, relative to the working directory, by rename. */
+int making_write_pid_file(const struct making *m, pid_t pid, struct err **err);
+/* Take back what was staged or published. */
+void making_undo(struct making *m);
+void making_free(struct making *m);
+#define auto_making CLEANUP(making_free) struct making
+
+/* A delegate's part: create, run in the foreground or detached. As in lifecycle.h; *ret_status as of runtime_run(). */
+int delegate_create(struct making *m, bool run, struct err **err);
+int delegate_run(struct making *m, int *ret_status, struct err **err);
+/* One verb of the delegate for a container of ours; `words` ends with NULL and stands before the id, `more` behind. */
+int delegate_verb(const struct instance *c, const char *const *words, const char *more, struct err **err);
+/* True if the delegate has a container of this id. */
+bool delegate_knows(const struct instance *c);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What has to be known and checked before a container comes into being. */
+#include "pkg/runtime/prepare.h"
+
+#include "pkg/base/err.h"
+#include "pkg/base/json.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/proc.h"
+#include "pkg/base/str.h"
+#include "pkg/runtime/console.h"
+
+#define GUEST_INIT_PROGRAM "udocker-guest-init"
+
+void prepared_free(struct prepared *p)
+{
+	runtime_bundle_free(&p->bundle);
+	engine_choice_free(&p->choice);
+	if (p->has_plan)
+		engine_plan_free(&p->plan);
+	runtime_process_free(&p->process);
+	free(p->guest_init);
+	strv_free(&p->ignored);
+	*p = PREPARED_INIT;
+}
+
+static bool is_strict(const struct runtime_globals *g, const struct json *config)
+{
+	const char *annotation = runtime_annotation(config, ANNOTATION_STRICT);
+
+	return g->strict || str_eq(annotation, "true");
+}
+
+/* What the engine leaves out is one line in the log; --strict makes it an error before anything starts. */
+static int check_answers(const struct runtime_globals *g, struct prepared *p, struct err **err)
+{
+	auto_strv refused = STRV_INIT;
+	bool strict = is_strict(g, p->bundle.config);
+	autofree char *text = NULL;
+
+	(void)engine_unmet(p->choice.engine, p->bundle.config, &p->ignored, &refused);
+	if (refused.n > 0) {
+		text = strv_join(&refused, "; ");
+		(void)err_make(err, ERR_UNSUPPORTED, "engine %s refuses: %s", p->choice.engine->name, text);
+		return err_hint(err, "choose another engine with --engine or --execmode");
+	}
+	if (p->ignored.n == 0)
+		return 0;
+	text = strv_join(&p->ignored, "; ");
+	if (strict)
+		return err_make(err, ERR_UNSUPPORTED, "engine %s does not apply: %s (--strict)",
+			p->choice.engine->name, text);
+	log_verbose("engine %s does not apply: %s", p->choice.engine->name, text);
+	return 0;
+}
+
+static bool is_direct(const struct prepared *p)
+{
+	return p->choice.engine->kind == ENGINE_DIRECT;
+}
+
+static int load_process(struct prepared *p, struct err **err)
+{
+	const struct json *process = json_get(p->bundle.config, "process");
+
+	if (!json_is(process, JSON_OBJECT))
+		return 0;
+	if (runtime_process_read(process, "config.json: process", &p->process, err) < 0)
+		return -1;
+	p->has_process = true;
+	return 0;
+}
+
+/* A delegate searches too, but says 1 for what has to be 127: see oci-runtime.md. It has mounts that we do not look through. */
+static bool can_look_inside(const struct prepared *p)
+{
+	auto_runtime_mounts m = RUNTIME_MOUNTS_INIT;
+	static const char *const harmless[] = { "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2",
+		"bind", NULL };
+
+	if (runtime_mounts_read(p->bundle.config, &m, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < m.n; i++) {
+		const struct runtime_mount *mount = &m.items[i];
+		bool known = mount->bind || str_starts(mount->destination, "/dev");
+
+		for (size_t k = 0; harmless[k] && !known; k++)
+			known = str_eq(mount->type, harmless[k]);
+		if (!known)
+			return false;
+	}
+	return true;
+}
+
+int prepare_load(const struct runtime_globals *g, const struct runtime_create_options *o, bool foreground,
+	struct prepared *ret, struct err **err)
+{
+	auto_prepared p = PREPARED_INIT;
+
+	if (runtime_bundle_load(&o->bundle, &p.bundle, err) < 0 || load_process(&p, err) < 0)
+		return -1;
+	if (console_check(p.process.terminal, foreground, o->console_socket, err) < 0)
+		return -1;
+	if (engine_choose(&g->engine, p.bundle.config, p.bundle.fd, &p.choice, err) < 0)
+		return -1;
+	if (check_answers(g, &p, err) < 0)
+		return -1;
+	if (is_direct(&p) && proc_sibling(GUEST_INIT_PROGRAM, &p.guest_init, err) < 0)
+		return -1;
+	if (p.has_process && (is_direct(&p) || can_look_inside(&p)) &&
+		runtime_find_program(&p.bundle, &p.process, NULL, err) < 0)
+		return -1;
+	*ret = p;
+	p = PREPARED_INIT;
+	return 0;
+}
+
+/* A driver's throw-away root file system may be changed for the engine; a container is, by `setup`, on request alone. */
+static int prepare_rootfs(const struct prepared *p, const struct engine_ctx *ctx, struct err **err)
+{
+	if (!p->choice.engine->prepare ||
+		!str_eq(runtime_annotation(p->bundle.config, ANNOTATION_PREPARE), "true"))
+		return 0;
+	return p->choice.engine->prepare(ctx, err);
+}
+
+int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_dirfd, const char *state_path,
+	bool foreground, struct err **err)
+{
+	struct engine_ctx ctx = {
+		.mode = p->choice.mode,
+		.bundle = p->bundle.path,
+		.rootfs = p->bundle.rootfs,
+		.config = p->bundle.config,
+		.state_dir = state_path,
+		.guest_init = p->guest_init,
+		.no_fake_root = g->no_fake_root,
+		.strict = is_strict(g, p->bundle.config),
+		.interactive = foreground,
+		.uid = geteuid(),
+		.gid = getegid(),
+	};
+	int r;
+
+	if (runtime_bundle_files(p->bundle.config, state_dirfd, state_path, err) < 0)
+		return -1;
+	if (is_direct(p) && !p->has_process)
+		return 0; /* nothing to plan: its start will say so */
+	engine_collect_env(&ctx.env);
+	r = state_dirfd >= 0 ? prepare_rootfs(p, &ctx, err) : 0;
+	if (r == 0)
+		r = p->choice.engine->plan(&ctx, &p->choice.probe, &p->plan, err);
+	strv_free(&ctx.env);
+	if (r < 0)
+		return -1;
+	p->has_plan = true;
+	for (size_t i = 0; i < p->plan.notes.n; i++)
+		log_verbose("engine %s: %s", p->choice.engine->name, p->plan.notes.v[i]);
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a bundle and a command line to what can be started: everything that create, run, exec and --dry-run have in common before a
+ * process or a directory exists. All refusals happen here.
+ */
+#ifndef UDOCKER_RUNTIME_PREPARE_H
+#define UDOCKER_RUNTIME_PREPARE_H
+
+#include "engines/engine.h"
+#include "oci-spec/runtime_config.h"
+#include "pkg/runtime/bundle.h"
+
+struct err;
+
+/* What the global options say; strings are borrowed. */
+struct runtime_globals {
+	const char *root; /* --root, or NULL */
+	struct engine_request engine;
+	bool strict;
+	bool no_fake_root;
+	const char *log_file, *log_format; /* handed on to delegates */
+	bool debug;
+};
+
+struct runtime_create_options {
+	const char *id;
+	struct runtime_bundle_source bundle;
+	const char *console_socket, *pid_file; /* or NULL */
+	int preserve_fds;
+	bool preserve_all;
+	bool no_pivot, no_new_keyring;
+	bool detach; /* run -d */
+	bool keep; /* run: leave the stopped container behind */
+};
+
+struct prepared {
+	struct runtime_bundle bundle;
+	struct engine_choice choice;
+	struct engine_plan plan;
+	bool has_plan;
+	bool has_process;
+	struct runtime_process process;
+	char *guest_init; /* path of the first program, direct engines */
+	struct strv ignored; /* "property: note" */
+};
+#define PREPARED_INIT ((struct prepared){ .bundle = { .fd = -1, .rootfs_fd = -1 } })
+void prepared_free(struct prepared *p); /* leaves it empty */
+#define auto_prepared CLEANUP(prepared_free) struct prepared
+
+/*
+ * Load, check and choose: ERR_NOT_FOUND, ERR_CORRUPT, ERR_UNSUPPORTED (refused, or ignored under --strict), ERR_ENGINE.
+ * `foreground`: of run without --detach. A missing program of a direct engine's process is an error already here, and with
+ * `find_program` of a delegate's too.
+ */
+int prepare_load(const struct runtime_globals *g, const struct runtime_create_options *o, bool foreground,
+	struct prepared *ret, struct err **err);
+
+/* Generated files into state_dirfd (-1: none are written), then the engine's plan for a container whose directory will be state_path. */
+int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_dirfd, const char *state_path,
+	bool foreground, struct err **err);
+
+#endif

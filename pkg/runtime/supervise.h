@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process that stands for the container while its program runs: a child subreaper that passes signals on to the program,
+ * stops and goes on with it, ends what the program leaves behind, and ends as the program did.
+ */
+#ifndef UDOCKER_RUNTIME_SUPERVISE_H
+#define UDOCKER_RUNTIME_SUPERVISE_H
+
+#include <sys/types.h>
+
+#include "pkg/base/base.h"
+#include "pkg/runtime/launch.h"
+
+struct err;
+struct relay;
+
+struct supervise {
+	struct launched run;
+	int sigfd; /* from supervise_begin() */
+	int tty; /* the caller's terminal, which the program's group has been given or may be given; or -1 */
+	bool had_tty; /* the program's group has it */
+	bool own_session; /* the program is out of the terminal's reach: a stop has to be made */
+	bool foreground; /* when the program stops, so do we, for the shell to see */
+	struct relay *relay; /* a terminal of the program's own, or NULL */
+	void (*tick)(void *arg); /* called every few milliseconds until it is set to NULL; or NULL */
+	void *arg;
+};
+
+/*
+ * Become a child subreaper, block every signal that can be passed on and return a descriptor that reads them (close-on-exec),
+ * or -1. Signals that arrive before supervise() runs are kept for the program.
+ */
+int supervise_begin(struct err **err);
+/* Back to the caller's mask, in a process that has nothing to supervise after all. */
+void supervise_cancel(int sigfd);
+
+/* Wait for the program's end, and end what it left. Returns its status as waitpid() has it. Frees nothing. */
+int supervise(struct supervise *s);
+
+/* End this process as the program ended: the same exit status, or death by the same signal (without a core file). */
+NORETURN void supervise_exit(int status);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The processes of a container as /proc shows them: who descends from whom, and signals to all of them. */
+#ifndef UDOCKER_RUNTIME_TREE_H
+#define UDOCKER_RUNTIME_TREE_H
+
+#include <sys/types.h>
+
+#include "pkg/base/base.h"
+
+struct runtime_proc;
+
+struct tree_proc {
+	pid_t pid, parent, group, session;
+	uint64_t start;
+	bool zombie;
+	bool chosen;
+};
+struct tree {
+	struct tree_proc *v;
+	size_t n, cap;
+};
+
+/* A snapshot of all processes; empty without /proc. */
+void tree_read(struct tree *t);
+void tree_free(struct tree *t);
+#define auto_tree CLEANUP(tree_free) struct tree
+
+/* Choose what descends from `top`, not itself. */
+void tree_choose_below(struct tree *t, pid_t top);
+/*
+ * Choose what has the session or the process group of a program that may be gone, is not older than it and belongs to
+ * `owner` ((uid_t)-1: anybody): that is how its children are found when every process of ours has been killed.
+ */
+void tree_choose_leftovers(struct tree *t, const struct runtime_proc *program, uid_t owner);
+/* Signal the chosen ones but `except` (a tracer, 0: none). How many there were, zombies not counted. */
+size_t tree_signal(const struct tree *t, int sig, pid_t except);
+
+#endif
