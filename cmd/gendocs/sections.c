@@ -111,19 +111,42 @@ static const char *how_name(const struct engine_answer *a)
 	return a ? names[a->how] : "ignored";
 }
 
+static bool same_answer(const struct engine *a, const struct engine *b, const char *property)
+{
+	const struct engine_answer *x = engine_answer_for(a, property), *y = engine_answer_for(b, property);
+
+	return str_eq(how_name(x), how_name(y)) && str_eq(x ? x->note : NULL, y ? y->note : NULL);
+}
+
+/* The names of e and of those behind it that answer the same; "" if one before e has done so. */
+static void engines_alike(const struct engine *const *e, const char *property, struct str *ret)
+{
+	for (const struct engine *const *f = engine_table; f != e; f++) {
+		if (same_answer(*f, *e, property))
+			return;
+	}
+	(void)str_add(ret, (*e)->name);
+	for (const struct engine *const *f = e + 1; *f; f++) {
+		if (same_answer(*f, *e, property))
+			(void)str_addf(ret, ", %s", (*f)->name);
+	}
+}
+
 static void add_answer(const char *property, struct str *out)
 {
-	const struct engine *const *e;
-
 	(void)str_add(out, ".It Li ");
 	emit_man_word(property, out);
 	(void)str_add_char(out, '\n');
-	for (e = engine_table; *e; e++) {
+	for (const struct engine *const *e = engine_table; *e; e++) {
 		const struct engine_answer *a = engine_answer_for(*e, property);
+		auto_str names = STR_INIT;
 
+		engines_alike(e, property, &names);
+		if (!names.len)
+			continue;
 		if (e != engine_table)
 			(void)str_add(out, ".br\n");
-		(void)str_addf(out, "%s: %s", (*e)->name, how_name(a));
+		(void)str_addf(out, "%s: %s", str_text(&names), how_name(a));
 		if (a && a->note && *a->note) {
 			(void)str_add(out, ":\n");
 			emit_man_text(a->note, out);
