@@ -2,7 +2,7 @@
 /* Replacing one file so that a crash leaves the old or the new one, and clearing away what crashed writers left. */
 #include "pkg/base/atomic.h"
 
-#include <dirent.h>
+#include <assert.h>
 #include <errno.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -120,6 +120,7 @@ int atomic_commit(struct atomic *t, unsigned flags, struct err **err)
 {
 	int r;
 
+	assert(t->tmp && t->name); /* atomic_begin() came first */
 	if ((flags & ATOMIC_DURABLE) && fsync(t->fd) < 0) {
 		r = err_sys(err, errno, "sync '%s'", t->name);
 		atomic_abort(t);

@@ -17,6 +17,7 @@
 #include "pkg/base/host.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 
 #define COPY_BUFFER ((size_t)128 << 10)
@@ -25,6 +26,12 @@
 /* The highest number tried when descriptors can only be closed one by one. */
 #define CLOSE_LOOP_MAX (1 << 20)
 
+/* A signal that only has to be handled is no reason to stop; one that asks the command to end is. */
+static bool is_restart(void)
+{
+	return errno == EINTR && !sig_interrupted();
+}
+
 ssize_t fd_read_full(int fd, void *buf, size_t n)
 {
 	size_t done = 0;
@@ -32,7 +39,7 @@ ssize_t fd_read_full(int fd, void *buf, size_t n)
 	while (done < n) {
 		ssize_t r = read(fd, (char *)buf + done, n - done);
 
-		if (r < 0 && errno == EINTR)
+		if (r < 0 && is_restart())
 			continue;
 		if (r < 0)
 			return -1;
@@ -50,7 +57,7 @@ ssize_t fd_pread_full(int fd, void *buf, size_t n, off_t at)
 	while (done < n) {
 		ssize_t r = pread(fd, (char *)buf + done, n - done, at + (off_t)done);
 
-		if (r < 0 && errno == EINTR)
+		if (r < 0 && is_restart())
 			continue;
 		if (r < 0)
 			return -1;
@@ -68,7 +75,7 @@ int fd_write_all(int fd, const void *buf, size_t n)
 	while (done < n) {
 		ssize_t r = write(fd, (const char *)buf + done, n - done);
 
-		if (r < 0 && errno == EINTR)
+		if (r < 0 && is_restart())
 			continue;
 		if (r < 0)
 			return -1;
@@ -132,7 +139,7 @@ static void copy_in_kernel(int in, int out, uint64_t limit, uint64_t *done)
 	while (*done < limit) {
 		ssize_t r = copy_file_range(in, NULL, out, NULL, copy_want(limit, *done, COPY_CHUNK), 0);
 
-		if (r < 0 && errno == EINTR)
+		if (r < 0 && is_restart())
 			continue;
 		if (r <= 0)
 			return;
@@ -150,7 +157,7 @@ static int copy_by_hand(int in, int out, uint64_t limit, uint64_t *done)
 		if (!buf)
 			buf = xmalloc(COPY_BUFFER);
 		r = read(in, buf, copy_want(limit, *done, COPY_BUFFER));
-		if (r < 0 && errno == EINTR)
+		if (r < 0 && is_restart())
 			continue;
 		if (r < 0)
 			return -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading, writing and copying on descriptors, restarting after EINTR and short transfers. Every
- * descriptor made here is close-on-exec.
+ * Reading, writing and copying on descriptors, restarting after EINTR and short transfers; when sig_catch_interrupts()
+ * is on and the command is to end, EINTR comes back instead. Every descriptor made here is close-on-exec.
  */
 #ifndef UDOCKER_FD_H
 #define UDOCKER_FD_H

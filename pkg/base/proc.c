@@ -5,6 +5,7 @@
  */
 #include "pkg/base/proc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -142,8 +143,11 @@ static pid_t fork_blocked(const struct launch *l)
 static int await_exec(const struct proc_spawn *s, pid_t pid, int status, struct err **err)
 {
 	struct failure f;
-	ssize_t n = fd_read_full(status, &f, sizeof(f));
+	ssize_t n;
 
+	do { /* an interruption ends us later: here the child's answer is on its way */
+		n = fd_read_full(status, &f, sizeof(f));
+	} while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return 0;
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -299,7 +303,7 @@ int proc_capture(const struct proc_spawn *s, size_t max, int timeout_ms, struct 
 	autoclose int reader = -1, writer = -1;
 	enum outcome got;
 	int ends[2], status = 0, saved;
-	pid_t pid;
+	pid_t pid = 0;
 
 	if (fd_pipe(ends) < 0)
 		return err_sys(err, errno, "make a pipe");
@@ -308,6 +312,7 @@ int proc_capture(const struct proc_spawn *s, size_t max, int timeout_ms, struct 
 	with.fd_out = writer;
 	if (proc_spawn(&with, &pid, err) < 0)
 		return -1;
+	assert(pid > 0);
 	base_autoclose(&writer);
 	writer = -1;
 	got = capture_output(reader, max, deadline, ret_out);

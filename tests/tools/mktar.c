@@ -229,7 +229,7 @@ static struct text unescape(char *word)
 	const char *p = word;
 
 	while (*p) {
-		int c = *p++;
+		int c = (unsigned char)*p++;
 
 		if (c == '\\' && *p)
 			c = escape(&p);

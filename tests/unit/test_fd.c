@@ -2,10 +2,12 @@
 /* Transfers, copies and closing, with the new system calls and with each of them refused. */
 #include "pkg/base/fd.h"
 
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 #include "tests/unit/scratch.h"
 
@@ -79,7 +81,8 @@ static int patterned(int dir, const char *name, size_t n)
 
 static bool same_bytes(int a, off_t at_a, int b, off_t at_b, size_t n)
 {
-	autofree char *x = malloc(n + 1), *y = malloc(n + 1);
+	autofree char *x = malloc(n + 1);
+	autofree char *y = malloc(n + 1);
 
 	return fd_pread_full(a, x, n, at_a) == (ssize_t)n && fd_pread_full(b, y, n, at_b) == (ssize_t)n &&
 	       memcmp(x, y, n) == 0;
@@ -125,6 +128,32 @@ static void test_copy_eperm(void *arg)
 {
 	deny_calls(no_copy, EPERM);
 	test_copy(arg);
+}
+
+/* A read that waits for a silent pipe goes on after a signal, but not after one that ends the command. */
+static void test_interrupted(void *arg)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	(void)arg;
+	sig_catch_interrupts();
+	ok(fd_pipe(ends) == 0, "a silent pipe");
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		usleep(50000);
+		kill(getppid(), SIGTERM);
+		usleep(50000);
+		kill(getppid(), SIGTERM);
+		_exit(0);
+	}
+	is_int(fd_read_full(ends[0], &byte, 1), -1, "an interrupted read returns");
+	is_int(errno, EINTR, "and says why");
+	is_int(sig_interrupted(), SIGTERM, "by the signal that came");
+	is_int(fd_copy(ends[0], ends[1], 1, NULL), -1, "a copy too");
+	waitpid(pid, NULL, 0);
 }
 
 static void test_copy_pipe(int dir)
@@ -205,6 +234,7 @@ int main(void)
 	test_copy(&dir);
 	in_child(test_copy_denied, &dir);
 	in_child(test_copy_eperm, &dir);
+	in_child(test_interrupted, NULL);
 	test_copy_pipe(dir);
 	test_anon(memfd);
 	in_child(test_anon_denied, unlinked);

@@ -267,7 +267,7 @@ static int try_mkdir(int dir, const char *path, enum fs_scope scope)
 
 static void test_mkdir(int root)
 {
-	struct stat st, made;
+	struct stat st, made = { 0 };
 	int fd;
 
 	is_int(try_mkdir(root, "x/y//z", FS_BENEATH), 0, "three at once");

@@ -34,7 +34,7 @@ static void test_modes(int dir)
 static void test_removed(int dir)
 {
 	auto_lock a = LOCK_INIT, c = LOCK_INIT;
-	int ends[2];
+	int ends[2] = { -1, -1 };
 	char byte;
 	pid_t pid;
 
