@@ -17,66 +17,42 @@ struct hidden {
 
 #define V5_2 COMPAT_VERSION(5, 2)
 
-/* clang-format off: rows of a table, by number */
+/* The reader compares rows with the kernel's tables, so they keep their order and their lines. */
+/* clang-format off */
 /* From 424 up the numbers are the same on every architecture. */
-#define HIDDEN_COMMON \
-	{ 425, 0 }, { 426, 0 }, { 427, 0 }, /* io_uring_setup, _enter, _register */ \
-		{ 428, 0 }, { 429, 0 }, { 430, 0 }, { 431, 0 }, /* open_tree move_mount fsopen fsconfig */ \
-		{ 432, 0 }, { 433, 0 }, /* fsmount fspick */ \
-		{ 435, 0 }, /* clone3: PRoot cannot read its flags */ \
-		{ 437, 0 }, { 439, V5_2 }, /* openat2 faccessat2 */ \
-		{ 442, 0 }, /* mount_setattr */ \
-		{ 444, 0 }, { 445, 0 }, { 446, 0 }, /* landlock: rules would name the host's paths */ \
-		{ 452, 0 }, /* fchmodat2 */ \
-		{ 457, 0 }, { 458, 0 }, /* statmount listmount */ \
-		{ 463, 0 }, { 464, 0 }, { 465, 0 }, \
-		{ 466, 0 }, /* setxattrat getxattrat listxattrat removexattrat */ \
-		{ 467, 0 }, { 468, 0 }, \
-	{ \
-		469, 0 \
-	} /* open_tree_attr file_getattr file_setattr */
+#define HIDDEN_COMMON                                                                           \
+	{ 425, 0 }, { 426, 0 }, { 427, 0 },             /* io_uring_setup, _enter, _register */ \
+	{ 428, 0 }, { 429, 0 }, { 430, 0 }, { 431, 0 }, /* open_tree move_mount fsopen fsconfig */ \
+	{ 432, 0 }, { 433, 0 },                         /* fsmount fspick */                    \
+	{ 435, 0 },                                     /* clone3: PRoot cannot read its flags */ \
+	{ 437, 0 }, { 439, V5_2 },                      /* openat2 faccessat2 */                \
+	{ 442, 0 },                                     /* mount_setattr */                     \
+	{ 444, 0 }, { 445, 0 }, { 446, 0 },             /* landlock: rules would name host paths */ \
+	{ 452, 0 },                                     /* fchmodat2 */                         \
+	{ 457, 0 }, { 458, 0 },                         /* statmount listmount */               \
+	{ 463, 0 }, { 464, 0 }, { 465, 0 }, { 466, 0 }, /* the four *xattrat */                 \
+	{ 467, 0 }, { 468, 0 }, { 469, 0 }              /* open_tree_attr file_getattr file_setattr */
 
 static const struct hidden hidden_x86_64[] = {
-	{ 303, 0 },
-	{ 304, 0 }, /* name_to_handle_at open_by_handle_at */
-	{ 316, V5_2 }, /* renameat2 */
-	{ 322, 0 }, /* execveat */
-	{ 332, V5_2 }, /* statx */
+	{ 303, 0 }, { 304, 0 }, /* name_to_handle_at open_by_handle_at */
+	{ 316, V5_2 },          /* renameat2 */
+	{ 322, 0 },             /* execveat */
+	{ 332, V5_2 },          /* statx */
 	HIDDEN_COMMON,
 };
+/* The others: the same calls in the same order, and utimensat_time64 (412) where time has 32 bits. */
 static const struct hidden hidden_i386[] = {
-	{ 341, 0 },
-	{ 342, 0 },
-	{ 353, V5_2 },
-	{ 358, 0 },
-	{ 383, V5_2 },
-	{ 412, 0 }, /* utimensat_time64 */
-	HIDDEN_COMMON,
+	{ 341, 0 }, { 342, 0 }, { 353, V5_2 }, { 358, 0 }, { 383, V5_2 }, { 412, 0 }, HIDDEN_COMMON,
 };
 static const struct hidden hidden_aarch64[] = {
-	{ 264, 0 },
-	{ 265, 0 },
-	{ 276, V5_2 },
-	{ 281, 0 },
-	{ 291, V5_2 },
-	HIDDEN_COMMON,
+	{ 264, 0 }, { 265, 0 }, { 276, V5_2 }, { 281, 0 }, { 291, V5_2 }, HIDDEN_COMMON,
 };
 static const struct hidden hidden_arm[] = {
-	{ 370, 0 },
-	{ 371, 0 },
-	{ 382, V5_2 },
-	{ 387, 0 },
-	{ 397, V5_2 },
-	{ 412, 0 },
-	HIDDEN_COMMON,
+	{ 370, 0 }, { 371, 0 }, { 382, V5_2 }, { 387, 0 }, { 397, V5_2 }, { 412, 0 }, HIDDEN_COMMON,
 };
 /* riscv64 has no renameat to fall back to: renameat2 stays. */
 static const struct hidden hidden_riscv64[] = {
-	{ 264, 0 },
-	{ 265, 0 },
-	{ 281, 0 },
-	{ 291, V5_2 },
-	HIDDEN_COMMON,
+	{ 264, 0 }, { 265, 0 }, { 281, 0 }, { 291, V5_2 }, HIDDEN_COMMON,
 };
 /* clang-format on */
 

@@ -4,7 +4,8 @@
 
 #include "engines/oci_delegate.h"
 
-/* clang-format off: one row a line reads as the table it is */
+/* One row a line reads as the table it is. */
+/* clang-format off */
 static const struct engine_answer crun_answers[] = {
 	OCI_ANSWERS_COMMON,
 	{ "domainname", ENGINE_APPLIES, "with a uts namespace" },

@@ -64,22 +64,24 @@ struct engine_make {
 };
 
 struct engine_plan {
-	/* direct */
-	struct strv
-		argv; /* argv[0] is the executable's path; ends with what precedes guest_init's own arguments */
-	struct strv env; /* environment of the engine process (not of the program: guest_init sets that) */
+	/* ---- direct ---- */
+	/* argv[0] is the executable's path; ends with what precedes guest_init's own arguments. */
+	struct strv argv;
+	struct strv env; /* of the engine process, not of the program: guest_init sets that */
 	char *cwd; /* host directory to start the engine in, or NULL */
-	char *init_path; /* path under which guest_init is reached inside; already the last word of argv */
+	char *init_path; /* under which guest_init is reached inside; already the last word of argv */
 	struct sock_filter *filter; /* seccomp program for the engine process, or NULL */
 	size_t filter_len;
-	struct engine_make
-		*makes; /* stand-ins for tmpfs mounts and masked directories, detours for names with ':' */
+	/* Stand-ins for tmpfs mounts and masked directories, detours for names with ':'. See engine_plan_make(). */
+	struct engine_make *makes;
 	size_t n_makes;
-	bool supervise; /* the engine does not keep the promise of section 6: the waiting child stays as a supervisor */
-	/* delegate */
+	/* The engine does not keep the promise of section 6: the waiting child stays as a supervisor. */
+	bool supervise;
+	/* ---- delegate ---- */
 	struct json *config; /* the rewritten config.json */
-	struct strv
-		prefix; /* argv before the verb: runtime, global options, with --root STATE_DIR/delegate; more may follow (--log) */
+	/* argv before the verb: runtime, global options, with --root STATE_DIR/delegate; more may follow (--log). */
+	struct strv prefix;
+	/* ---- both ---- */
 	struct strv notes; /* what was ignored or emulated, for the log and --dry-run */
 };
 void engine_plan_free(struct engine_plan *p);
@@ -106,8 +108,8 @@ struct engine {
 };
 
 /* ---- engines.c ---- */
-extern const struct engine
-	*const engine_table[]; /* NULL-terminated, in the order of `auto`: crun, runc, proot */
+/* NULL-terminated, in the order of `auto`: crun, runc, proot. */
+extern const struct engine *const engine_table[];
 const struct engine *engine_by_name(const char *name);
 const struct engine *engine_by_mode(
 	const char *mode); /* the first choice for it (R1: runc, then crun); case-sensitive "P1" */

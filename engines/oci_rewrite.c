@@ -103,10 +103,8 @@ static void set_ids(struct rewriter *w)
 /* ---- mounts ---- */
 static bool is_fs_option(const char *o)
 {
-	/* clang-format off: the options that every file system has; others belong to the one that is replaced */
 	static const char *const generic[] = { "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec",
 		"exec" };
-	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(generic); i++)
 		if (str_eq(o, generic[i]))
@@ -161,7 +159,6 @@ static void drop_unmapped(const struct rewriter *w, struct json *mount)
  */
 static void repeat_locked(struct json *mount, const char *source)
 {
-	/* clang-format off: a table */
 	static const struct {
 		unsigned long flag;
 		const char *on, *off;
@@ -170,7 +167,6 @@ static void repeat_locked(struct json *mount, const char *source)
 		{ ST_NODEV, "nodev", "dev" },
 		{ ST_NOEXEC, "noexec", "exec" },
 	};
-	/* clang-format on */
 	struct json *options = json_need_array(mount, "options");
 	struct statvfs fs;
 
@@ -184,9 +180,13 @@ static void repeat_locked(struct json *mount, const char *source)
 
 static void edit_bind(const struct rewriter *w, struct json *mount, const struct runtime_mount *m)
 {
+	struct json *options = json_need_array(mount, "options");
 	autofree char *source = *m->source == '/' ? xstrdup(m->source) : path_join(w->ctx->bundle, m->source);
 
 	json_set_str(mount, "source", source);
+	/* The runtimes go by the option and not by the type. */
+	if (!has_option(options, "bind") && !has_option(options, "rbind"))
+		json_insert(options, 0, json_new_str("bind"));
 	if (w->userns)
 		repeat_locked(mount, source);
 }

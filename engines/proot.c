@@ -21,7 +21,8 @@
 #define REMEDY_FIND \
 	"install PRoot (Debian: apt install proot), or set UDOCKER_USE_PROOT_EXECUTABLE to its path"
 
-/* clang-format off: one row a line reads as the table it is */
+/* One row a line reads as the table it is. */
+/* clang-format off */
 static const struct engine_answer proot_answers[] = {
 	{ "ociVersion", ENGINE_APPLIES, NULL },
 	{ "annotations", ENGINE_APPLIES, NULL },
@@ -38,8 +39,7 @@ static const struct engine_answer proot_answers[] = {
 	{ "mounts.devpts", ENGINE_EMULATES, "the host's" },
 	{ "mounts.mqueue", ENGINE_EMULATES, "the host's" },
 	{ "mounts.devtmpfs", ENGINE_EMULATES, "the host's /dev" },
-	{ "mounts.tmpfs", ENGINE_EMULATES,
-		"an empty directory of the run; /dev and what lies below it are the host's" },
+	{ "mounts.tmpfs", ENGINE_EMULATES, "an empty directory of the run; /dev and what lies below it are the host's" },
 	{ "mounts.cgroup", ENGINE_IGNORES, "no control groups are made" },
 	{ "mounts.cgroup2", ENGINE_IGNORES, "no control groups are made" },
 	{ "process", ENGINE_IGNORES, "unknown to this version" },
@@ -105,19 +105,16 @@ static bool has_switch(const char *help, const char *name)
 /* Version and switches, from --help and --version. */
 static int ask_switches(const char *path, struct probe_facts *facts, struct err **err)
 {
-	/* clang-format off: a table */
 	static const struct {
 		const char *text;
 		unsigned flag;
 	} switches[] = {
-		{ "--kill-on-exit", PROOT_KILL_ON_EXIT },
 		{ "--link2symlink", PROOT_LINK2SYMLINK },
 		{ "--change-id", PROOT_CHANGE_ID },
 		{ "-i *", PROOT_CHANGE_ID_I },
 		{ "--port", PROOT_PORT },
 		{ "--netcoop", PROOT_NETCOOP },
 	};
-	/* clang-format on */
 	const char *help_argv[] = { path, "--help", NULL };
 	const char *version_argv[] = { path, "--version", NULL };
 	auto_str help = STR_INIT, version = STR_INIT;
@@ -164,7 +161,6 @@ static int run_true(const char *path, const char *env, const char *option, bool 
 /* Does it run a program here, and with which variable? Then: does -k leave newer programs whole? */
 static bool try_run(const char *path, struct probe_facts *facts)
 {
-	/* clang-format off: a table */
 	static const struct {
 		const char *env;
 		unsigned flag;
@@ -173,7 +169,6 @@ static bool try_run(const char *path, struct probe_facts *facts)
 		{ "PROOT_NEW_SECCOMP=1", PROOT_NEW_SECCOMP },
 		{ "PROOT_NO_SECCOMP=1", PROOT_NO_SECCOMP },
 	};
-	/* clang-format on */
 	size_t n = facts->flags & PROOT_ACCELERATED ? ARRAY_LEN(ways) : 1;
 	bool own;
 

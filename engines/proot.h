@@ -8,7 +8,6 @@
 /* engine_probe.flags of this engine. */
 enum proot_flags {
 	PROOT_ACCELERATED = 1, /* built with seccomp acceleration */
-	PROOT_KILL_ON_EXIT = 2, /* --kill-on-exit */
 	PROOT_LINK2SYMLINK = 4, /* --link2symlink */
 	PROOT_CHANGE_ID = 8, /* --change-id=UID:GID */
 	PROOT_CHANGE_ID_I = 16, /* the same as -i UID:GID */

@@ -89,7 +89,6 @@ static bool in_host_dev(const struct planner *p, const char *guest)
 
 static int add_mount(struct planner *p, const struct runtime_mount *m, struct err **err)
 {
-	/* clang-format off: a table */
 	static const struct {
 		const char *type, *host;
 	} kernel[] = {
@@ -99,7 +98,6 @@ static int add_mount(struct planner *p, const struct runtime_mount *m, struct er
 		{ "devpts", "/dev/pts" },
 		{ "mqueue", "/dev/mqueue" },
 	};
-	/* clang-format on */
 	if (str_eq(m->destination, "/"))
 		return err_make(err, ERR_UNSUPPORTED, "proot cannot mount anything at /");
 	if (m->bind) {
@@ -341,8 +339,7 @@ static int plan_argv(struct planner *p, struct err **err)
 		strv_add(argv, "-v");
 		strv_add(argv, "9");
 	}
-	if ((p->probe->flags & PROOT_KILL_ON_EXIT) && conf_bool(CONF_PROOT_KILLONEXIT))
-		strv_add(argv, "--kill-on-exit");
+	/* No --kill-on-exit: the first tracee is guest_init, which detaches the program and ends. The supervisor ends the rest. */
 	if ((p->probe->flags & PROOT_LINK2SYMLINK) && conf_bool(CONF_PROOT_LINK2SYMLINK))
 		strv_add(argv, "--link2symlink");
 	if (add_binds(p, err) < 0)
