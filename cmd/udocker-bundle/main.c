@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* udocker-bundle: images turned into containers, each an OCI bundle. The commands are in files of their own. */
+/* udocker-bundle: containers, each one an OCI bundle. The command table is in program.c. */
 #include "cmd/udocker-bundle/program.h"
 
 int main(int argc, char **argv)

@@ -2,8 +2,11 @@
 /* The options before the command, what they set up, and the commands in the order of help. */
 #include "cmd/udocker-bundle/program.h"
 
+#include <errno.h>
+
 #include "cmd/udocker-bundle/config.h"
 #include "pkg/base/err.h"
+#include "pkg/base/fs.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
@@ -11,15 +14,15 @@
 #include "pkg/conf/conf.h"
 #include "pkg/store/store.h"
 
-static const char *const progress_modes[] = { "auto", "tty", "plain", "none",
-	NULL }; /* as enum progress_mode */
+/* In the order of enum progress_mode. */
+static const char *const progress_modes[] = { "auto", "tty", "plain", "none", NULL };
 
 static const struct cli_option bundle_options[] = {
 	{ .name = "repo",
 		.kind = CLI_KIND_STRING,
 		.metavar = "DIR",
 		.offset = offsetof(struct bundle_globals, repo),
-		.text = "use the repository in this directory",
+		.text = "use the store in this directory",
 		.complete = CLI_COMPLETE_DIR },
 	{ .name = "config",
 		.kind = CLI_KIND_STRING,
@@ -31,29 +34,40 @@ static const struct cli_option bundle_options[] = {
 	CLI_FLAG("debug", 'D', struct bundle_globals, debug, "tell every step"),
 	{ .name = "progress",
 		.kind = CLI_KIND_STRING,
-		.metavar = "HOW",
+		.metavar = "MODE",
 		.offset = offsetof(struct bundle_globals, progress),
-		.text = "show progress: auto (on a terminal), tty, plain or none",
+		.text = "how progress is shown",
 		.choices = progress_modes },
 	CLI_END,
 };
 
-static int setup_repo(const struct bundle_globals *g, struct err **err)
+static bool is_empty_or_absent(const char *path)
 {
-	if (!g->repo)
+	autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_strv names = STRV_INIT;
+
+	if (fd < 0)
+		return errno == ENOENT;
+	return fs_list(fd, ".", &names) == 0 && names.n == 0;
+}
+
+/* A store is made on first write, but not in the midst of somebody's files. */
+static int setup_repo(const char *repo, struct err **err)
+{
+	if (!repo)
 		return 0;
-	if (!store_is_repository(g->repo)) {
-		(void)err_make(err, ERR_NOT_FOUND, "'%s' is not a udocker repository", g->repo);
-		return err_hint(err, "make one with 'udocker-image mkrepo DIR'");
+	if (!store_is_repository(repo) && !is_empty_or_absent(repo)) {
+		(void)err_make(err, ERR_NOT_FOUND, "'%s' is not a udocker repository", repo);
+		return err_hint(err, "make one with 'udocker mkrepo DIR'");
 	}
-	return conf_set(CONF_TOPDIR, g->repo, err);
+	return conf_set(CONF_TOPDIR, repo, err);
 }
 
 static int bundle_setup_program(void *global, struct err **err)
 {
 	const struct bundle_globals *g = global;
 
-	if (conf_load(g->config, err) < 0)
+	if (setup_repo(g->repo, err) < 0 || conf_load(g->config, err) < 0)
 		return -1;
 	log_set_level(g->debug   ? LOG_LEVEL_DEBUG
 		      : g->quiet ? LOG_LEVEL_MSG
@@ -62,7 +76,7 @@ static int bundle_setup_program(void *global, struct err **err)
 		if (str_eq(g->progress, progress_modes[i]))
 			progress_set_mode((enum progress_mode)i);
 	sig_catch_interrupts();
-	return setup_repo(g, err);
+	return 0;
 }
 
 static const struct cli_command *const commands[] = {

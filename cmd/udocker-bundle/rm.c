@@ -8,43 +8,56 @@
 #include "pkg/store/containers.h"
 #include "pkg/store/store.h"
 
+struct rm_opts {
+	bool force;
+};
+
+/* Directories without permission are made accessible in any case, which is all that 1.3.x means by -f. */
 static const struct cli_option rm_options[] = {
-	{ .name = "force",
-		.letter = 'f',
-		.kind = CLI_KIND_IGNORED_FLAG,
-		.text = "accepted: directories without permission are always made accessible first" },
+	CLI_FLAG("force", 'f', struct rm_opts, force, "do not mind if a container is not there"),
 	CLI_END,
 };
 
-static int remove_one(struct store *s, const char *text, struct err **err)
+static int remove_one(struct store *s, const char *text, bool force, struct err **err)
 {
 	autofree char *id = NULL;
+	auto_err *e = NULL;
 
-	if (container_resolve(s, text, &id, err) < 0 || container_remove(s, id, err) < 0)
-		return -1;
-	log_verbose("container %s is removed", id);
-	return 0;
+	if (container_resolve(s, text, &id, &e) == 0 && container_remove(s, id, &e) == 0) {
+		log_verbose("container %s is removed", id);
+		return 0;
+	}
+	/* 1.3.x fails for what is unknown, with -f as well. */
+	return force && err_is(e, ERR_NOT_FOUND) && !cli_called_as() ? 0 : err_move(err, &e);
 }
 
-/* One that cannot be removed does not keep the others. The last failure is the command's, those before are printed here. */
+static void report(const struct err *e)
+{
+	const char *hint = err_hint_text(e);
+
+	log_error("%s%s%s", err_text(e), hint ? "; " : "", hint ? hint : "");
+}
+
+/* One that cannot be removed does not keep the others. */
 static int rm_run(const struct cli_call *call, struct err **err)
 {
-	auto_err *failed = NULL;
+	const struct rm_opts *o = call->options;
 	auto_store *s = NULL;
+	int status = 0;
 
 	if (store_open(STORE_UPDATE, &s, err) < 0)
 		return -1;
 	for (int i = 0; i < call->argc && !sig_interrupted(); i++) {
 		auto_err *e = NULL;
 
-		if (remove_one(s, call->argv[i], &e) == 0)
+		if (remove_one(s, call->argv[i], o->force, &e) == 0)
 			continue;
-		if (failed)
-			log_error("%s", err_text(failed));
-		err_clear(&failed);
-		failed = steal_ptr(&e);
+		if (call->argc == 1)
+			return err_move(err, &e);
+		report(e);
+		status = 1;
 	}
-	return failed ? err_move(err, &failed) : 0;
+	return sig_interrupted() ? err_make(err, ERR_SYSTEM, "interrupted") : status;
 }
 
 const struct cli_command cmd_bundle_rm = {
@@ -56,4 +69,5 @@ const struct cli_command cmd_bundle_rm = {
 	.options = rm_options,
 	.complete = CLI_COMPLETE_CONTAINER,
 	.run = rm_run,
+	.size = sizeof(struct rm_opts),
 };

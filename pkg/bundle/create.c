@@ -139,6 +139,16 @@ static int sync_folder(int dirfd, const struct bundle_create_options *o, struct 
 	return 0;
 }
 
+/* What was going on when the user had enough does not matter to him. */
+static int give_up(struct err **err)
+{
+	if (sig_interrupted()) {
+		err_clear(err);
+		err_make(err, ERR_SYSTEM, "interrupted: nothing was made");
+	}
+	return -1;
+}
+
 /* ---- a container of the store -------------------------------------------------------------------------------------------- */
 
 struct birth {
@@ -232,9 +242,10 @@ int bundle_create(struct store *s, const char *ref, const struct bundle_create_o
 		return -1;
 	r = give_birth(&b, &from, err);
 	free(b.dir);
-	if (r == 0)
-		*ret_id = xstrdup(b.id);
-	return r;
+	if (r < 0)
+		return give_up(err);
+	*ret_id = xstrdup(b.id);
+	return 0;
 }
 
 /* ---- a bundle anywhere --------------------------------------------------------------------------------------------------- */
@@ -347,7 +358,7 @@ int bundle_create_at(struct store *s, const char *ref, const char *dir, const st
 	if (place_begin(&p, dir, err) < 0 || origin_read(s, ref, &from, err) < 0)
 		return -1;
 	if (fill_root(s, &from, p.fd, BUNDLE_ROOT, o, err) < 0)
-		return -1;
+		return give_up(err);
 	above = fs_fd_path(p.parent_fd);
 	path = path_join(above ? above : ".", p.base);
 	src.dir = path;
