@@ -23,6 +23,11 @@
 #define MAX_PASSES 100
 #define MAX_RESTARTS 100
 
+/* Linux 6.6; the number is the same everywhere but on Alpha, and headers may be older than the kernel. */
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+
 struct level {
 	char *name; /* in the level above; NULL at the top */
 	dev_t dev;
@@ -245,10 +250,8 @@ static int unlock_dir(int dirfd, const char *name)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
 	mode = (st.st_mode & 07777) | 0700;
-#ifdef SYS_fchmodat2
 	if (syscall(SYS_fchmodat2, fd, "", mode, AT_EMPTY_PATH) == 0)
 		return 0;
-#endif
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	if (chmod(link, mode) == 0 || fchmodat(fd, ".", mode, 0) == 0)
 		return 0;
