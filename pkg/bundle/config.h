@@ -31,6 +31,10 @@ struct bundle_source {
 /*
  * Compute the document; *ret belongs to the caller. The directory `root` must exist below dirfd (it is read, FS_IN_ROOT). Warnings go to the log.
  * ERR_USAGE for a wrong option value, ERR_NOT_FOUND for a missing volume source, workdir or env file, ERR_CORRUPT for a broken image configuration.
+ *
+ * What engines find in it: the namespaces user and mount (uts with a host name); /proc, /sys and /dev/shm as recursive binds of the host's, for without a PID,
+ * network or IPC namespace nothing else can be mounted there; no kernel file system at all with nosysdirs; one id map, of process.user to the caller.
+ * runc needs id 0 mapped: under it a user other than root takes an engine's help. A missing working directory of the image becomes "/".
  */
 int bundle_config_make(
 	const struct bundle_source *src, const struct bundle_options *o, struct json **ret, struct err **err);
