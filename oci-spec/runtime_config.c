@@ -195,9 +195,8 @@ static int read_mount(const struct json *j, const char *at, struct runtime_mount
 	return 0;
 }
 
-int runtime_mounts_read(const struct json *config, struct runtime_mounts *ret, struct err **err)
+static int read_mounts(const struct json *config, struct runtime_mounts *m, struct err **err)
 {
-	auto_runtime_mounts m = RUNTIME_MOUNTS_INIT;
 	struct json *list = NULL;
 
 	if (json_get_array(config, "config.json", "mounts", &list, err) < 0)
@@ -205,16 +204,26 @@ int runtime_mounts_read(const struct json *config, struct runtime_mounts *ret, s
 	if (json_len(list) > RUNTIME_MAX_MOUNTS)
 		return err_make(
 			err, ERR_CORRUPT, "config.json: mounts: more than %d mounts", RUNTIME_MAX_MOUNTS);
-	m.items = xcalloc(json_len(list) + 1, sizeof(*m.items));
+	m->items = xcalloc(json_len(list) + 1, sizeof(*m->items));
 	for (size_t i = 0; i < json_len(list); i++) {
 		autofree char *at = xasprintf("config.json: mounts[%zu]", i);
 
-		m.n++;
-		if (read_mount(json_at(list, i), at, &m.items[i], err) < 0)
+		m->n++; /* a half-read one is freed as well */
+		if (read_mount(json_at(list, i), at, &m->items[i], err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+int runtime_mounts_read(const struct json *config, struct runtime_mounts *ret, struct err **err)
+{
+	struct runtime_mounts m = RUNTIME_MOUNTS_INIT;
+
+	if (read_mounts(config, &m, err) < 0) {
+		runtime_mounts_free(&m);
+		return -1;
+	}
 	*ret = m;
-	m = RUNTIME_MOUNTS_INIT;
 	return 0;
 }
 
@@ -267,25 +276,35 @@ static int read_hook(const struct json *j, const char *at, struct runtime_hook *
 	return 0;
 }
 
-int runtime_hooks_read(
-	const struct json *config, enum runtime_hook_kind kind, struct runtime_hooks *ret, struct err **err)
+static int read_hooks(
+	const struct json *config, enum runtime_hook_kind kind, struct runtime_hooks *h, struct err **err)
 {
-	auto_runtime_hooks h = RUNTIME_HOOKS_INIT;
 	struct json *hooks = NULL, *list = NULL;
 
 	if (json_get_object(config, "config.json", "hooks", &hooks, err) < 0 ||
 		json_get_array(hooks, "config.json: hooks", hook_names[kind], &list, err) < 0)
 		return -1;
-	h.items = xcalloc(json_len(list) + 1, sizeof(*h.items));
+	h->items = xcalloc(json_len(list) + 1, sizeof(*h->items));
 	for (size_t i = 0; i < json_len(list); i++) {
 		autofree char *at = xasprintf("config.json: hooks.%s[%zu]", hook_names[kind], i);
 
-		h.n++;
-		if (read_hook(json_at(list, i), at, &h.items[i], err) < 0)
+		h->n++;
+		if (read_hook(json_at(list, i), at, &h->items[i], err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+int runtime_hooks_read(
+	const struct json *config, enum runtime_hook_kind kind, struct runtime_hooks *ret, struct err **err)
+{
+	struct runtime_hooks h = RUNTIME_HOOKS_INIT;
+
+	if (read_hooks(config, kind, &h, err) < 0) {
+		runtime_hooks_free(&h);
+		return -1;
+	}
 	*ret = h;
-	h = RUNTIME_HOOKS_INIT;
 	return 0;
 }
 

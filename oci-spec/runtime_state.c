@@ -90,12 +90,13 @@ static int read_state(const struct json *j, const char *where, struct runtime_st
 int runtime_state_from_json(
 	const struct json *j, const char *where, struct runtime_state *ret, struct err **err)
 {
-	auto_runtime_state s = RUNTIME_STATE_INIT;
+	struct runtime_state s = RUNTIME_STATE_INIT;
 
-	if (read_state(j, where, &s, err) < 0)
+	if (read_state(j, where, &s, err) < 0) {
+		runtime_state_free(&s);
 		return -1;
+	}
 	*ret = s;
-	s = RUNTIME_STATE_INIT;
 	return 0;
 }
 

@@ -80,7 +80,7 @@ int bundle_volume_parse(const char *text, struct bundle_volume *ret, struct err 
 {
 	struct bundle_volume v = { .kind = VOLUME_USER };
 
-	if (parse_volume(text, &v, err) < 0) {
+	if (parse_volume(text, &v, err) < 0 || !v.host || !v.cont) {
 		bundle_volume_free(&v);
 		return -1;
 	}
@@ -205,31 +205,38 @@ static void leave_out(const struct strv *list, struct bundle_volumes *v)
 	}
 }
 
+static void add_defaults(const struct bundle_options *o, int rootfd, struct bundle_volumes *v)
+{
+	const struct strv *sysdirs = conf_list(CONF_SYSDIRS_LIST), *dri = conf_list(CONF_DRI_LIST);
+	const char *home;
+
+	for (size_t i = 0; !o->nosysdirs && i < sysdirs->n; i++)
+		add_default(v, sysdirs->v[i]);
+	if (!o->nosysdirs && lacks_hosts(rootfd))
+		add_default(v, "/etc/hosts");
+	for (size_t i = 0; o->dri && i < dri->n; i++)
+		add_default(v, dri->v[i]);
+	if (!o->bindhome)
+		return;
+	home = host_home();
+	if (!home || str_eq(home, "/"))
+		log_warning("--bindhome: there is no home directory to bind, ignoring it");
+	else
+		add_default(v, home);
+}
+
 int bundle_volumes_collect(
 	const struct bundle_options *o, int rootfd, struct bundle_volumes *ret, struct err **err)
 {
-	auto_bundle_volumes v = BUNDLE_VOLUMES_INIT;
-	const struct strv *sysdirs = conf_list(CONF_SYSDIRS_LIST), *dri = conf_list(CONF_DRI_LIST);
+	struct bundle_volumes v = BUNDLE_VOLUMES_INIT;
 
-	if (add_user_volumes(o->volumes, &v, err) < 0)
+	if (add_user_volumes(o->volumes, &v, err) < 0) {
+		bundle_volumes_free(&v);
 		return -1;
-	for (size_t i = 0; !o->nosysdirs && i < sysdirs->n; i++)
-		add_default(&v, sysdirs->v[i]);
-	if (!o->nosysdirs && lacks_hosts(rootfd))
-		add_default(&v, "/etc/hosts");
-	for (size_t i = 0; o->dri && i < dri->n; i++)
-		add_default(&v, dri->v[i]);
-	if (o->bindhome) {
-		const char *home = host_home();
-
-		if (!home || str_eq(home, "/"))
-			log_warning("--bindhome: there is no home directory to bind, ignoring it");
-		else
-			add_default(&v, home);
 	}
+	add_defaults(o, rootfd, &v);
 	leave_out(o->novol, &v);
 	*ret = v;
-	v = BUNDLE_VOLUMES_INIT;
 	return 0;
 }
 
