@@ -65,11 +65,11 @@ end
 set -g __udocker_bundle_valued ' --repo' ' --config' ' --progress' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'config -o' 'config --output' 'config -v' 'config --volume' 'config --novol' 'config --device' 'config -e' 'config --env' 'config --env-file' 'config -u' 'config --user' 'config --hostname' 'config -w' 'config --workdir' 'config --entrypoint' 'config --cpuset-cpus' 'config --kernel' 'config -p' 'config --publish' 'config --volumes-from' 'config --dns' 'config --dns-search' 'ls --format' 'setup --execmode'
 
 complete -c udocker-bundle -f
-complete -c udocker-bundle -n '__udocker_bundle_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the repository in this directory'
+complete -c udocker-bundle -n '__udocker_bundle_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the store in this directory'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -l config -r -F -d 'read this configuration file last'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -s q -l quiet -d 'results and errors only'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -s D -l debug -d 'tell every step'
-complete -c udocker-bundle -n '__udocker_bundle_no_command' -l progress -x -a 'auto tty plain none' -d 'show progress: auto (on a terminal), tty, plain or none'
+complete -c udocker-bundle -n '__udocker_bundle_no_command' -l progress -x -a 'auto tty plain none' -d 'how progress is shown'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -l help -d 'show help'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -s V -l version -d 'show the version'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -a create -d 'make a container of an image; prints its id'
@@ -136,7 +136,7 @@ complete -c udocker-bundle -n '__udocker_bundle_before rmname' -l help -d 'show 
 complete -c udocker-bundle -n '__udocker_bundle_in rmname' -a '(__udocker_bundle_container)'
 complete -c udocker-bundle -n '__udocker_bundle_before rename' -l help -d 'show help'
 complete -c udocker-bundle -n '__udocker_bundle_in rename' -a '(__udocker_bundle_container)'
-complete -c udocker-bundle -n '__udocker_bundle_before rm' -s f -l force -d 'accepted: directories without permission are always made accessible first'
+complete -c udocker-bundle -n '__udocker_bundle_before rm' -s f -l force -d 'do not mind if a container is not there'
 complete -c udocker-bundle -n '__udocker_bundle_before rm' -l help -d 'show help'
 complete -c udocker-bundle -n '__udocker_bundle_in rm' -a '(__udocker_bundle_container)'
 complete -c udocker-bundle -n '__udocker_bundle_before protect' -l help -d 'show help'

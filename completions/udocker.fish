@@ -181,7 +181,7 @@ complete -c udocker -n '__udocker_in setup' -l force -d 'go on where a step cann
 complete -c udocker -n '__udocker_in setup' -l purge -d 'remove the mount points that runs have made in its root directory'
 complete -c udocker -n '__udocker_in setup' -l help -d 'show help'
 complete -c udocker -n '__udocker_in setup' -a '(__udocker_container)'
-complete -c udocker -n '__udocker_before rm' -s f -l force -d 'accepted: directories without permission are always made accessible first'
+complete -c udocker -n '__udocker_before rm' -s f -l force -d 'do not mind if a container is not there'
 complete -c udocker -n '__udocker_before rm' -l help -d 'show help'
 complete -c udocker -n '__udocker_in rm' -a '(__udocker_container)'
 complete -c udocker -n '__udocker_before mkrepo' -l help -d 'show help'
