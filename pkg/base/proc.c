@@ -374,7 +374,9 @@ static char *own_dir(void)
 int proc_sibling(const char *name, char **ret, struct err **err)
 {
 	autofree char *own = own_dir();
-	const char *dirs[] = { host_env("UDOCKER_EXEC_DIR"), own, UDOCKER_LIBEXECDIR };
+	/* Beside bin/ in the same prefix: an installed tree may be moved, or unpacked anywhere. */
+	autofree char *beside = own ? path_join(own, "../libexec/udocker") : NULL;
+	const char *dirs[] = { host_env("UDOCKER_EXEC_DIR"), own, beside, UDOCKER_LIBEXECDIR };
 	auto_str tried = STR_INIT;
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {

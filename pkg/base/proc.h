@@ -48,7 +48,7 @@ int proc_start_time(pid_t pid, uint64_t *ret_ticks, bool *ret_zombie);
 char *proc_find(const char *name, const char *path);
 
 /*
- * A sibling program of the suite, e.g. "udocker-bundle": in $UDOCKER_EXEC_DIR, beside /proc/self/exe, in the
+ * A sibling program of the suite, e.g. "udocker-bundle": in $UDOCKER_EXEC_DIR, beside /proc/self/exe, in ../libexec/udocker from there, in the
  * compiled-in libexecdir. Never in PATH.
  */
 int proc_sibling(const char *name, char **ret, struct err **err);
