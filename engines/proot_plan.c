@@ -168,9 +168,10 @@ static int emit_bind(struct planner *p, const struct bind *b, struct err **err)
 	const char *host = b->host;
 
 	if (strchr(host, ':')) {
-		if (strchr(p->ctx->state_dir, ':'))
-			return err_make(
-				err, ERR_UNSUPPORTED, "proot cannot bind '%s': there is a ':' in it", host);
+		if (strchr(p->ctx->state_dir, ':')) {
+			err_make(err, ERR_UNSUPPORTED, "proot cannot bind '%s': there is a ':' in it", host);
+			return err_hint(err, "choose a state directory (--root) without ':'");
+		}
 		host = add_make(p, host);
 	}
 	strv_add(&p->plan->argv, "-b");
