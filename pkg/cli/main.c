@@ -233,12 +233,19 @@ static int parse_command(struct session *s, int argc, char **argv, struct err **
 	return c->raw || c->forward_to ? 0 : check_operands(s, err);
 }
 
+/* Help of a forwarded command is the sibling's; like our own it needs no store and no permission. */
+static bool asks_sibling_for_help(const struct cli_call *call)
+{
+	return call->command->forward_to && call->argc > 0 &&
+	       (str_eq(call->argv[0], "--help") || str_eq(call->argv[0], "-h"));
+}
+
 static int run_command(struct session *s, struct err **err)
 {
 	const struct cli_program *p = s->program;
 	int r;
 
-	if (p->setup && p->setup(s->global, err) < 0)
+	if (p->setup && !asks_sibling_for_help(&s->call) && p->setup(s->global, err) < 0)
 		return failure(s, err);
 	r = s->call.command->run(&s->call, err);
 	return r < 0 ? failure(s, err) : r;
