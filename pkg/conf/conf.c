@@ -287,13 +287,21 @@ void conf_read_text(const char *name, const char *text)
 	resolve_paths();
 }
 
+/* Somebody else's home as HOME (su, sudo) is no reason for a warning: what lies in a closed directory is not there for us. */
+static bool is_absent(const char *path, int errnum)
+{
+	autofree char *dir = path_dir(path);
+
+	return errnum == ENOENT || errnum == ENOTDIR || (errnum == EACCES && access(dir, X_OK) < 0);
+}
+
 /* The text of a file: 1, or 0 if there is none, or -1. With `check`, it must be root's or ours. */
 static int load_text(const char *path, bool check, struct str *ret, struct err **err)
 {
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (fd < 0 && is_absent(path, errno))
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, errno, "%s", path);
@@ -341,7 +349,7 @@ static int read_given_file(const char *path, struct err **err)
 	int r = load_text(path, false, &text, err);
 
 	if (r == 0)
-		r = err_sys(err, ENOENT, "%s", path);
+		r = err_sys(err, access(path, R_OK) < 0 ? errno : ENOENT, "%s", path);
 	if (r < 0) {
 		(void)err_add(err, "configuration file");
 		return err_set_kind(err, ERR_USAGE);
