@@ -267,16 +267,17 @@ int store_lock_exclusive(struct store *s, struct err **err)
 
 /* ---- staging ---- */
 
-static bool stage_is_dead(int parent, const char *name)
+/* True if nobody uses it any more. *ret_fd holds its lock until it is removed, so that its maker does not take it for his. */
+static bool stage_is_dead(int parent, const char *name, int *ret_fd)
 {
-	autoclose int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	*ret_fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_fd < 0 || fstat(*ret_fd, &st) < 0)
 		return false;
 	if (st.st_uid != geteuid())
 		return false;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (flock(*ret_fd, LOCK_EX | LOCK_NB) == 0)
 		return true; /* nobody holds it; whoever has just made it notices and makes another */
 	if (errno == EWOULDBLOCK)
 		return false;
@@ -290,7 +291,9 @@ static void clean_dead(int parent, const char *prefix)
 	if (parent < 0 || fs_list(parent, ".", &names) < 0)
 		return;
 	for (size_t i = 0; i < names.n; i++) {
-		if (!str_starts(names.v[i], prefix) || !stage_is_dead(parent, names.v[i]))
+		autoclose int fd = -1;
+
+		if (!str_starts(names.v[i], prefix) || !stage_is_dead(parent, names.v[i], &fd))
 			continue;
 		log_debug("removing the abandoned staging directory '%s'", names.v[i]);
 		(void)fs_rm_tree(parent, names.v[i], NULL); /* another writer tries again */

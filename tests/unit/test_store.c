@@ -123,6 +123,49 @@ static void test_stage(void)
 	ok(fs_list(s->top_fd, ".stage", &names) == 0 && names.n == 0, "nothing is left in .stage");
 }
 
+/* Who gets the lock of a staging directory has it whole: a cleaner holds it as long as it removes. */
+static void test_stage_cleaned_locked(void)
+{
+	const int files = 3000;
+	struct store_stage a = STORE_STAGE_INIT;
+	auto_store *s = NULL;
+	autoclose int dir = -1;
+	struct stat st = { .st_nlink = 1 };
+	bool whole = true;
+	pid_t pid;
+
+	test_use("cleaned");
+	s = test_open(STORE_WRITE);
+	ok(store_stage_begin(s, &a, NULL) == 0, "staging");
+	for (int i = 0; i < files; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", i);
+		close(openat(a.fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	}
+	dir = openat(a.parent_fd, a.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(a.fd);
+	a.fd = -1;
+	pid = fork();
+	if (pid == 0) {
+		while (fs_exists(a.parent_fd, a.name))
+			store_clean_stage(s);
+		_exit(0);
+	}
+	while (fstat(dir, &st) == 0 && st.st_nlink > 0) {
+		auto_strv names = STRV_INIT;
+
+		if (flock(dir, LOCK_SH | LOCK_NB) == 0) {
+			fs_list(dir, ".", &names);
+			whole = whole && (names.n == (size_t)files || (fstat(dir, &st) == 0 && !st.st_nlink));
+			flock(dir, LOCK_UN);
+		}
+		usleep(1000);
+	}
+	ok(waitpid(pid, NULL, 0) == pid && whole, "a cleaner holds the lock until all is removed");
+	store_stage_drop(&a);
+}
+
 static void test_lock(void)
 {
 	auto_store *a = NULL, *b = NULL;
@@ -148,6 +191,7 @@ int main(void)
 	test_no_home();
 	test_make();
 	test_stage();
+	test_stage_cleaned_locked();
 	test_lock();
 	test_end();
 	return tap_done();
