@@ -216,6 +216,7 @@ int container_file_read(int dirfd, const char *name, struct str *ret, struct err
 
 int container_file_write(int dirfd, const char *name, const void *p, size_t n, struct err **err)
 {
+	atomic_clean(dirfd); /* what a writer that was killed has left here */
 	return atomic_write(dirfd, name, p, n, 0644, ATOMIC_DURABLE, err);
 }
 

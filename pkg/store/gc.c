@@ -127,7 +127,8 @@ static int collect_blobs(
 }
 
 struct tag_search {
-	struct strv dirs; /* parents before children */
+	struct strv all; /* folders in which writers may have died */
+	struct strv dirs; /* those that are no tags, parents before children */
 	int min_age_s;
 };
 
@@ -136,7 +137,10 @@ static int collect_dir(int dirfd, const char *name, const char *path, const stru
 	struct tag_search *t = arg;
 	autofree char *marker = NULL;
 
-	if (!S_ISDIR(st->st_mode) || !is_old(st, t->min_age_s))
+	if (!S_ISDIR(st->st_mode))
+		return 0;
+	strv_add(&t->all, path);
+	if (!is_old(st, t->min_age_s))
 		return 0;
 	marker = path_join(name, "TAG");
 	if (faccessat(dirfd, marker, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
@@ -175,11 +179,18 @@ static int clean_tags(struct store *s, int min_age_s, struct err **err)
 		return 0;
 	if (fs_walk(s->repos_fd, collect_dir, &t) < 0)
 		r = err_sys(err, errno, "read %s", s->repos);
+	for (size_t i = 0; r == 0 && i < t.all.n; i++) {
+		autoclose int fd = fs_open(s->repos_fd, t.all.v[i], O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
+
+		if (fd >= 0)
+			atomic_clean(fd);
+	}
 	for (size_t i = t.dirs.n; r == 0 && i > 0; i--) {
 		empty_unfinished(s->repos_fd, t.dirs.v[i - 1]);
 		/* Only an empty folder goes: one that holds tags of other names stays. */
 		(void)unlinkat(s->repos_fd, t.dirs.v[i - 1], AT_REMOVEDIR);
 	}
+	strv_free(&t.all);
 	strv_free(&t.dirs);
 	return r;
 }
@@ -202,10 +213,10 @@ int gc_collect(struct store *s, unsigned flags, int min_age_s, struct gc_result 
 		store_clean_stage(s);
 		if (s->layers_fd >= 0)
 			atomic_clean(s->layers_fd);
-		if (clean_tags(s, min_age_s, err) < 0)
-			return -1;
 	}
-	r = collect_blobs(s, flags, min_age_s, ret, err);
+	r = flags & GC_DRY_RUN ? 0 : clean_tags(s, min_age_s, err);
+	if (r == 0)
+		r = collect_blobs(s, flags, min_age_s, ret, err);
 	if (!(flags & GC_DRY_RUN) && store_lock_shared(s, &e) < 0)
 		log_debug("%s", err_text(e));
 	return r;

@@ -181,6 +181,7 @@ static int put_locked(struct store *s, const struct reference *r, const struct i
 		return -1;
 	if (tagdir_make(s, r, &t, err) < 0)
 		return -1;
+	atomic_clean(t.fd); /* what a writer that was killed has left here: 1.3.x complains of it */
 	if (link_blobs(s, &t, &blobs, &made, err) < 0 ||
 		atomic_write(t.fd, "manifest", put->manifest, put->manifest_len, 0644, ATOMIC_DURABLE, err) <
 			0) {
