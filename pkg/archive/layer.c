@@ -48,6 +48,7 @@ struct layer {
 	struct layer_stats *st;
 	struct seen seen; /* what this layer has put there */
 	struct seen skipped; /* what it has left out: hard links to it are left out too */
+	struct seen hidden; /* directories that lower layers have nothing in any more, by device and inode */
 	struct place parent, link_parent;
 	struct dir_time *dirs;
 	size_t n_dirs, cap_dirs;
@@ -134,32 +135,47 @@ static void places_forget(struct layer *l)
 	l->link_parent.valid = false;
 }
 
-/* Each missing directory above the entry, 0755 whatever the umask. */
+/* One directory on the way to an entry, made 0755 whatever the umask if it is missing. `path` leads to it from ROOT. */
+static int make_parent(struct layer *l, int dirfd, const char *name, const char *path)
+{
+	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+	int fd;
+
+	if (mkdirat(dirfd, name, 0755) == 0) {
+		if (fchmodat(dirfd, name, 0755, 0) < 0)
+			return -1;
+	} else if (errno != EEXIST) {
+		return -1;
+	}
+	fd = openat(dirfd, name, flags | O_NOFOLLOW);
+	/* Where a link leads takes a resolution from the top. */
+	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+		fd = fs_open(l->root, path, flags, 0, FS_IN_ROOT);
+	return fd;
+}
+
+/* Each missing directory above the entry, one step for each: a path may have two thousand of them. */
 static int make_parents(struct layer *l, const char *dir)
 {
-	autofree char *prefix = xstrdup(dir);
-	char *slash = prefix;
+	autofree char *path = xstrdup(dir);
+	autoclose int cur = openat(l->root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char *name = path;
 
-	do {
-		autoclose int fd = -1;
-		const char *base;
+	while (cur >= 0 && *name) {
+		char *end = strchrnul(name, '/');
+		const char was = *end;
+		int fd;
 
-		slash = strchr(slash + 1, '/');
-		if (slash)
-			*slash = '\0';
-		fd = fs_open_parent(l->root, prefix, FS_IN_ROOT, &base);
+		*end = '\0';
+		fd = make_parent(l, cur, name, path);
+		*end = was;
+		name = was ? end + 1 : end;
 		if (fd < 0)
 			return -1;
-		if (mkdirat(fd, base, 0755) == 0) {
-			if (fchmodat(fd, base, 0755, 0) < 0)
-				return -1;
-		} else if (errno != EEXIST) {
-			return -1;
-		}
-		if (slash)
-			*slash = '/';
-	} while (slash);
-	return 0;
+		close(cur);
+		cur = fd;
+	}
+	return cur < 0 ? -1 : 0;
 }
 
 /* Bytes of `path` before the last component, without the slash. */
@@ -215,6 +231,24 @@ static int clear_name(struct layer *l, int dirfd, const char *base, struct err *
 	return 0;
 }
 
+/*
+ * True the first time. A second look finds this layer's entries alone, also where the inode was given to a newer directory: without
+ * this a layer of many markers for one large directory would take hours.
+ */
+static bool hides_first(struct layer *l, int dirfd)
+{
+	struct stat st;
+	char key[40];
+
+	if (fstat(dirfd, &st) < 0)
+		return true;
+	snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	if (seen_has(&l->hidden, key))
+		return false;
+	seen_add(&l->hidden, key, false);
+	return true;
+}
+
 /* Remove what lower layers left in one directory; directories that are this layer's too are put on the list. */
 static int hide_children(struct layer *l, const char *dir, int flags, struct strv *todo, struct err **err)
 {
@@ -223,6 +257,8 @@ static int hide_children(struct layer *l, const char *dir, int flags, struct str
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : entry_failed(l->path, err);
+	if (!hides_first(l, fd))
+		return 0;
 	if (fs_list(fd, ".", &names) < 0)
 		return entry_failed(l->path, err);
 	for (size_t i = 0; i < names.n; i++) {
@@ -603,5 +639,6 @@ int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, st
 	free(l->dirs);
 	seen_free(&l->seen);
 	seen_free(&l->skipped);
+	seen_free(&l->hidden);
 	return s;
 }

@@ -523,6 +523,56 @@ static void test_damage(void)
 	refused(&t, "damaged", "a wrong header checksum");
 }
 
+/* Seconds of processor time since it was last asked for. */
+static double cpu_spent(void)
+{
+	static double before;
+	struct timespec now;
+	double spent;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	spent = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - before;
+	before += spent;
+	return spent;
+}
+
+/* Small archives that would take minutes if the work for an entry grew with what is there already. */
+static void test_effort(void)
+{
+	struct str t = STR_INIT;
+	char name[32];
+	double spent;
+
+	fresh_root();
+	for (int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "d/%d", i);
+		tar_file(&t, name, 0644, "");
+	}
+	for (int i = 0; i < 3000; i++)
+		tar_file(&t, i % 2 ? "d/.wh..wh..opq" : ".wh.d", 0644, "");
+	cpu_spent();
+	ok(applies(&t) && there("d/4999"), "many markers for one large directory");
+	spent = cpu_spent();
+	ok(spent < 10, "in %.2f s", spent);
+
+	fresh_root();
+	for (int i = 0; i < 10; i++) {
+		struct str path = STR_INIT;
+
+		str_addf(&path, "%d/", i);
+		for (int k = 0; k < 900; k++)
+			str_add(&path, "a/");
+		str_add(&path, "x");
+		tar_pax(&t, "path", path.data, path.len);
+		tar_file(&t, "x", 0644, "");
+		str_free(&path);
+	}
+	cpu_spent();
+	ok(applies(&t), "deep paths without entries for their directories");
+	spent = cpu_spent();
+	ok(spent < 6, "in %.2f s", spent);
+}
+
 int main(void)
 {
 	snprintf(top_path, sizeof(top_path), "%s/test_layer.XXXXXX", host_tmpdir());
@@ -551,6 +601,7 @@ int main(void)
 	test_sparse();
 	test_xattrs();
 	test_damage();
+	test_effort();
 	close(root);
 	close(top);
 	fs_rm_tree(AT_FDCWD, top_path, NULL);
