@@ -72,28 +72,40 @@ static void set_user_root(struct rewriter *w, struct json *user)
 	w->map_uid = w->map_gid = 0;
 }
 
-/* An ordinary caller needs a user namespace, and may map nothing but its own id. */
+static bool maps_one(const struct json *maps)
+{
+	return json_len(maps) == 1 && !maps_ranges(maps);
+}
+
+/*
+ * An ordinary caller needs a user namespace, and may map nothing but its own id. Root keeps what the bundle says; where that
+ * is a namespace of one id, the same rules hold inside.
+ */
 static void set_ids(struct rewriter *w)
 {
 	struct json *lin = json_need_object(w->config, "linux");
+	const struct json *uids = json_get(lin, "uidMappings"), *gids = json_get(lin, "gidMappings");
 	struct json *process = json_get(w->config, "process");
 	struct json *user = process ? json_need_object(process, "user") : NULL;
+	bool ordinary = w->ctx->uid != 0;
+	int64_t host_uid = ordinary ? w->ctx->uid : number_at(json_at(uids, 0), "hostID");
+	int64_t host_gid = ordinary ? w->ctx->gid : number_at(json_at(gids, 0), "hostID");
 
-	if (w->ctx->uid != 0) {
+	if (ordinary)
 		runtime_add_namespace(w->config, "user");
-		w->one_id = !maps_ranges(json_get(lin, "uidMappings")) &&
-			    !maps_ranges(json_get(lin, "gidMappings"));
-	}
 	/* No runtime starts a container without it. */
 	runtime_add_namespace(w->config, "mount");
 	w->userns = runtime_namespace(w->config, "user", NULL);
+	w->one_id = ordinary ? !maps_ranges(uids) && !maps_ranges(gids)
+			     : is_new(w, "user") && maps_one(uids) && maps_one(gids);
 	if (!w->one_id)
 		return;
 	w->map_uid = number_at(user, "uid");
 	w->map_gid = number_at(user, "gid");
 	if (w->facts->needs_root_mapped && (w->map_uid != 0 || w->map_gid != 0))
 		set_user_root(w, user);
-	runtime_set_id_maps(w->config, (uid_t)w->map_uid, w->ctx->uid, (gid_t)w->map_gid, w->ctx->gid);
+	runtime_set_id_maps(
+		w->config, (uid_t)w->map_uid, (uid_t)host_uid, (gid_t)w->map_gid, (gid_t)host_gid);
 	if (json_len(json_get(user, "additionalGids")) > 0)
 		strv_add(w->losses, "additional groups cannot be set when a single id is mapped");
 	if (user)

@@ -155,6 +155,26 @@ static void test_ids(void)
 	ok(has(&k, "{'type':'user'},{'type':'mount'}"), "with the namespaces they need");
 }
 
+/* Root with a bundle of the store: its user namespace is kept, and its one id. */
+static void test_root_ids(void)
+{
+	static const char config[] = DOC("'user':{'uid':7,'gid':8,'additionalGids':[9]},",
+		",'mounts':[{'destination':'/dev/pts','type':'devpts','options':['gid=5']}],"
+		"'linux':{'namespaces':[{'type':'user'}],'uidMappings':[{'containerID':7,'hostID':3,'size':1}"
+		"],"
+		"'gidMappings':[{'containerID':8,'hostID':4,'size':1}]}");
+	struct oci_facts root_runc = able;
+	auto_result c = rewrite(config, &able, 0);
+
+	root_runc.needs_root_mapped = true;
+	auto_result u = rewrite(config, &root_runc, 0);
+	ok(has(&c, "'containerID':7,'hostID':3") && has(&c, "'containerID':8,'hostID':4"),
+		"root: the host ids of the bundle");
+	ok(has(&c, "'options':[]") && !has(&c, "additionalGids"), "root: what is not mapped cannot be set");
+	ok(has(&u, "'containerID':0,'hostID':3") && has(&u, "'user':{'uid':0,'gid':0}"),
+		"root: runc needs 0 mapped");
+}
+
 static void test_namespaces(void)
 {
 	static const char own[] = DOC("",
@@ -243,6 +263,7 @@ int main(void)
 	test_whole();
 	test_root();
 	test_ids();
+	test_root_ids();
 	test_namespaces();
 	test_binds();
 	test_versions();
