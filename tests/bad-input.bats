@@ -94,7 +94,7 @@ refused() { # FILE: loading it fails in one line and leaves nothing
   mv d/*/layer.tar moved
   tar -C d -cf missing.tar .
   refused missing.tar
-  mkdir "$(dirname d/*/VERSION 2>/dev/null || ls -d d/*/)/layer.tar"
+  mkdir "$(find d -mindepth 1 -maxdepth 1 -type d)/layer.tar"
   tar -C d -cf folder.tar .
   refused folder.tar
 }

@@ -71,7 +71,7 @@ sha() { sha256sum "$1" | cut -d' ' -f1; }
   done
   fails 2 udocker-image import root.tar ../bad
   fails 2 udocker-image import root.tar
-  [ ! -e "$STORE/layers" ] || [ -z "$(ls -A "$STORE/layers" "$STORE/repos" | grep -v :)" ]
+  [ -z "$(find "$STORE/layers" "$STORE/repos" -mindepth 1 2>/dev/null)" ]
   assert_store_clean
 }
 

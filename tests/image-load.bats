@@ -29,7 +29,9 @@ docker_dir() {
   printf '[{"Config":"%s.json","RepoTags":%s,"Layers":["aaa/layer.tar","bbb/layer.tar"]}]' "$c" "${2:-[\"d:1\"]}" >"$1/manifest.json"
 }
 
-# The file in the image's layers, top wins.
+# The configuration's file in an archive that docker_dir made.
+config_of() { find "$1" -name '*.json' ! -name manifest.json -printf '%P'; }
+
 layers_are() { # REF SHA...
   local ref=$1 dir
   shift
@@ -46,7 +48,7 @@ layers_are() { # REF SHA...
   zstd -q z.tar
   local f
   for f in z.tar z.tar.gz z.tar.xz z.tar.bz2 z.tar.zst; do
-    ok udocker-image load -i $f
+    ok udocker-image load -i "$f"
     assert_output z:1
     layers_are z:1 "$(sha l1.tar)" "$(sha l2.tar)"
     ok udocker-image rm z:1
@@ -87,7 +89,7 @@ layers_are() { # REF SHA...
 
 @test "members in any order" {
   docker_dir d
-  tar -cf order.tar -C d bbb manifest.json aaa "$(cd d && ls ./*.json | grep -v manifest)"
+  tar -cf order.tar -C d bbb manifest.json aaa "$(config_of d)"
   ok udocker-image load -i order.tar
   layers_are d:1 "$(sha l1.tar)" "$(sha l2.tar)"
   mkimage -f oci-dir -n o:1 dir l1.tar
@@ -136,7 +138,7 @@ layers_are() { # REF SHA...
   ok udocker-image verify "$output"
   ok udocker-image load -i d.tar mine
   assert_output mine:latest
-  mv d/*[0-9a-f].json d/config 2>/dev/null || for f in d/*.json; do [ "$f" = d/manifest.json ] || mv "$f" d/config; done
+  mv "d/$(config_of d)" d/config
   sed -i 's/"Config":"[^"]*"/"Config":"config"/' d/manifest.json
   tar -cf d.tar -C d .
   ok udocker-image load -i d.tar mine:2
@@ -211,7 +213,7 @@ layers_are() { # REF SHA...
   assert_output new/name:9
   jq -c '. + [.[0] | .RepoTags = ["c:1"] | .Layers = [.Layers[0]]]' d/manifest.json >m
   # The second needs a configuration of one layer.
-  jq -c '.rootfs.diff_ids |= .[:1]' d/*[0-9a-f].json >cfg 2>/dev/null || jq -c '.rootfs.diff_ids |= .[:1]' "$(ls d/*.json | grep -v manifest)" >cfg
+  jq -c '.rootfs.diff_ids |= .[:1]' "d/$(config_of d)" >cfg
   cp cfg "d/$(sha cfg).json"
   jq -c --arg c "$(sha cfg).json" '.[1].Config = $c' m >d/manifest.json
   tar -cf two.tar -C d .
@@ -248,7 +250,7 @@ index_image() {
   case $(uname -m) in x86_64) host=amd64 ;; aarch64) host=arm64 ;; *) skip "no image for $(uname -m) here" ;; esac
   ok udocker-image load -i dir
   assert_output multi:1
-  [ "$(udocker-image inspect multi:1 | jq -r .architecture)" = $host ]
+  [ "$(udocker-image inspect multi:1 | jq -r .architecture)" = "$host" ]
   ok udocker-image load --platform linux/s390x -i dir
   [ "$(udocker-image inspect multi:1 | jq -r .architecture)" = s390x ]
   fails 1 udocker-image load --platform linux/riscv64 -i dir
@@ -317,7 +319,7 @@ index_image() {
   assert_stderr_contains "digest mismatch"
   rm -rf d
   docker_dir d
-  for f in d/*.json; do [ "$f" = d/manifest.json ] || echo ' ' >>"$f"; done
+  echo ' ' >>"d/$(config_of d)"
   tar -cf bad.tar -C d .
   fails 1 udocker-image load -i bad.tar
   assert_stderr_contains "digest mismatch"
