@@ -37,11 +37,11 @@ duration() {
 instant() { awk -v d="$1" -v i="$2" -v n="$INSTANTS" 'BEGIN { printf "%.4f", d * (i + 0.5) / n * 1.1 }'; }
 
 @test "load killed at any instant" {
-  local d i
+  local d nth
   d=$(duration udocker-image load -q -i image.tar)
-  for ((i = 0; i < INSTANTS; i++)); do
+  for ((nth = 0; nth < INSTANTS; nth++)); do
     chmod -R u+w "$STORE" && rm -rf "$STORE"
-    kill_at "$(instant "$d" "$i")" udocker-image load -q -i image.tar
+    kill_at "$(instant "$d" "$nth")" udocker-image load -q -i image.tar
     # Whole or not there.
     if udocker-image ls -q 2>/dev/null | grep -qx crash:1; then ok udocker-image verify crash:1; fi
     ok udocker-image load -q -i image.tar
@@ -54,14 +54,14 @@ instant() { awk -v d="$1" -v i="$2" -v n="$INSTANTS" 'BEGIN { printf "%.4f", d *
 
 @test "replacing an image, killed at any instant, leaves the old or the new one" {
   mkimage -f oci -n crash:1 other.tar "$(rootfs_tar)"
-  local d i old new now
+  local d old new now nth
   udocker-image load -q -i other.tar
   old=$(udocker-image ls --format json | jq -r '.[0].digest')
   d=$(duration udocker-image load -q -i image.tar)
   new=$(udocker-image ls --format json | jq -r '.[0].digest')
-  for ((i = 0; i < INSTANTS; i++)); do
+  for ((nth = 0; nth < INSTANTS; nth++)); do
     udocker-image load -q -i other.tar
-    kill_at "$(instant "$d" "$i")" udocker-image load -q -i image.tar
+    kill_at "$(instant "$d" "$nth")" udocker-image load -q -i image.tar
     now=$(udocker-image ls --format json | jq -r '.[0].digest')
     [ "$now" = "$old" ] || [ "$now" = "$new" ] || fail "neither old nor new: $now"
     ok udocker-image verify crash:1
@@ -70,11 +70,11 @@ instant() { awk -v d="$1" -v i="$2" -v n="$INSTANTS" 'BEGIN { printf "%.4f", d *
 
 @test "create killed at any instant" {
   udocker-image load -q -i image.tar
-  local d i id
+  local d id nth
   d=$(duration udocker-bundle create crash:1)
   udocker-bundle rm "$(udocker-bundle ls -q)"
-  for ((i = 0; i < INSTANTS; i++)); do
-    kill_at "$(instant "$d" "$i")" udocker-bundle create --name=c crash:1
+  for ((nth = 0; nth < INSTANTS; nth++)); do
+    kill_at "$(instant "$d" "$nth")" udocker-bundle create --name=c crash:1
     # A container that is listed is whole.
     for id in $(udocker-bundle ls -q); do
       assert_file "$STORE/containers/$id/config.json"
@@ -90,12 +90,12 @@ instant() { awk -v d="$1" -v i="$2" -v n="$INSTANTS" 'BEGIN { printf "%.4f", d *
 
 @test "rm and rmi killed at any instant" {
   udocker-image load -q -i image.tar
-  local d i id
+  local d id nth
   id=$(udocker-bundle create --name=c crash:1)
   d=$(duration udocker-bundle rm c)
-  for ((i = 0; i < INSTANTS; i++)); do
+  for ((nth = 0; nth < INSTANTS; nth++)); do
     id=$(udocker-bundle create --name=c crash:1)
-    kill_at "$(instant "$d" "$i")" udocker-bundle rm c
+    kill_at "$(instant "$d" "$nth")" udocker-bundle rm c
     # What is still listed is whole enough to be removed, under its id.
     for id in $(udocker-bundle ls -q); do ok udocker-bundle rm "$id"; done
     ok udocker-bundle create --name=c crash:1
@@ -103,9 +103,9 @@ instant() { awk -v d="$1" -v i="$2" -v n="$INSTANTS" 'BEGIN { printf "%.4f", d *
     assert_store_clean
   done
   d=$(duration udocker-image rm crash:1)
-  for ((i = 0; i < INSTANTS; i++)); do
+  for ((nth = 0; nth < INSTANTS; nth++)); do
     udocker-image load -q -i image.tar
-    kill_at "$(instant "$d" "$i")" udocker-image rm crash:1
+    kill_at "$(instant "$d" "$nth")" udocker-image rm crash:1
     ok udocker-image load -q -i image.tar
     ok udocker-image verify crash:1
     ok udocker-image rm crash:1
