@@ -48,6 +48,7 @@ void engine_plan_free(struct engine_plan *p)
 		free(p->makes[i].target);
 	}
 	free(p->makes);
+	strv_free(&p->sources);
 	json_free(p->config);
 	strv_free(&p->prefix);
 	strv_free(&p->notes);
@@ -68,6 +69,10 @@ int engine_plan_make(const struct engine_plan *plan, struct err **err)
 		if (r < 0 && errno != EEXIST)
 			return err_sys(err, errno, "create %s", m->path);
 	}
+	for (size_t i = 0; i < plan->sources.n; i++)
+		if (access(plan->sources.v[i], F_OK) < 0)
+			return err_make(
+				err, ERR_ENGINE, "bind mount: %s: %s", plan->sources.v[i], strerror(errno));
 	return 0;
 }
 

@@ -75,6 +75,7 @@ struct engine_plan {
 	/* Stand-ins for tmpfs mounts and masked directories, detours for names with ':'. See engine_plan_make(). */
 	struct engine_make *makes;
 	size_t n_makes;
+	struct strv sources; /* host paths that must be there, which the engine would leave out in silence */
 	/* The engine does not keep the promise of section 6: the waiting child stays as a supervisor. */
 	bool supervise;
 	/* ---- delegate ---- */
@@ -88,7 +89,8 @@ void engine_plan_free(struct engine_plan *p);
 
 /*
  * Make what plan->makes lists; what is there already is left (a second program of the same container plans again). The only
- * part of planning that writes, and only below state_dir, which `delete` removes with all it holds.
+ * part of planning that writes, and only below state_dir, which `delete` removes with all it holds. ERR_ENGINE when one of
+ * plan->sources is missing.
  */
 int engine_plan_make(const struct engine_plan *plan, struct err **err);
 #define auto_engine_plan CLEANUP(engine_plan_free) struct engine_plan

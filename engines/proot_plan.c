@@ -105,6 +105,7 @@ static int add_mount(struct planner *p, const struct runtime_mount *m, struct er
 			*m->source == '/' ? xstrdup(m->source) : path_join(p->ctx->bundle, m->source);
 
 		add_bind(p, host, m->destination);
+		strv_add(&p->plan->sources, host);
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(kernel); i++)

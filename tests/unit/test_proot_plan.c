@@ -159,6 +159,26 @@ static void test_mounts(void)
 		"no way round a colon in both");
 }
 
+/* PRoot warns of a missing source and goes on: we do not. */
+static void test_make(const char *top)
+{
+	autofree char *c = xasprintf(PLAIN, "0",
+		",'mounts':[{'destination':'/t','type':'tmpfs'},"
+		"{'destination':'/p','type':'bind','source':'/proc'}]");
+	autofree char *gone = xasprintf(
+		PLAIN, "0", ",'mounts':[{'destination':'/x','type':'bind','source':'/proc/nonexistent'}]");
+	autofree char *dir = xasprintf("%s/stand-in/0", top);
+	auto_result r = plan(c, 0, "P1", top), missing = plan(gone, 0, "P1", top);
+	auto_err *err = NULL;
+
+	is_int(engine_plan_make(&r.plan, NULL), 0, "what the plan needs is made");
+	is_int(access(dir, W_OK), 0, "the stand-in of the tmpfs");
+	is_int(engine_plan_make(&r.plan, NULL), 0, "and is left when it is there");
+	is_int(engine_plan_make(&missing.plan, &err), -1, "a missing source");
+	is_str(err ? err_text(err) : "", "bind mount: /proc/nonexistent: No such file or directory",
+		"is named");
+}
+
 static void test_init_place(void)
 {
 	autofree char *sys = xasprintf(PLAIN, "0", ",'mounts':[{'destination':'/sys','type':'sysfs'}]");
@@ -251,6 +271,7 @@ int main(void)
 	put(fd, "ROOT/secret", "x");
 	test_ids();
 	test_mounts();
+	test_make(top);
 	test_init_place();
 	test_masks();
 	test_env();
