@@ -39,8 +39,8 @@ static int ask_version(
 static bool host_allows(const struct oci_delegate *d, struct engine_probe *p, unsigned *flags)
 {
 	if (d->refuses_hybrid && oci_host_is_hybrid()) {
-		p->reason = xasprintf("%s refuses hybrid cgroups (/sys/fs/cgroup/unified has controllers)",
-			d->engine->name);
+		p->reason =
+			xstrdup("refuses hosts with hybrid cgroups (/sys/fs/cgroup/unified has controllers)");
 		p->remedy = xstrdup("use runc, or P1");
 		return false;
 	}
