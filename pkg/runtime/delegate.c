@@ -41,6 +41,16 @@ static void add_globals(struct strv *argv, const struct runtime_globals *g)
 	}
 }
 
+static void add_absolute(struct strv *argv, const char *path)
+{
+	autofree char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
+
+	if (cwd)
+		strv_add_owned(argv, path_join(cwd, path));
+	else
+		strv_add(argv, path);
+}
+
 /* The highest number that is preserved: runc and crun take a count from 3 up. */
 static int preserved(const struct making *m)
 {
@@ -64,7 +74,8 @@ static void build_command(const struct making *m, const char *verb, bool detach,
 	strv_add_owned(argv, path_join(m->c.path, STATE_PIDFILE));
 	if (o->console_socket && *o->console_socket) {
 		strv_add(argv, "--console-socket");
-		strv_add(argv, o->console_socket);
+		add_absolute(
+			argv, o->console_socket); /* it is looked up in the bundle, not in our directory */
 	}
 	if (o->no_pivot)
 		strv_add(argv, "--no-pivot");
@@ -136,10 +147,12 @@ static void forget(const struct instance *c)
 
 /* ---- create, run --detach ---- */
 
-static int finish_create(struct making *m, struct err **err)
+static int finish_create(struct making *m, bool started, struct err **err)
 {
 	if (!instance_read_pid_file(&m->c))
 		return err_make(err, ERR_ENGINE, "%s wrote no pid file", m->c.rec.engine);
+	if (started)
+		instance_learn_namespace(&m->c);
 	if (instance_write(&m->c, false, err) < 0)
 		return -1;
 	return making_write_pid_file(m, m->c.rec.proc.pid, err);
@@ -162,7 +175,7 @@ int delegate_create(struct making *m, bool run, struct err **err)
 	if (r == 0)
 		r = proc_wait(pid, &status, err);
 	if (r == 0 && status == 0)
-		r = finish_create(m, err);
+		r = finish_create(m, run, err);
 	if (r < 0 || status != 0) {
 		forget(&m->c);
 		making_undo(m);
@@ -229,7 +242,7 @@ static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_
 		*ret_status = status == 1 ? STATUS_NOT_STARTED : status; /* it has said why */
 		return 0;
 	}
-	if (finish_create(m, err) < 0)
+	if (finish_create(m, false, err) < 0)
 		return -1;
 	lock_release(lock);
 	s.run = (struct launched){ .engine = m->c.rec.proc.pid, .program = m->c.rec.proc.pid };

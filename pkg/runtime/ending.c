@@ -16,8 +16,14 @@
 #define WAIT_FIRST_MS 1
 #define WAIT_STEP_MS 20
 #define WAIT_TOTAL_MS 5000
+#define WAIT_MADE_MS 2000
 
-static int open_container(const struct runtime_globals *g, const char *id, struct runtime_root *root,
+static void pause_ms(int ms)
+{
+	(void)poll(NULL, 0, ms);
+}
+
+static int open_instance(const struct runtime_globals *g, const char *id, struct runtime_root *root,
 	struct instance *c, struct err **err)
 {
 	if (runtime_root_open(g->root, false, root, err) < 0)
@@ -25,7 +31,21 @@ static int open_container(const struct runtime_globals *g, const char *id, struc
 	return instance_open(root, id, c, err);
 }
 
-/* ---- all processes of a direct engine ---- */
+/* Its program may be running before its pid is written down, since a delegate does both in one go: wait for that a little. */
+static int wait_for_pid(const struct runtime_root *root, const char *id, struct instance *c, struct err **err)
+{
+	for (int waited = 0; c->rec.proc.pid == 0 && waited < WAIT_MADE_MS; waited += WAIT_STEP_MS) {
+		if (!instance_is_locked(c))
+			return 0;
+		pause_ms(WAIT_STEP_MS);
+		instance_free(c);
+		if (instance_open(root, id, c, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- all processes of a container ---- */
 
 struct members {
 	struct tree tree;
@@ -33,17 +53,33 @@ struct members {
 	pid_t tracer;
 };
 
-/* What descends from the supervisor, and what has lost it. */
+static void find_direct_members(const struct instance *c, uid_t owner, struct members *m)
+{
+	if (runtime_proc_alive(&c->rec.proc, owner))
+		tree_choose_below(&m->tree, c->rec.proc.pid);
+	if (instance_program(c, &m->program, &m->tracer))
+		tree_choose_leftovers(&m->tree, &m->program, owner);
+}
+
+/* What descends from the process of the pid file, and what has lost it. */
 static void find_members(const struct instance *c, struct members *m)
 {
 	uid_t owner = instance_trusted_owner(c);
 
 	*m = (struct members){ 0 };
 	tree_read(&m->tree);
-	if (runtime_proc_alive(&c->rec.proc, owner))
+	if (!c->rec.delegate) {
+		find_direct_members(c, owner, m);
+		return;
+	}
+	if (runtime_proc_alive(&c->rec.proc, owner)) {
 		tree_choose_below(&m->tree, c->rec.proc.pid);
-	if (instance_program(c, &m->program, &m->tracer))
-		tree_choose_leftovers(&m->tree, &m->program, owner);
+		tree_choose_one(&m->tree, &c->rec.proc);
+	}
+	tree_choose_leftovers(&m->tree, &c->rec.proc, owner); /* it leads a session */
+	/* The record of somebody else may name any namespace. */
+	if (c->rec.mount_ns && !instance_is_foreign(c))
+		tree_choose_namespace(&m->tree, c->rec.mount_ns);
 }
 
 static size_t signal_members(const struct instance *c, int sig)
@@ -88,10 +124,9 @@ static int kill_one(const struct instance *c, int sig, struct err **err)
 	return 0;
 }
 
-static int kill_delegate(const struct instance *c, int sig, bool all, struct err **err)
+static int kill_delegate(const struct instance *c, int sig, struct err **err)
 {
-	static const char *const one[] = { "kill", NULL };
-	static const char *const every[] = { "kill", "--all", NULL };
+	static const char *const words[] = { "kill", NULL };
 	char number[16];
 
 	if (instance_is_foreign(c)) {
@@ -100,7 +135,7 @@ static int kill_delegate(const struct instance *c, int sig, bool all, struct err
 		return 0;
 	}
 	(void)snprintf(number, sizeof(number), "%d", sig);
-	return delegate_verb(c, all ? every : one, number, err);
+	return delegate_verb(c, words, number, err);
 }
 
 int runtime_kill(const struct runtime_globals *g, const char *id, int sig, bool all, struct err **err)
@@ -109,32 +144,24 @@ int runtime_kill(const struct runtime_globals *g, const char *id, int sig, bool 
 	auto_instance c = INSTANCE_INIT;
 	enum runtime_status status;
 
-	if (open_container(g, id, &root, &c, err) < 0)
+	if (open_instance(g, id, &root, &c, err) < 0 || wait_for_pid(&root, id, &c, err) < 0)
 		return -1;
 	status = instance_status(&c);
 	if (status == STATUS_STOPPED || status == STATUS_CREATING) {
 		if (!all)
 			return not_running(&c, err);
 		/* Whatever outlived it, and be it nothing. */
-		if (sig && !c.rec.delegate)
-			(void)signal_members(&c, sig);
-		return 0;
-	}
-	if (c.rec.delegate)
-		return kill_delegate(&c, sig, all, err);
-	if (all && status == STATUS_RUNNING) {
 		(void)signal_members(&c, sig);
 		return 0;
 	}
-	return kill_one(&c, sig, err);
+	if (all && status != STATUS_CREATED) {
+		(void)signal_members(&c, sig);
+		return 0;
+	}
+	return c.rec.delegate ? kill_delegate(&c, sig, err) : kill_one(&c, sig, err);
 }
 
 /* ---- delete ---- */
-
-static void pause_ms(int ms)
-{
-	(void)poll(NULL, 0, ms);
-}
 
 /* Kill until nothing is left, the supervisor last: it ends by itself when it has seen the others end. */
 static int destroy_direct(const struct instance *c, struct err **err)
@@ -160,30 +187,25 @@ static int destroy_direct(const struct instance *c, struct err **err)
 	return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
 }
 
-/* A delegate that cannot be asked (root looking at a user's container) is ended by its pid. */
+/*
+ * Its processes are ended by us: without a control group, as for ordinary users, runc and crun know of the first one only. What
+ * is left is theirs to take back; nobody but the owner may run a program that the record names.
+ */
 static int destroy_delegate(const struct instance *c, struct err **err)
 {
-	static const char *const words[] = { "delete", "--force", NULL };
-	uid_t owner = instance_trusted_owner(c);
+	static const char *const words[] = { "delete", NULL };
+	static const char *const by_force[] = { "delete", "--force", NULL };
+	int step = WAIT_FIRST_MS;
 
-	if (delegate_knows(c) && !instance_is_foreign(c))
-		return delegate_verb(c, words, NULL, err);
-	for (int waited = 0; runtime_proc_alive(&c->rec.proc, owner); waited += WAIT_STEP_MS) {
+	for (int waited = 0; signal_members(c, SIGKILL) > 0; waited += step) {
 		if (waited > WAIT_TOTAL_MS)
 			return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
-		(void)runtime_proc_signal(&c->rec.proc, owner, SIGKILL);
-		pause_ms(WAIT_STEP_MS);
+		pause_ms(step);
+		step = step * 2 < WAIT_STEP_MS ? step * 2 : WAIT_STEP_MS;
 	}
-	return 0;
-}
-
-static int delete_stopped_delegate(const struct instance *c, struct err **err)
-{
-	static const char *const words[] = { "delete", NULL };
-
 	if (!delegate_knows(c) || instance_is_foreign(c))
 		return 0;
-	return delegate_verb(c, words, NULL, err);
+	return delegate_verb(c, c->rec.proc.pid ? words : by_force, NULL, err);
 }
 
 static int end_processes(const struct instance *c, bool force, struct err **err)
@@ -195,10 +217,21 @@ static int end_processes(const struct instance *c, bool force, struct err **err)
 			runtime_status_name(status));
 		return err_hint(err, "kill it first, or use --force");
 	}
-	if (c->rec.delegate)
-		return force || status == STATUS_CREATED ? destroy_delegate(c, err)
-							 : delete_stopped_delegate(c, err);
-	return destroy_direct(c, err);
+	return c->rec.delegate ? destroy_delegate(c, err) : destroy_direct(c, err);
+}
+
+/* Whoever makes or starts it is waited for; one that hangs cannot keep --force from its work. */
+static int lock_for_delete(const struct instance *c, bool force, struct lock *lock, struct err **err)
+{
+	int r = 0;
+
+	for (int waited = 0; waited < WAIT_TOTAL_MS; waited += WAIT_STEP_MS) {
+		r = lock_try(lock, c->dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err);
+		if (r != 0)
+			return r < 0 ? -1 : 0;
+		pause_ms(WAIT_STEP_MS);
+	}
+	return force ? 0 : err_make(err, ERR_BUSY, "container '%s' is being created or started", c->id);
 }
 
 int runtime_delete(const struct runtime_globals *g, const char *id, bool force, struct err **err)
@@ -209,7 +242,7 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 	auto_err *e = NULL;
 	int r;
 
-	if (open_container(g, id, &root, &c, &e) < 0) {
+	if (open_instance(g, id, &root, &c, &e) < 0) {
 		if (force && err_is(e, ERR_NOT_FOUND))
 			return 0;
 		if (!force || !err_is(e, ERR_CORRUPT))
@@ -217,8 +250,14 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 		/* Nothing can be known of it but what lies beside the record. */
 		log_verbose("%s", err_text(e));
 	}
-	if (lock_take(&lock, c.dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
+	if (lock_for_delete(&c, force, &lock, err) < 0)
 		return -1;
+	if (!e && c.rec.proc.pid == 0) {
+		/* It may have become known while we waited, and nobody may have made it after all. */
+		instance_free(&c);
+		if (instance_open(&root, id, &c, &e) < 0 && err_is(e, ERR_NOT_FOUND))
+			return force ? 0 : err_move(err, &e);
+	}
 	r = end_processes(&c, force, err);
 	if (r != 0)
 		return r;
@@ -236,7 +275,7 @@ int runtime_get_state(
 	auto_runtime_root root = RUNTIME_ROOT_INIT;
 	auto_instance c = INSTANCE_INIT;
 
-	if (open_container(g, id, &root, &c, err) < 0)
+	if (open_instance(g, id, &root, &c, err) < 0)
 		return -1;
 	instance_state(&c, instance_status(&c), ret);
 	return 0;

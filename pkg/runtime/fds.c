@@ -182,9 +182,17 @@ static void close_between(int first, int last)
 		(void)close(fd); /* most are not open */
 }
 
-void runtime_fds_close_others(const struct runtime_fds *f, const int *keep)
+static bool is_passed_on(const struct runtime_fds *f, int fd)
 {
-	size_t n = 0, room = 1 + (f ? f->n : 0);
+	for (size_t i = 0; i < f->n; i++)
+		if (f->from[i] == fd)
+			return true;
+	return false;
+}
+
+void runtime_fds_close_others(struct runtime_fds *f, const int *keep)
+{
+	size_t n = 0, room = 1 + f->n, left = 0;
 	autofree int *kept = NULL;
 	int next = 3;
 
@@ -193,7 +201,7 @@ void runtime_fds_close_others(const struct runtime_fds *f, const int *keep)
 	kept = xcalloc(room, sizeof(*kept));
 	for (size_t i = 0; keep[i] >= 0; i++)
 		kept[n++] = keep[i];
-	for (size_t i = 0; f && i < f->n; i++)
+	for (size_t i = 0; i < f->n; i++)
 		kept[n++] = f->from[i];
 	qsort(kept, n, sizeof(*kept), by_number);
 	for (size_t i = 0; i < n; i++) {
@@ -203,4 +211,8 @@ void runtime_fds_close_others(const struct runtime_fds *f, const int *keep)
 		next = kept[i] + 1;
 	}
 	fd_close_from(next);
+	for (size_t i = 0; i < f->n_inherited; i++)
+		if (is_passed_on(f, f->inherited[i]))
+			f->inherited[left++] = f->inherited[i];
+	f->n_inherited = left;
 }

@@ -34,8 +34,11 @@ int runtime_fds_collect(const struct runtime_fds_options *o, struct runtime_fds 
 void runtime_fds_use_terminal(struct runtime_fds *f, int slave);
 /* After the program has them: ours become /dev/null (2 unless keep_stderr), the inherited ones are closed. */
 void runtime_fds_drop(const struct runtime_fds *f, bool keep_stderr);
-/* In a child that stays: close everything but 0, 1, 2, what the container gets, and `keep` (ended by -1). f may be NULL. */
-void runtime_fds_close_others(const struct runtime_fds *f, const int *keep);
+/*
+ * In a child that stays: close everything but 0, 1, 2, what the container gets, and `keep` (ended by -1). The closed ones are
+ * forgotten, since their numbers will be used again.
+ */
+void runtime_fds_close_others(struct runtime_fds *f, const int *keep);
 void runtime_fds_free(struct runtime_fds *f); /* leaves it empty; closes nothing */
 #define auto_runtime_fds CLEANUP(runtime_fds_free) struct runtime_fds
 

@@ -99,7 +99,7 @@ static NORETURN void run_program(struct init *init, int reply)
 		answer(reply, e);
 		_exit(exit_status_of(e));
 	}
-	runtime_fds_drop(init->launch.fds, false);
+	runtime_fds_drop(init->fds, false);
 	answer(reply, NULL);
 	if (reply >= 0)
 		close(reply);
@@ -117,7 +117,7 @@ static NORETURN void init_main(struct init *init, int control)
 	/* Nothing of the caller's may be held: its pipes would not end, its bundle could not be unmounted. */
 	log_set_file(-1, LOG_TEXT);
 	log_set_level(LOG_LEVEL_ERROR);
-	runtime_fds_close_others(init->launch.fds, keep);
+	runtime_fds_close_others(init->fds, keep);
 	if (chdir("/") < 0)
 		_exit(125);
 	fifo = open_fifo(init->dirfd);

@@ -12,11 +12,13 @@
 #include "pkg/runtime/launch.h"
 
 struct err;
+struct runtime_fds;
 
 struct init {
 	int dirfd; /* the container's directory */
 	const char *id;
-	struct launch launch; /* fds hold what the program gets; plan NULL: there is nothing to start */
+	struct runtime_fds *fds; /* what the program gets */
+	struct launch launch; /* plan NULL: there is nothing to start */
 };
 
 /*

@@ -100,8 +100,9 @@ static void on_stop(struct supervise *s)
 {
 	if (has_tracer(s))
 		(void)kill(s->run.engine, SIGSTOP);
-	if (!s->foreground)
+	if (!s->foreground || (s->tty < 0 && !s->asked_to_stop))
 		return;
+	s->asked_to_stop = false;
 	if (s->had_tty) {
 		foreground_give(s->tty, getpgrp());
 		s->had_tty = false;
@@ -116,6 +117,7 @@ static void pass_on(struct supervise *s, int sig)
 {
 	if (sig == SIGCHLD)
 		return;
+	s->asked_to_stop |= sig == SIGTSTP;
 	if (sig == SIGWINCH && s->relay)
 		relay_resize(s->relay);
 	else if (sig == SIGCONT)

@@ -20,7 +20,8 @@ struct supervise {
 	int tty; /* the caller's terminal, which the program's group has been given or may be given; or -1 */
 	bool had_tty; /* the program's group has it */
 	bool own_session; /* the program is out of the terminal's reach: a stop has to be made */
-	bool foreground; /* when the program stops, so do we, for the shell to see */
+	bool foreground; /* when the program stops and there is a shell to see it, so do we */
+	bool asked_to_stop; /* a stop was sent to us, as a shell without a terminal does */
 	struct relay *relay; /* a terminal of the program's own, or NULL */
 	void (*tick)(void *arg); /* called every few milliseconds until it is set to NULL; or NULL */
 	void *arg;

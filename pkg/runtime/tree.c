@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "pkg/base/fd.h"
+#include "pkg/base/fs.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
 #include "pkg/base/proc.h"
@@ -127,6 +128,24 @@ void tree_choose_leftovers(struct tree *t, const struct runtime_proc *program, u
 		if (p->start >= program->start && belongs_to(p->pid, owner))
 			p->chosen = true;
 	}
+}
+
+void tree_choose_namespace(struct tree *t, const char *mount_ns)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		autofree char *name = xasprintf("/proc/%d/ns/mnt", (int)t->v[i].pid);
+		autofree char *ns = t->v[i].zombie ? NULL : fs_readlink(AT_FDCWD, name);
+
+		if (ns && str_eq(ns, mount_ns))
+			t->v[i].chosen = true;
+	}
+}
+
+void tree_choose_one(struct tree *t, const struct runtime_proc *p)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].pid == p->pid && t->v[i].start == p->start)
+			t->v[i].chosen = true;
 }
 
 size_t tree_signal(const struct tree *t, int sig, pid_t except)

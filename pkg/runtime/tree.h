@@ -32,6 +32,9 @@ void tree_choose_below(struct tree *t, pid_t top);
  * `owner` ((uid_t)-1: anybody): that is how its children are found when every process of ours has been killed.
  */
 void tree_choose_leftovers(struct tree *t, const struct runtime_proc *program, uid_t owner);
+/* Choose what lives in this mount namespace ("mnt:[…]"), and one process by its pid. */
+void tree_choose_namespace(struct tree *t, const char *mount_ns);
+void tree_choose_one(struct tree *t, const struct runtime_proc *p);
 /* Signal the chosen ones but `except` (a tracer, 0: none). How many there were, zombies not counted. */
 size_t tree_signal(const struct tree *t, int sig, pid_t except);
 
