@@ -233,7 +233,7 @@ int reader_next(struct reader *r, struct reader_entry *ret, struct err **err)
 
 int reader_block(struct reader *r, const void **ret, size_t *ret_n, int64_t *ret_offset, struct err **err)
 {
-	la_int64_t offset;
+	la_int64_t offset = 0;
 	int code;
 
 	do {
@@ -275,7 +275,7 @@ int reader_copy(struct reader *r, int fd, struct err **err)
 {
 	const void *p;
 	size_t n;
-	int64_t offset, at = 0;
+	int64_t offset = 0, at = 0;
 	int s;
 
 	while ((s = reader_block(r, &p, &n, &offset, err)) > 0) {

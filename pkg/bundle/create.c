@@ -86,7 +86,7 @@ static int write_text(int dirfd, const char *name, const char *p, size_t n, stru
 
 int bundle_write_config(const struct bundle_source *src, struct err **err)
 {
-	struct bundle_options none = BUNDLE_OPTIONS_INIT;
+	struct bundle_options none = { .quiet = true }; /* a run that takes a default says so itself */
 	auto_json *config = NULL;
 	auto_str text = STR_INIT;
 

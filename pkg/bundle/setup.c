@@ -162,7 +162,7 @@ static int refresh_config(struct store *s, const struct container *c, const char
 static int change_mode(
 	struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err)
 {
-	char mode[BUNDLE_MODE_LEN + 1];
+	char mode[BUNDLE_MODE_LEN + 1] = "";
 	autofree char *old = container_mode(c->fd);
 	auto_err *e = NULL;
 	int r;

@@ -184,7 +184,7 @@ static void test_gzip_boundaries(void)
 static void test_ceilings(void)
 {
 	struct inflate_options size = { .max_plain = 1000 }, ratio = { .max_ratio = 100 };
-	auto_str g = STR_INIT, out = STR_INIT;
+	auto_str out = STR_INIT;
 	auto_err *err = NULL;
 	autoclose int a = file_of(pattern_gzip, sizeof(pattern_gzip));
 	autofree char *many = xmalloc(80 * sizeof(pattern_zstd));
