@@ -10,6 +10,7 @@
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
+#include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
 #include "pkg/conf/conf.h"
@@ -240,6 +241,22 @@ static int choose_engine(
 	return choose_mode(candidates, w, c, err);
 }
 
+/* A mode by its name. runc must have id 0 mapped, so crun comes first where one id is mapped and the user is not root. */
+static int choose_row(const struct mode_row *row, const struct json *config, const struct wish *w,
+	struct engine_choice *c, struct err **err)
+{
+	const struct engine *candidates[MODE_ENGINES];
+	int64_t uid = 0;
+
+	memcpy(candidates, row->engines, sizeof(candidates));
+	if (candidates[0] == &engine_runc && candidates[1] &&
+		json_to_i64(json_path(config, "process", "user", "uid", NULL), &uid) == 0 && uid != 0) {
+		candidates[0] = candidates[1];
+		candidates[1] = &engine_runc;
+	}
+	return choose_mode(candidates, w, c, err);
+}
+
 int engine_choose(const struct engine_request *req, const struct json *config, int bundle_fd,
 	struct engine_choice *ret, struct err **err)
 {
@@ -260,7 +277,7 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 			"mode %s (%s) is not available in this version; available: P1 P2 R1", w.mode,
 			w.where);
 	} else {
-		r = choose_mode(row->engines, &w, &c, err);
+		r = choose_row(row, config, &w, &c, err);
 	}
 	if (r < 0) {
 		engine_choice_free(&c);
