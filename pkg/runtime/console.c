@@ -3,13 +3,16 @@
 #include "pkg/runtime/console.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
+#include "pkg/base/id.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 
@@ -107,6 +110,75 @@ int console_send(const struct console *c, const char *socket_path, struct err **
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(err, errno, "console socket '%s'", socket_path);
+	return 0;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	autoclose int fd = -1;
+	mode_t mask;
+	int r;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	mask = umask(0077);
+	r = bind(fd, (struct sockaddr *)&address, sizeof(address)); /* never replaces what is there */
+	(void)umask(mask);
+	return r < 0 || listen(fd, 1) < 0 ? -1 : steal_fd(&fd);
+}
+
+int console_listen(const char *dir, char **ret_path, int *ret_fd, struct err **err)
+{
+	autofree char *path = path_join(dir, "console.sock");
+	char random[17];
+	int fd = listen_at(path);
+
+	if (fd < 0 && errno == ENAMETOOLONG) {
+		id_random_hex(random, sizeof(random) - 1);
+		free(path);
+		path = xasprintf("/tmp/udocker-console-%s", random);
+		fd = listen_at(path);
+	}
+	if (fd < 0)
+		return err_sys(err, errno, "console socket '%s'", path);
+	*ret_path = steal_ptr(&path);
+	*ret_fd = fd;
+	return 0;
+}
+
+int console_receive(int listen_fd, int *ret_master, struct err **err)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	char text[4096];
+	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct pollfd p = { .fd = listen_fd, .events = POLLIN };
+	autoclose int sock = -1;
+	ssize_t n = -1;
+
+	if (poll(&p, 1, SEND_TIMEOUT_S * 1000) == 1)
+		sock = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (sock >= 0)
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	if (n <= 0 || msg.msg_controllen < CMSG_LEN(sizeof(int)) || control.head.cmsg_level != SOL_SOCKET ||
+		control.head.cmsg_type != SCM_RIGHTS)
+		return err_make(err, ERR_ENGINE, "the container's terminal did not arrive");
+	memcpy(ret_master, CMSG_DATA(&control.head), sizeof(int));
 	return 0;
 }
 

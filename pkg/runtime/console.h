@@ -25,6 +25,14 @@ void console_close(struct console *c);
 int console_send(const struct console *c, const char *socket_path, struct err **err);
 
 /*
+ * The other side, for a delegate's container whose terminal we carry: a socket in `dir`, or in /tmp when that path is too long for an
+ * address. *ret_path (owned by the caller, who unlinks it) is what the delegate is to be given.
+ */
+int console_listen(const char *dir, char **ret_path, int *ret_fd, struct err **err);
+/* The master that was sent, or that comes within some seconds. */
+int console_receive(int listen_fd, int *ret_master, struct err **err);
+
+/*
  * The rule of oci-runtime.md: a terminal without a foreground needs --console-socket, and it is refused for anything else.
  * ERR_USAGE.
  */

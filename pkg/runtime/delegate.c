@@ -14,6 +14,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/proc.h"
 #include "pkg/base/sig.h"
+#include "pkg/runtime/console.h"
 #include "pkg/runtime/foreground.h"
 #include "pkg/runtime/making.h"
 #include "pkg/runtime/supervise.h"
@@ -57,7 +58,8 @@ static int preserved(const struct making *m)
 	return m->fds.n > 3 ? m->fds.to[m->fds.n - 1] - 2 : 0;
 }
 
-static void build_command(const struct making *m, const char *verb, bool detach, struct strv *argv)
+static void build_command(
+	const struct making *m, const char *verb, bool detach, const char *console, struct strv *argv)
 {
 	const struct runtime_create_options *o = m->options;
 	int keep = preserved(m);
@@ -72,10 +74,9 @@ static void build_command(const struct making *m, const char *verb, bool detach,
 	strv_add_owned(argv, path_join(m->c.path, STATE_BUNDLE));
 	strv_add(argv, "--pid-file");
 	strv_add_owned(argv, path_join(m->c.path, STATE_PIDFILE));
-	if (o->console_socket && *o->console_socket) {
+	if (console && *console) {
 		strv_add(argv, "--console-socket");
-		add_absolute(
-			argv, o->console_socket); /* it is looked up in the bundle, not in our directory */
+		add_absolute(argv, console); /* it is looked up in the bundle, not in our directory */
 	}
 	if (o->no_pivot)
 		strv_add(argv, "--no-pivot");
@@ -110,27 +111,18 @@ static void pass_descriptors(const struct making *m)
 	}
 }
 
-static NORETURN void become_delegate(const struct making *m, const struct strv *argv, int tty, bool group)
-{
-	if (group) {
-		(void)setpgid(0, 0);
-		foreground_give(tty, getpid()); /* SIGTTOU is blocked here */
-	}
-	pass_descriptors(m);
-	sig_reset_all();
-	execv(argv->v[0], strv_argv(argv));
-	_exit(errno == ENOENT ? 127 : 126);
-}
-
-static int start_delegate(
-	const struct making *m, const struct strv *argv, int tty, bool group, pid_t *ret, struct err **err)
+static int start_delegate(const struct making *m, const struct strv *argv, pid_t *ret, struct err **err)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		return err_sys(err, errno, "start %s: fork", argv->v[0]);
-	if (pid == 0)
-		become_delegate(m, argv, tty, group);
+	if (pid == 0) {
+		pass_descriptors(m);
+		sig_reset_all();
+		execv(argv->v[0], strv_argv(argv));
+		_exit(errno == ENOENT ? 127 : 126);
+	}
 	*ret = pid;
 	return 0;
 }
@@ -168,10 +160,10 @@ int delegate_create(struct making *m, bool run, struct err **err)
 	/* Held while there is no pid: says that somebody is at it. */
 	if (lock_take(&lock, m->c.dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
 		return -1;
-	build_command(m, run ? "run" : "create", run, &argv);
+	build_command(m, run ? "run" : "create", run, m->options->console_socket, &argv);
 	r = making_publish(m, (struct runtime_proc){ 0 }, err);
 	if (r == 0)
-		r = start_delegate(m, &argv, -1, false, &pid, err);
+		r = start_delegate(m, &argv, &pid, err);
 	if (r == 0)
 		r = proc_wait(pid, &status, err);
 	if (r == 0 && status == 0)
@@ -219,9 +211,49 @@ static void finish_delegate(const struct making *m)
 		forget(&m->c);
 }
 
-static int exit_status(int status)
+/* A terminal of the program's own, between the delegate, which makes it, and us, who carry it. */
+struct carried {
+	char *path;
+	int listen_fd;
+	struct relay *relay;
+};
+
+static void carried_free(struct carried *t)
 {
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	if (t->path)
+		(void)unlink(t->path); /* may have gone with our directory */
+	free(t->path);
+	if (t->listen_fd >= 0)
+		close(t->listen_fd);
+	if (t->relay)
+		relay_close(t->relay);
+	free(t->relay);
+}
+
+static int receive_terminal(struct carried *t, struct err **err)
+{
+	int master;
+
+	if (!t->path)
+		return 0;
+	if (console_receive(t->listen_fd, &master, err) < 0)
+		return -1;
+	t->relay = xcalloc(1, sizeof(*t->relay));
+	return relay_open(t->relay, master, err);
+}
+
+/* Wait for the start to be over. *ret_status is 0 or what it has failed with, having said why. */
+static int start_adopted(struct making *m, const struct carried *t, int *ret_status, struct err **err)
+{
+	auto_strv argv = STRV_INIT;
+	pid_t pid = 0;
+
+	build_command(m, "run", true, t->path, &argv);
+	if (start_delegate(m, &argv, &pid, err) < 0 || proc_wait(pid, ret_status, err) < 0)
+		return -1;
+	if (*ret_status == 1)
+		*ret_status = STATUS_NOT_STARTED;
+	return *ret_status ? 0 : finish_create(m, false, err);
 }
 
 /*
@@ -231,72 +263,24 @@ static int exit_status(int status)
 static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_status, struct err **err)
 {
 	struct supervise s = { .sigfd = sigfd, .tty = -1, .foreground = true, .own_session = true };
-	auto_strv argv = STRV_INIT;
-	int status = 0;
-	pid_t pid = 0;
+	CLEANUP(carried_free) struct carried t = { .listen_fd = -1 };
+	int status;
 
-	build_command(m, "run", true, &argv);
-	if (start_delegate(m, &argv, -1, false, &pid, err) < 0 || proc_wait(pid, &status, err) < 0)
+	if (m->p.process.terminal && console_listen(m->c.path, &t.path, &t.listen_fd, err) < 0)
 		return -1;
-	if (status != 0) {
-		*ret_status = status == 1 ? STATUS_NOT_STARTED : status; /* it has said why */
+	if (start_adopted(m, &t, ret_status, err) < 0)
+		return -1;
+	if (*ret_status)
 		return 0;
-	}
-	if (finish_create(m, false, err) < 0)
-		return -1;
 	lock_release(lock);
+	if (receive_terminal(&t, err) < 0)
+		return -1;
+	s.relay = t.relay;
 	s.run = (struct launched){ .engine = m->c.rec.proc.pid, .program = m->c.rec.proc.pid };
 	runtime_fds_drop(&m->fds, true);
-	*ret_status = exit_status(supervise(&s));
+	status = supervise(&s);
+	*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	return 0;
-}
-
-struct watch {
-	struct making *m;
-	struct supervise *s;
-	struct lock *lock;
-};
-
-/* Until its pid file is there: then the container can be found by others, and the caller's pid file is due. */
-static void look_for_pid(void *arg)
-{
-	struct watch *w = arg;
-	auto_err *e = NULL;
-
-	if (!instance_read_pid_file(&w->m->c))
-		return;
-	w->s->tick = NULL;
-	if (instance_write(&w->m->c, false, &e) < 0 ||
-		making_write_pid_file(w->m, w->m->c.rec.proc.pid, &e) < 0)
-		log_warning("%s", err_text(e));
-	lock_release(w->lock);
-}
-
-/* With a terminal of its own it carries the bytes itself, on the caller's terminal, which its process group is given. */
-static int run_on_terminal(struct making *m, int sigfd, struct lock *lock, int *ret_status, struct err **err)
-{
-	struct supervise s = { .sigfd = sigfd, .tty = foreground_terminal(), .foreground = true };
-	struct watch w = { .m = m, .s = &s, .lock = lock };
-	auto_strv argv = STRV_INIT;
-	pid_t pid = 0;
-	int r;
-
-	s.tick = look_for_pid;
-	s.arg = &w;
-	s.had_tty = foreground_is_ours(s.tty);
-	build_command(m, "run", false, &argv);
-	r = start_delegate(m, &argv, s.had_tty ? s.tty : -1, true, &pid, err);
-	if (r == 0) {
-		s.run = (struct launched){ .engine = pid, .program = pid };
-		*ret_status = exit_status(supervise(&s));
-		if (s.tick)
-			look_for_pid(&w); /* it was faster than we looked */
-		if (m->c.rec.proc.pid == 0 && *ret_status == 1)
-			*ret_status = STATUS_NOT_STARTED; /* 1 is what the program itself may end with */
-	}
-	if (s.tty >= 0)
-		close(s.tty);
-	return r;
 }
 
 int delegate_run(struct making *m, int *ret_status, struct err **err)
@@ -308,17 +292,15 @@ int delegate_run(struct making *m, int *ret_status, struct err **err)
 		return -1;
 	sigfd = supervise_begin(err);
 	r = sigfd < 0 ? -1 : making_publish(m, (struct runtime_proc){ 0 }, err);
-	if (r == 0 && m->p.process.terminal)
-		r = run_on_terminal(m, sigfd, &lock, ret_status, err);
-	else if (r == 0)
+	if (r == 0)
 		r = run_adopted(m, sigfd, &lock, ret_status, err);
 	lock_release(&lock);
-	if (m->c.rec.proc.pid != 0 && m->options->keep)
-		return r;
+	supervise_cancel(sigfd);
+	if (r == 0 && m->c.rec.proc.pid != 0 && m->options->keep)
+		return 0;
 	if (m->published)
 		finish_delegate(m);
 	making_undo(m);
-	supervise_cancel(sigfd);
 	return r;
 }
 

@@ -14,7 +14,6 @@
 #include "pkg/runtime/foreground.h"
 #include "pkg/runtime/tree.h"
 
-#define TICK_MS 4
 #define GRACE_MS 2 /* a tracer whose last tracee has ended goes by itself at once */
 #define SWEEP_MS 50 /* between looks at what does not end */
 #define SWEEPS 60 /* then it hangs in the kernel, and nobody is to wait for that */
@@ -168,7 +167,7 @@ static void reap(struct supervise *s, struct ends *e)
 	e->all = pid < 0 && errno == ECHILD;
 }
 
-static void wait_for_something(struct supervise *s, int timeout)
+static void wait_for_something(struct supervise *s)
 {
 	struct pollfd p[1 + RELAY_POLLS] = { { .fd = s->sigfd, .events = POLLIN } };
 	nfds_t n = 1;
@@ -177,7 +176,7 @@ static void wait_for_something(struct supervise *s, int timeout)
 		relay_prepare(s->relay, p + 1);
 		n += RELAY_POLLS;
 	}
-	if (poll(p, n, timeout) > 0 && s->relay)
+	if (poll(p, n, -1) > 0 && s->relay)
 		relay_handle(s->relay, p + 1);
 }
 
@@ -230,9 +229,7 @@ int supervise(struct supervise *s)
 				break;
 			}
 		}
-		wait_for_something(s, s->tick ? TICK_MS : -1);
-		if (s->tick)
-			s->tick(s->arg);
+		wait_for_something(s);
 		read_signals(s, false);
 	}
 	end_the_rest(s, &e);

@@ -23,8 +23,6 @@ struct supervise {
 	bool foreground; /* when the program stops and there is a shell to see it, so do we */
 	bool asked_to_stop; /* a stop was sent to us, as a shell without a terminal does */
 	struct relay *relay; /* a terminal of the program's own, or NULL */
-	void (*tick)(void *arg); /* called every few milliseconds until it is set to NULL; or NULL */
-	void *arg;
 };
 
 /*
