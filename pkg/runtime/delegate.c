@@ -139,12 +139,10 @@ static void forget(const struct instance *c)
 
 /* ---- create, run --detach ---- */
 
-static int finish_create(struct making *m, bool started, struct err **err)
+static int finish_create(struct making *m, struct err **err)
 {
 	if (!instance_read_pid_file(&m->c))
 		return err_make(err, ERR_ENGINE, "%s wrote no pid file", m->c.rec.engine);
-	if (started)
-		instance_learn_namespace(&m->c);
 	if (instance_write(&m->c, false, err) < 0)
 		return -1;
 	return making_write_pid_file(m, m->c.rec.proc.pid, err);
@@ -167,7 +165,7 @@ int delegate_create(struct making *m, bool run, struct err **err)
 	if (r == 0)
 		r = proc_wait(pid, &status, err);
 	if (r == 0 && status == 0)
-		r = finish_create(m, run, err);
+		r = finish_create(m, err);
 	if (r < 0 || status != 0) {
 		forget(&m->c);
 		making_undo(m);
@@ -253,7 +251,7 @@ static int start_adopted(struct making *m, const struct carried *t, int *ret_sta
 		return -1;
 	if (*ret_status == 1)
 		*ret_status = STATUS_NOT_STARTED;
-	return *ret_status ? 0 : finish_create(m, false, err);
+	return *ret_status ? 0 : finish_create(m, err);
 }
 
 /*

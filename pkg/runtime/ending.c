@@ -53,33 +53,21 @@ struct members {
 	pid_t tracer;
 };
 
-static void find_direct_members(const struct instance *c, uid_t owner, struct members *m)
-{
-	if (runtime_proc_alive(&c->rec.proc, owner))
-		tree_choose_below(&m->tree, c->rec.proc.pid);
-	if (instance_program(c, &m->program, &m->tracer))
-		tree_choose_leftovers(&m->tree, &m->program, owner);
-}
-
-/* What descends from the process of the pid file, and what has lost it. */
+/* What descends from the process of the pid file, and what has lost it: the mark stays whoever is killed. */
 static void find_members(const struct instance *c, struct members *m)
 {
 	uid_t owner = instance_trusted_owner(c);
 
 	*m = (struct members){ 0 };
 	tree_read(&m->tree);
-	if (!c->rec.delegate) {
-		find_direct_members(c, owner, m);
-		return;
-	}
 	if (runtime_proc_alive(&c->rec.proc, owner)) {
 		tree_choose_below(&m->tree, c->rec.proc.pid);
-		tree_choose_one(&m->tree, &c->rec.proc);
+		if (c->rec.delegate)
+			tree_choose_one(&m->tree, &c->rec.proc);
 	}
-	tree_choose_leftovers(&m->tree, &c->rec.proc, owner); /* it leads a session */
-	/* The record of somebody else may name any namespace. */
-	if (c->rec.mount_ns && !instance_is_foreign(c))
-		tree_choose_namespace(&m->tree, c->rec.mount_ns);
+	tree_choose_marked(&m->tree, c->rec.mark, owner);
+	(void)instance_program(
+		c, &m->program, &m->tracer); /* delegates have none, nor what has not been started */
 }
 
 static size_t signal_members(const struct instance *c, int sig)

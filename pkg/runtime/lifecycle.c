@@ -92,19 +92,9 @@ int runtime_create(const struct runtime_globals *g, const struct runtime_create_
 
 /* ---- start ---- */
 
-static int start_delegated(struct instance *c, struct err **err)
+static int start(const struct instance *c, struct err **err)
 {
 	static const char *const words[] = { "start", NULL };
-	int status = delegate_verb(c, words, NULL, err);
-
-	if (status != 0)
-		return status;
-	instance_learn_namespace(c);
-	return c->rec.mount_ns ? instance_write(c, false, err) : 0;
-}
-
-static int start(struct instance *c, struct err **err)
-{
 	auto_lock lock = LOCK_INIT;
 
 	if (lock_take(&lock, c->dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
@@ -112,7 +102,7 @@ static int start(struct instance *c, struct err **err)
 	if (instance_status(c) != STATUS_CREATED)
 		return err_make(err, ERR_BUSY, "container '%s': cannot start a container in the %s state",
 			c->id, runtime_status_name(instance_status(c)));
-	return c->rec.delegate ? start_delegated(c, err) : init_start(c, err);
+	return c->rec.delegate ? delegate_verb(c, words, NULL, err) : init_start(c, err);
 }
 
 int runtime_start(const struct runtime_globals *g, const char *id, struct err **err)

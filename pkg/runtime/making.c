@@ -15,6 +15,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 #include "pkg/base/time.h"
+#include "pkg/runtime/mark.h"
 
 void making_free(struct making *m)
 {
@@ -94,6 +95,11 @@ static int fill_directory(struct making *m, struct err **err)
 	if (prepare_plan(m->globals, &m->p, m->c.dirfd, m->c.path, m->foreground, err) < 0)
 		return -1;
 	fill_record(m);
+	m->c.rec.mark = mark_new();
+	if (m->c.rec.delegate)
+		mark_config(m->p.plan.config, m->c.rec.mark);
+	else if (m->p.has_process)
+		mark_process(&m->p.process, m->c.rec.mark);
 	if (write_json(m->c.dirfd, STATE_CONFIG, m->p.bundle.config, err) < 0)
 		return -1;
 	return m->c.rec.delegate ? write_delegate_bundle(m, err) : 0;

@@ -25,8 +25,6 @@
 
 #define RECORD_MAX_BYTES ((size_t)1 << 20)
 #define PASSWD_MAX_BYTES ((size_t)1 << 20)
-#define NAMESPACE_TRIES 20
-#define NAMESPACE_WAIT_MS 1
 
 void runtime_record_free(struct runtime_record *r)
 {
@@ -36,7 +34,6 @@ void runtime_record_free(struct runtime_record *r)
 	free(r->created);
 	free(r->engine);
 	free(r->mode);
-	free(r->mount_ns);
 	json_free(r->annotations);
 	strv_free(&r->prefix);
 	*r = (struct runtime_record){ 0 };
@@ -112,7 +109,7 @@ static struct json *record_to_json(const struct instance *c)
 	json_set_str(j, "engine", r->engine);
 	json_set_str(j, "mode", r->mode);
 	json_set_bool(j, "delegate", r->delegate);
-	json_set_str(j, "mountNamespace", r->mount_ns);
+	json_set_i64(j, "mark", (int64_t)r->mark);
 	json_set_bool(j, "foreground", r->foreground);
 	if (r->prefix.n > 0)
 		json_set(j, "prefix", json_new_strv(&r->prefix));
@@ -137,7 +134,7 @@ static int get_text(const struct json *j, const char *key, bool required, char *
 static int record_from_json(const struct json *j, struct runtime_record *r, struct err **err)
 {
 	struct json *annotations = NULL;
-	int64_t pid = 0, start = 0;
+	int64_t pid = 0, start = 0, mark = 0;
 
 	if (get_text(j, "ociVersion", true, &r->oci_version, err) < 0 ||
 		get_text(j, "bundle", true, &r->bundle, err) < 0 ||
@@ -145,35 +142,18 @@ static int record_from_json(const struct json *j, struct runtime_record *r, stru
 		get_text(j, "created", true, &r->created, err) < 0 ||
 		get_text(j, "engine", true, &r->engine, err) < 0 ||
 		get_text(j, "mode", true, &r->mode, err) < 0 ||
-		get_text(j, "mountNamespace", false, &r->mount_ns, err) < 0 ||
 		json_get_i64(j, STATE_RECORD, "pid", 0, INT32_MAX, &pid, err) < 0 ||
 		json_get_i64(j, STATE_RECORD, "startTime", 0, INT64_MAX, &start, err) < 0 ||
+		json_get_i64(j, STATE_RECORD, "mark", 0, INT64_MAX, &mark, err) < 0 ||
 		json_get_bool(j, STATE_RECORD, "delegate", &r->delegate, err) < 0 ||
 		json_get_bool(j, STATE_RECORD, "foreground", &r->foreground, err) < 0 ||
 		json_get_strv(j, STATE_RECORD, "prefix", &r->prefix, err) < 0 ||
 		json_get_object(j, STATE_RECORD, "annotations", &annotations, err) < 0)
 		return -1;
 	r->proc = (struct runtime_proc){ .pid = (pid_t)pid, .start = (uint64_t)start };
+	r->mark = (uint64_t)mark;
 	r->annotations = annotations ? json_clone(annotations) : NULL;
 	return 0;
-}
-
-void instance_learn_namespace(struct instance *c)
-{
-	autofree char *name = xasprintf("/proc/%d/ns/mnt", (int)c->rec.proc.pid);
-	autofree char *ours = fs_readlink(AT_FDCWD, "/proc/self/ns/mnt");
-	const struct timespec pause = { .tv_nsec = NAMESPACE_WAIT_MS * 1000000 };
-
-	for (int i = 0; ours && !c->rec.mount_ns && i < NAMESPACE_TRIES; i++) {
-		autofree char *theirs = fs_readlink(AT_FDCWD, name);
-
-		if (theirs && !str_eq(theirs, ours))
-			c->rec.mount_ns = steal_ptr(&theirs);
-		else if (theirs || errno != EACCES)
-			return;
-		else
-			(void)nanosleep(&pause, NULL);
-	}
 }
 
 bool instance_read_pid_file(struct instance *c)

@@ -47,7 +47,7 @@ struct runtime_record {
 	struct runtime_proc proc; /* the process of the pid file; pid 0: not known yet */
 	struct json *annotations; /* or NULL; owned */
 	struct strv prefix; /* a delegate's argv before the verb */
-	char *mount_ns; /* "mnt:[4026532210]" of a delegate's container: by that its processes are found; or NULL */
+	uint64_t mark; /* mark.h; 0: none */
 };
 
 /* A container of ours, opened: its directory and its record. (Containers of the store are pkg/store's.) */
@@ -76,12 +76,6 @@ int runtime_proc_signal(const struct runtime_proc *p, uid_t owner, int sig);
  * that cannot be used: then c holds id, path, dirfd and owner all the same, for delete.
  */
 int instance_open(const struct runtime_root *root, const char *id, struct instance *c, struct err **err);
-
-/*
- * Note the mount namespace of a delegate's first process, if it has one of its own. It can be seen as soon as the program has been
- * exec'd, which is a moment after a delegate says that it has started it.
- */
-void instance_learn_namespace(struct instance *c);
 
 /* A delegate writes its pid file itself: take the pid from it. False if there is none (yet). */
 bool instance_read_pid_file(struct instance *c);

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 
 #include "pkg/base/fd.h"
-#include "pkg/base/fs.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
 #include "pkg/base/proc.h"
+#include "pkg/runtime/mark.h"
 #include "pkg/runtime/state.h"
 
 #define STAT_MAX 1024 /* of /proc/PID/stat: a name of at most 64 bytes and numbers */
@@ -115,37 +115,21 @@ static bool belongs_to(pid_t pid, uid_t owner)
 	return owner == (uid_t)-1 || (stat(path, &st) == 0 && st.st_uid == owner);
 }
 
-void tree_choose_leftovers(struct tree *t, const struct runtime_proc *program, uid_t owner)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		struct tree_proc *p = &t->v[i];
-
-		if (p->session != program->pid && p->group != program->pid)
-			continue;
-		/* A process of that number that is not the one we know: the number has been reused, and so has the session's. */
-		if (p->pid == program->pid && p->start != program->start)
-			return;
-		if (p->start >= program->start && belongs_to(p->pid, owner))
-			p->chosen = true;
-	}
-}
-
-void tree_choose_namespace(struct tree *t, const char *mount_ns)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		autofree char *name = xasprintf("/proc/%d/ns/mnt", (int)t->v[i].pid);
-		autofree char *ns = t->v[i].zombie ? NULL : fs_readlink(AT_FDCWD, name);
-
-		if (ns && str_eq(ns, mount_ns))
-			t->v[i].chosen = true;
-	}
-}
-
 void tree_choose_one(struct tree *t, const struct runtime_proc *p)
 {
 	for (size_t i = 0; i < t->n; i++)
 		if (t->v[i].pid == p->pid && t->v[i].start == p->start)
 			t->v[i].chosen = true;
+}
+
+void tree_choose_marked(struct tree *t, uint64_t mark, uid_t owner)
+{
+	for (size_t i = 0; mark && i < t->n; i++) {
+		struct tree_proc *p = &t->v[i];
+
+		if (!p->chosen && !p->zombie && belongs_to(p->pid, owner) && mark_of(p->pid) == mark)
+			p->chosen = true;
+	}
 }
 
 size_t tree_signal(const struct tree *t, int sig, pid_t except)

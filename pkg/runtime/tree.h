@@ -27,14 +27,10 @@ void tree_free(struct tree *t);
 
 /* Choose what descends from `top`, not itself. */
 void tree_choose_below(struct tree *t, pid_t top);
-/*
- * Choose what has the session or the process group of a program that may be gone, is not older than it and belongs to
- * `owner` ((uid_t)-1: anybody): that is how its children are found when every process of ours has been killed.
- */
-void tree_choose_leftovers(struct tree *t, const struct runtime_proc *program, uid_t owner);
-/* Choose what lives in this mount namespace ("mnt:[…]"), and one process by its pid. */
-void tree_choose_namespace(struct tree *t, const char *mount_ns);
+/* Choose one process by its pid and start time. */
 void tree_choose_one(struct tree *t, const struct runtime_proc *p);
+/* Choose what bears a mark (mark.h) and belongs to `owner` ((uid_t)-1: anybody). */
+void tree_choose_marked(struct tree *t, uint64_t mark, uid_t owner);
 /* Signal the chosen ones but `except` (a tracer, 0: none). How many there were, zombies not counted. */
 size_t tree_signal(const struct tree *t, int sig, pid_t except);
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Marks on processes. */
+#include "pkg/runtime/mark.h"
+
+#include <sys/resource.h>
+
+#include "oci-spec/runtime_config.h"
+#include "pkg/base/fd.h"
+#include "pkg/base/id.h"
+#include "pkg/base/json.h"
+#include "pkg/base/mem.h"
+
+#define LIMIT_NAME "RLIMIT_RTTIME"
+#define LIMIT_LABEL "Max realtime timeout" /* in /proc/PID/limits */
+#define MARK_BASE \
+	((uint64_t)1 << 51) /* microseconds: 71 years; below 2^53, which every JSON parser keeps exactly */
+#define MARK_DIGITS 12 /* hexadecimal */
+#define LIMITS_MAX 4096
+
+uint64_t mark_new(void)
+{
+	char hex[MARK_DIGITS + 1];
+	struct rlimit have;
+	unsigned long long n;
+	uint64_t mark;
+
+	id_random_hex(hex, MARK_DIGITS);
+	if (getrlimit(RLIMIT_RTTIME, &have) < 0 || sscanf(hex, "%llx", &n) != 1)
+		return 0;
+	mark = MARK_BASE + n;
+	if (have.rlim_max == RLIM_INFINITY || have.rlim_max > mark)
+		return mark;
+	/* Inside a marked container: it cannot be raised, and there is room enough below. */
+	if (have.rlim_max < MARK_BASE / 2)
+		return 0;
+	return have.rlim_max - 1 - n % (MARK_BASE / 1024);
+}
+
+void mark_process(struct runtime_process *process, uint64_t mark)
+{
+	for (size_t i = 0; i < process->n_rlimits; i++)
+		if (process->rlimits[i].resource == RLIMIT_RTTIME)
+			return;
+	if (!mark)
+		return;
+	process->rlimits = xreallocarray(process->rlimits, process->n_rlimits + 1, sizeof(*process->rlimits));
+	process->rlimits[process->n_rlimits++] = (struct runtime_rlimit){
+		.name = LIMIT_NAME,
+		.resource = RLIMIT_RTTIME,
+		.soft = mark,
+		.hard = mark,
+	};
+}
+
+void mark_config(struct json *config, uint64_t mark)
+{
+	struct json *process = json_get(config, "process");
+	struct json *limits, *limit;
+
+	if (!mark || !json_is(process, JSON_OBJECT))
+		return;
+	limits = json_need_array(process, "rlimits");
+	for (size_t i = 0; i < json_len(limits); i++)
+		if (str_eq(json_str(json_get(json_at(limits, i), "type")), LIMIT_NAME))
+			return;
+	limit = json_new_object();
+	json_set_str(limit, "type", LIMIT_NAME);
+	json_set_i64(limit, "hard", (int64_t)mark);
+	json_set_i64(limit, "soft", (int64_t)mark);
+	json_append(limits, limit);
+}
+
+uint64_t mark_of(pid_t pid)
+{
+	char path[32], text[LIMITS_MAX];
+	autoclose int fd = -1;
+	unsigned long long soft;
+	const char *line;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : fd_read_full(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	line = strstr(text, LIMIT_LABEL);
+	/* "unlimited" is no number. */
+	return line && sscanf(line + strlen(LIMIT_LABEL), "%llu", &soft) == 1 ? soft : 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A mark that all processes of one container bear and hand on to their children, over exec, setsid and a cleared environment,
+ * and that anybody can read: the limit of RLIMIT_RTTIME, a random number of decades. It counts for processes under a
+ * real-time scheduler only, and none of them computes that long without a pause. With it `delete --force` finds what ran away when
+ * every process of ours had been killed.
+ */
+#ifndef UDOCKER_RUNTIME_MARK_H
+#define UDOCKER_RUNTIME_MARK_H
+
+#include <sys/types.h>
+
+#include "pkg/base/base.h"
+
+struct json;
+struct runtime_process;
+
+/* A new one; 0 when our own limit leaves no room for it. */
+uint64_t mark_new(void);
+/* Add it to the limits of a process, unless that sets this limit itself: as read for a direct engine, in the document for a delegate. */
+void mark_process(struct runtime_process *process, uint64_t mark);
+void mark_config(struct json *config, uint64_t mark);
+/* The mark of a running process, 0 if it has none. */
+uint64_t mark_of(pid_t pid);
+
+#endif
