@@ -26,10 +26,11 @@ static int rm_one(struct store *s, const char *ref, bool force, struct err **err
 {
 	struct err *e = NULL;
 
-	if (cli_called_as())
-		log_info("deleting image: %s", ref);
-	if (image_remove(s, ref, &e) == 0)
+	if (image_remove(s, ref, &e) == 0) {
+		if (cli_called_as())
+			log_info("deleting image: %s", ref);
 		return 0;
+	}
 	/* 1.3.x fails for what is unknown, with -f as well. */
 	if (force && err_is(e, ERR_NOT_FOUND) && !cli_called_as()) {
 		err_free(e);
