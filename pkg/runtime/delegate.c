@@ -2,6 +2,7 @@
 /* The verbs of runc and crun, which own their containers: we hand them a rewritten bundle and keep the books. */
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "pkg/base/err.h"
@@ -26,6 +27,44 @@ bool delegate_knows(const struct instance *c)
 	autofree char *name = xasprintf(STATE_DELEGATE "/%s", c->id);
 
 	return fs_exists(c->dirfd, name);
+}
+
+/* A control group that is still there would stay behind. */
+static bool has_cgroup(const struct instance *c)
+{
+	autofree char *runc = xasprintf(STATE_DELEGATE "/%s/state.json", c->id);
+	autofree char *crun = xasprintf(STATE_DELEGATE "/%s/status", c->id);
+	auto_json *j = NULL;
+	const struct json *paths;
+	const char *path;
+
+	if (json_read(c->dirfd, runc, NULL, &j, NULL) == 0) {
+		paths = json_get(j, "cgroup_paths");
+		for (size_t i = 0; i < json_len(paths); i++) {
+			path = json_str(json_value_at(paths, i));
+			if (path && *path && access(path, F_OK) == 0)
+				return true;
+		}
+		return false;
+	}
+	if (json_read(c->dirfd, crun, NULL, &j, NULL) < 0)
+		return true;
+	path = json_str(json_get(j, "cgroup-path"));
+	return path && *path;
+}
+
+static bool has_poststop(const struct instance *c)
+{
+	auto_json *j = NULL;
+
+	/* One that cannot be read may have hooks. */
+	return json_read(c->dirfd, STATE_BUNDLE "/config.json", NULL, &j, NULL) < 0 ||
+	       json_len(json_path(j, "hooks", "poststop", NULL)) > 0;
+}
+
+bool delegate_is_owed(const struct instance *c)
+{
+	return delegate_knows(c) && (has_cgroup(c) || has_poststop(c));
 }
 
 /* ---- its command line ---- */
@@ -113,11 +152,15 @@ static void pass_descriptors(const struct making *m)
 
 static int start_delegate(const struct making *m, const struct strv *argv, pid_t *ret, struct err **err)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid < 0)
 		return err_sys(err, errno, "start %s: fork", argv->v[0]);
 	if (pid == 0) {
+		/* Alone it would go on to make a container in a directory that nobody knows of, or that has been deleted. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		if (getppid() != parent)
+			_exit(125);
 		pass_descriptors(m);
 		sig_reset_all();
 		execv(argv->v[0], strv_argv(argv));
@@ -174,40 +217,6 @@ int delegate_create(struct making *m, bool run, struct err **err)
 }
 
 /* ---- run in the foreground ---- */
-
-/* A control group that is still there would stay behind. */
-static bool has_cgroup(const struct instance *c)
-{
-	autofree char *runc = xasprintf(STATE_DELEGATE "/%s/state.json", c->id);
-	autofree char *crun = xasprintf(STATE_DELEGATE "/%s/status", c->id);
-	auto_json *j = NULL;
-	const struct json *paths;
-	const char *path;
-
-	if (json_read(c->dirfd, runc, NULL, &j, NULL) == 0) {
-		paths = json_get(j, "cgroup_paths");
-		for (size_t i = 0; i < json_len(paths); i++) {
-			path = json_str(json_value_at(paths, i));
-			if (path && *path && access(path, F_OK) == 0)
-				return true;
-		}
-		return false;
-	}
-	if (json_read(c->dirfd, crun, NULL, &j, NULL) < 0)
-		return true;
-	path = json_str(json_get(j, "cgroup-path"));
-	return path && *path;
-}
-
-/*
- * After the program's end its own `delete` takes back what lies outside our directory: control groups, and the word to
- * poststop hooks. Where there is neither, the start of another runc is saved, which is a third of the whole run.
- */
-static void finish_delegate(const struct making *m)
-{
-	if (json_len(json_path(m->p.plan.config, "hooks", "poststop", NULL)) || has_cgroup(&m->c))
-		forget(&m->c);
-}
 
 /* A terminal of the program's own, between the delegate, which makes it, and us, who carry it. */
 struct carried {
@@ -296,8 +305,8 @@ int delegate_run(struct making *m, int *ret_status, struct err **err)
 	supervise_cancel(sigfd);
 	if (r == 0 && m->c.rec.proc.pid != 0 && m->options->keep)
 		return 0;
-	if (m->published)
-		finish_delegate(m);
+	if (m->published && delegate_is_owed(&m->c))
+		forget(&m->c);
 	making_undo(m);
 	return r;
 }

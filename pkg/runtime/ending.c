@@ -183,7 +183,7 @@ static int destroy_delegate(const struct instance *c, struct err **err)
 {
 	static const char *const words[] = { "delete", NULL };
 	static const char *const by_force[] = { "delete", "--force", NULL };
-	int step = WAIT_FIRST_MS;
+	int step = WAIT_FIRST_MS, status;
 
 	for (int waited = 0; signal_members(c, SIGKILL) > 0; waited += step) {
 		if (waited > WAIT_TOTAL_MS)
@@ -191,9 +191,11 @@ static int destroy_delegate(const struct instance *c, struct err **err)
 		pause_ms(step);
 		step = step * 2 < WAIT_STEP_MS ? step * 2 : WAIT_STEP_MS;
 	}
-	if (!delegate_knows(c) || instance_is_foreign(c))
+	if (instance_is_foreign(c) || !delegate_is_owed(c))
 		return 0;
-	return delegate_verb(c, c->rec.proc.pid ? words : by_force, NULL, err);
+	status = delegate_verb(c, c->rec.proc.pid ? words : by_force, NULL, err);
+	/* Another delete, or what was left of one, may have been faster. */
+	return status > 0 && !delegate_knows(c) ? 0 : status;
 }
 
 static int end_processes(const struct instance *c, bool force, struct err **err)

@@ -39,5 +39,11 @@ int delegate_run(struct making *m, int *ret_status, struct err **err);
 int delegate_verb(const struct instance *c, const char *const *words, const char *more, struct err **err);
 /* True if the delegate has a container of this id. */
 bool delegate_knows(const struct instance *c);
+/*
+ * True if its own `delete` has something to take back that lies outside our directory: control groups, and the word to
+ * poststop hooks. Where there is neither the start of another runc is saved, a third of a whole run, and its complaints about
+ * control groups that an ordinary user has none of.
+ */
+bool delegate_is_owed(const struct instance *c);
 
 #endif

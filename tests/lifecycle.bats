@@ -1,0 +1,515 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# bats: also as root
+# The OCI runtime's verbs on a bundle, with every engine that works here: what callers rely on (create, start, state, kill,
+# delete, list, pid files, descriptors, console sockets), and what is left when processes of ours are killed.
+
+load helpers
+
+setup() {
+  common_setup
+  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available) | .name' | sort -u)
+  [ -n "$ENGINES" ] || skip "no engine works here"
+  ROOT=$T/state
+  B=$T/bundle
+  C=c$BATS_TEST_NUMBER-$$ # runc names its control groups after it
+  mkdir "$B"
+  mkrootfs "$B/rootfs"
+  cp "$SUITE_TOOLS/payload" "$B/rootfs/bin/payload"
+}
+
+teardown() {
+  local id
+  for id in $(rt list -q 2>/dev/null); do rt delete --force "$id" || true; done
+  [ -z "${SHARED:-}" ] || rm -rf "$SHARED"
+}
+
+rt() { udocker-runtime --root "$ROOT" "$@"; }
+
+# each_engine CMD...: run a test function with every engine; ENGINE is its name.
+each_engine() {
+  for ENGINE in $ENGINES; do
+    "$@"
+  done
+}
+
+# config JQ-FILTER: the bundle's config.json, with a plain environment and no terminal.
+config() {
+  rm -f "$B/config.json"
+  if [ "$(id -u)" = 0 ]; then udocker-runtime spec -b "$B"; else udocker-runtime spec --rootless -b "$B"; fi
+  jq ".root.readonly = false | .process.terminal = false | .process.env = [\"PATH=/bin\", \"A=b\"] | del(.process.rlimits)
+    | .linux.namespaces |= map(select(.type == \"user\" or .type == \"mount\")) | .mounts |= map(select(.type != \"cgroup\"))
+    | $1" "$B/config.json" >"$B/config.new"
+  mv "$B/config.new" "$B/config.json"
+}
+args() { config ".process.args = $(jq -cn '$ARGS.positional' --args -- "$@")${MORE:+ | $MORE}"; }
+
+# create ID [OPTION...]: its output would stay open in the waiting process.
+create() {
+  local id=$1
+  shift
+  rt --engine "$ENGINE" create -b "$B" "$@" "$id" </dev/null >"$T/out" 2>"$T/err" || fail "create: $(cat "$T/err")"
+}
+status_of() { rt state "$1" | jq -r .status; }
+is_in_state() { [ "$(status_of "$1")" = "$2" ]; }
+
+# Processes of ours that mention the word, the tests' own aside.
+procs_with() { pgrep -u "$(id -u)" -f -- "$1" | grep -v "^$$\$" || true; }
+
+@test "a container is created, started and stopped, and told so" {
+  check() {
+    args sleep 1000
+    create "$C" --pid-file "$T/pid"
+    [ "$(status_of "$C")" = created ]
+    [ "$(rt state "$C" | jq .pid)" = "$(cat "$T/pid")" ]
+    [ "$(wc -l <"$T/pid")" -eq 0 ]
+    kill -0 "$(cat "$T/pid")"
+    ok rt start "$C"
+    assert_output ""
+    assert_no_stderr
+    [ "$(status_of "$C")" = running ]
+    fails 1 rt start "$C"
+    fails 1 rt delete "$C"
+    [ "$(status_of "$C")" = running ]
+    ok rt kill "$C" TERM
+    wait_until 5 is_in_state "$C" stopped
+    [ "$(rt state "$C" | jq .pid)" -eq 0 ]
+    fails 1 rt kill "$C"
+    assert_stderr_contains "container not running"
+    ok rt kill -a "$C" 0
+    ok rt delete "$C"
+    fails 1 rt state "$C"
+    assert_stderr_contains "does not exist"
+    fails 1 rt delete "$C"
+    ok rt delete --force "$C"
+  }
+  each_engine check
+}
+
+@test "state and list show the same, in runc's order" {
+  check() {
+    args sleep 1000
+    create "$C"
+    ok rt state "$C"
+    [ "$(jq -r 'keys_unsorted | join(" ")' <<<"$output")" = "ociVersion id pid status bundle rootfs created owner" ]
+    [ "$(jq -r .bundle <<<"$output")" = "$B" ]
+    [ "$(jq -r .rootfs <<<"$output")" = "$B/rootfs" ]
+    ok rt list -f json
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+    [ "$(jq -c '.[0]' <<<"$output")" = "$(rt state "$C" | jq -c .)" ]
+    ok rt list
+    [ "$(head -1 <<<"$output" | tr -s ' ')" = "ID PID STATUS BUNDLE CREATED OWNER" ]
+    assert_contains created
+    ok rt list -q
+    assert_output "$C"
+    ok rt delete "$C"
+    ok rt list -f json
+    assert_output "[]"
+  }
+  each_engine check
+}
+
+@test "an id that is taken changes nothing" {
+  check() {
+    args sleep 1000
+    create "$C"
+    cp "$ROOT/$C/state.json" "$T/before"
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    assert_stderr_contains "exists already"
+    cmp "$T/before" "$ROOT/$C/state.json"
+    [ "$(status_of "$C")" = created ]
+    ok rt delete --force "$C"
+  }
+  each_engine check
+}
+
+@test "ids that are none are refused" {
+  args true
+  for id in a/b .. . '' 'a b' "$(printf '%01100d' 0)"; do
+    fails 1 rt create -b "$B" -- "$id"
+    assert_one_error_line
+  done
+  [ -z "$(ls "$ROOT" 2>/dev/null | grep -v '^@probes$')" ]
+}
+
+@test "what cannot work fails at create and leaves nothing" {
+  check() {
+    args /nope
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    assert_stderr_contains "no such file or directory"
+    args nope
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    assert_stderr_contains 'executable file not found in $PATH'
+    args /etc/passwd
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    assert_stderr_contains "permission denied"
+    MORE='.process.cwd = "tmp"' args true
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    MORE='.root.path = "nowhere"' args true
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    MORE='.root.path = "../.."' args true
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    MORE='.process.rlimits = [{"type": "RLIMIT_NOPE", "soft": 1, "hard": 1}]' args true
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    echo '{' >"$B/config.json"
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    rm "$B/config.json"
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    [ -z "$(ls "$ROOT" | grep -v '^@probes$')" ]
+  }
+  each_engine check
+}
+
+@test "the configuration comes from a file or a descriptor too" {
+  check() {
+    args echo from the bundle
+    cp "$B/config.json" "$T/other.json"
+    sed -i 's/from the bundle/from elsewhere/' "$T/other.json"
+    jq '.process.args = ["echo", "elsewhere"]' "$B/config.json" >"$T/other.json"
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    assert_output "from the bundle"
+    ok rt --engine "$ENGINE" run -b "$B" --config "$T/other.json" "$C"
+    assert_output elsewhere
+    ok rt --engine "$ENGINE" run -b "$B" --config-fd 7 "$C" 7<"$T/other.json"
+    assert_output elsewhere
+    fails 125 rt --engine "$ENGINE" run -b "$B" --config "$T/other.json" --config-fd 7 "$C" 7<"$T/other.json"
+  }
+  each_engine check
+}
+
+@test "run: the program's status, its signal, 125, 126 and 127" {
+  check() {
+    args payload exit 7
+    fails 7 rt --engine "$ENGINE" run -b "$B" "$C"
+    args payload signal 15
+    fails 143 rt --engine "$ENGINE" run -b "$B" "$C"
+    args payload signal 9
+    fails 137 rt --engine "$ENGINE" run -b "$B" "$C"
+    args nope
+    run -127 rt --engine "$ENGINE" run -b "$B" "$C"
+    args /etc/passwd
+    fails 126 rt --engine "$ENGINE" run -b "$B" "$C"
+    fails 125 rt --engine "$ENGINE" run -b "$T/none" "$C"
+    ok rt list -q
+    assert_output ""
+  }
+  each_engine check
+}
+
+@test "--keep leaves the stopped container for delete" {
+  check() {
+    args payload exit 3
+    fails 3 rt --engine "$ENGINE" run --keep -b "$B" "$C"
+    [ "$(status_of "$C")" = stopped ]
+    ok rt delete "$C"
+  }
+  each_engine check
+}
+
+@test "the program gets its environment and arguments exactly" {
+  check() {
+    args payload env
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    [ "$(grep -v '^HOME=' <<<"$output")" = $'PATH=/bin\nA=b' ] || fail "environment"
+    args payload args '' 'a b' --
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    assert_output $'[]\n[a b]\n[--]'
+  }
+  each_engine check
+}
+
+@test "generated files of annotations are seen inside and vanish" {
+  check() {
+    MORE='.annotations["org.udocker.file:/etc/made"] = "made up\n"' args cat /etc/made
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    assert_output "made up"
+    [ ! -s "$B/rootfs/etc/made" ]
+    ok rt list -q
+    assert_output ""
+  }
+  each_engine check
+}
+
+@test "descriptors: what is to be preserved arrives, nothing else is held" {
+  check() {
+    args payload fds
+    ok rt --engine "$ENGINE" run -b "$B" --preserve-fds 2 "$C" 3<"$B/config.json" 4<"$B/config.json" 5<"$B/config.json"
+    [ "$(cut -d' ' -f1 <<<"$output" | xargs)" = "3 4" ] || fail "descriptors"
+    ok rt --engine "$ENGINE" run -b "$B" "$C" 3</dev/null 9</dev/null
+    assert_output ""
+    fails 125 rt --engine "$ENGINE" run -b "$B" --preserve-fds 2 "$C" 3</dev/null 4<&-
+  }
+  each_engine check
+}
+
+@test "a program that lets go of its output lets the caller go" {
+  check() {
+    args sh -c 'exec >/dev/null 2>&1; exec sleep 1000'
+    SECONDS=0
+    out=$(rt --engine "$ENGINE" run -d -b "$B" "$C" 2>&1 </dev/null)
+    [ -z "$out" ] || fail "said: $out"
+    [ $SECONDS -lt 20 ]
+    [ "$(status_of "$C")" = running ]
+    ok rt delete --force "$C"
+  }
+  each_engine check
+}
+
+@test "what the program leaves behind is ended with it" {
+  check() {
+    args sh -c 'sleep 98761 & (setsid sleep 98761 &) ; exit 4'
+    fails 4 rt --engine "$ENGINE" run -b "$B" "$C"
+    [ -z "$(procs_with '^sleep 98761')" ] || fail "left: $(procs_with 98761)"
+  }
+  each_engine check
+}
+
+@test "delete --force ends a running container with all it started" {
+  check() {
+    args sh -c 'sleep 98762 & (setsid sleep 98762 &) ; exec sleep 98762'
+    create "$C"
+    ok rt start "$C"
+    wait_until 5 test -n "$(procs_with '^sleep 98762')" || true
+    ok rt delete --force "$C"
+    assert_no_stderr
+    [ -z "$(procs_with '^sleep 98762')" ] || fail "left: $(procs_with 98762)"
+    ok rt list -q
+    assert_output ""
+  }
+  each_engine check
+}
+
+@test "signals by name and number reach the program" {
+  check() {
+    args sh -c 'trap "echo usr1" USR1; trap "echo term; exit 5" TERM; echo ready; while :; do sleep 0.05; done'
+    rm -f "$T/log"
+    udocker-runtime --root "$ROOT" --engine "$ENGINE" run -b "$B" "$C" >"$T/log" 2>&1 </dev/null &
+    wait_until 10 grep -q ready "$T/log"
+    for name in USR1 SIGUSR1 10; do
+      : >"$T/log"
+      ok rt kill "$C" $name
+      wait_until 5 grep -q usr1 "$T/log"
+    done
+    fails 1 rt kill "$C" NOPE
+    ok rt kill "$C"
+    local status=0
+    wait $! || status=$?
+    [ $status -eq 5 ]
+  }
+  each_engine check
+}
+
+@test "STOP stops the program and CONT lets it go on" {
+  check() {
+    args sh -c 'while :; do date +%s%N; sleep 0.05; done'
+    rm -f "$T/log"
+    udocker-runtime --root "$ROOT" --engine "$ENGINE" run -b "$B" "$C" >"$T/log" 2>&1 </dev/null &
+    wait_until 10 test -s "$T/log"
+    ok rt kill "$C" STOP
+    sleep 0.3
+    local size
+    size=$(stat -c %s "$T/log")
+    sleep 0.5
+    [ "$(stat -c %s "$T/log")" = "$size" ] || fail "it goes on"
+    ok rt kill "$C" CONT
+    wait_until 5 test "$(stat -c %s "$T/log")" -gt "$size" || [ "$(stat -c %s "$T/log")" -gt "$size" ]
+    ok rt kill "$C" KILL
+    local status=0
+    wait $! || status=$?
+    [ $status -eq 137 ]
+  }
+  each_engine check
+}
+
+@test "a terminal without a foreground needs a console socket, and is sent over it" {
+  check() {
+    MORE='.process.terminal = true | .process.consoleSize = {"height": 30, "width": 90}' args sh -c 'payload isatty; stty size; sleep 0.2'
+    fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
+    assert_stderr_contains console-socket
+    cat >"$T/listen.py" <<'PY'
+import array, os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen(1)
+open(sys.argv[1] + ".ready", "w")
+c, _ = s.accept()
+_, control, _, _ = c.recvmsg(100, socket.CMSG_SPACE(4))
+master = array.array("i", control[0][2])[0]
+out = b""
+while True:
+    try:
+        got = os.read(master, 1000)
+    except OSError:
+        break
+    if not got:
+        break
+    out += got
+sys.stdout.write(out.decode().replace("\r", ""))
+PY
+    rm -f cs cs.ready
+    python3 "$T/listen.py" cs >"$T/tty" &
+    wait_until 10 test -e cs.ready
+    create "$C" --console-socket cs
+    ok rt start "$C"
+    wait $!
+    grep -q '30 90' "$T/tty"
+    grep -q '^0 1 2' "$T/tty" || grep -q '0' "$T/tty"
+    ok rt delete --force "$C"
+    args true
+    fails 1 rt --engine "$ENGINE" create -b "$B" --console-socket cs "$C"
+  }
+  each_engine check
+}
+
+@test "an engine killed under its container stops it, and nothing is left" {
+  check() {
+    args sh -c '(setsid sleep 98763 &) ; exec sleep 98763'
+    create "$C"
+    ok rt start "$C"
+    kill -9 "$(rt state "$C" | jq .pid)"
+    wait_until 5 is_in_state "$C" stopped
+    ok rt list
+    assert_contains stopped
+    ok rt delete --force "$C"
+    [ -z "$(procs_with '^sleep 98763')" ] || fail "left: $(procs_with 98763)"
+  }
+  each_engine check
+}
+
+@test "create, start and delete killed at any instant leave what delete --force cleans" {
+  check() {
+    args sh -c '(setsid sleep 98764 &) ; exec sleep 98764'
+    local round p
+    for round in 1 2 3 4 5 6 7 8; do
+      udocker-runtime --root "$ROOT" --engine "$ENGINE" create -b "$B" "$C-$round" </dev/null >/dev/null 2>&1 &
+      p=$!
+      sleep 0.0$round
+      kill -9 $p 2>/dev/null || true
+      wait $p || true
+      udocker-runtime --root "$ROOT" start "$C-$round" </dev/null >/dev/null 2>&1 &
+      p=$!
+      sleep 0.01
+      kill -9 $p 2>/dev/null || true
+      wait $p || true
+      ok rt list
+      udocker-runtime --root "$ROOT" delete --force "$C-$round" </dev/null >/dev/null 2>&1 &
+      p=$!
+      sleep 0.00$round
+      kill -9 $p 2>/dev/null || true
+      wait $p || true
+      ok rt delete --force "$C-$round"
+    done
+    ok rt list -q
+    assert_output ""
+    wait_until 5 test -z "$(procs_with '^sleep 98764')" || true
+    [ -z "$(procs_with '^sleep 98764')" ] || fail "left: $(procs_with 98764)"
+    args true
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    [ -z "$(ls "$ROOT" | grep -v '^@probes$')" ] || fail "left: $(ls "$ROOT")"
+  }
+  each_engine check
+}
+
+@test "a state file that cannot be read is listed, and deleted by force" {
+  ENGINE=${ENGINES%%$'\n'*}
+  args sleep 1000
+  create "$C"
+  kill -9 "$(rt state "$C" | jq .pid)"
+  head -c 20 "$ROOT/$C/state.json" >"$T/half"
+  cat "$T/half" >"$ROOT/$C/state.json"
+  fails 1 rt state "$C"
+  assert_one_error_line
+  ok rt list
+  assert_contains "$C"
+  fails 1 rt delete "$C"
+  ok rt delete --force "$C"
+  ok rt list -q
+  assert_output ""
+}
+
+@test "a pid that was reused is not taken for the container" {
+  ENGINE=${ENGINES%%$'\n'*}
+  args sleep 1000
+  create "$C"
+  kill -9 "$(rt state "$C" | jq .pid)"
+  sleep 98765 &
+  jq ".pid = $!" "$ROOT/$C/state.json" >"$T/new" && cat "$T/new" >"$ROOT/$C/state.json"
+  [ "$(status_of "$C")" = stopped ]
+  fails 1 rt kill "$C" KILL
+  ok rt delete --force "$C"
+  kill -0 $!
+  kill $!
+}
+
+@test "--dry-run prints the plan and makes nothing" {
+  check() {
+    args echo hello
+    ok rt --engine "$ENGINE" create --dry-run -b "$B" "$C"
+    assert_contains "engine: $ENGINE"
+    assert_contains "why: "
+    refute_file "$ROOT/$C"
+    ok rt --engine "$ENGINE" run --dry-run -b "$B" "$C"
+    refute_contains $'\nhello'
+  }
+  each_engine check
+}
+
+@test "spec writes a valid configuration and replaces none" {
+  mkdir "$T/new"
+  ok udocker-runtime spec -b "$T/new"
+  valid_config "$T/new/config.json"
+  fails 1 udocker-runtime spec -b "$T/new"
+  rm "$T/new/config.json"
+  ok udocker-runtime spec --rootless -b "$T/new"
+  valid_config "$T/new/config.json"
+  jq -e '.linux.uidMappings[0].size == 1' "$T/new/config.json"
+}
+
+@test "features, version and engines answer" {
+  ok udocker-runtime features
+  [ "$(jq -r .ociVersionMin <<<"$output")" = 1.0.0 ]
+  ok udocker-runtime --version
+  [ "${lines[0]%% *}" = udocker-runtime ]
+  assert_contains "spec: "
+  ok udocker-runtime engines --format json
+  [ "$(jq -r '.[0] | [has("name", "modes", "available", "path", "version", "reason")] | all' <<<"$output")" = true ]
+  ok udocker-runtime engines
+  assert_contains ENGINE
+}
+
+@test "errors go to the log and to stderr, in the form asked for" {
+  args nope
+  fails 1 rt --log "$T/log" --log-format json create -b "$B" "$C"
+  [ "$(tail -1 "$T/log" | jq -r .level)" = error ]
+  tail -1 "$T/log" | jq -r .msg | grep -q 'executable file not found'
+  assert_stderr_contains "executable file not found"
+  fails 1 rt --log "$T/text" create -b "$B" "$C"
+  tail -1 "$T/text" | grep -q '^time=".*" level=error msg="'
+}
+
+@test "a state root shared by users: root sees and ends a user's container" {
+  requires root
+  # Below /tmp itself: the user has to reach it.
+  SHARED=$(mktemp -d /tmp/udocker-shared.XXXXXX)
+  chmod 755 "$SHARED"
+  ROOT=$SHARED/state
+  mkdir -m 1777 "$ROOT"
+  args sleep 98766
+  cp -r "$B" "$SHARED/bundle"
+  chmod -R a+rX "$SHARED/bundle"
+  as_user() { "$SUITE_SRC/tests/as-user" udocker-runtime --root "$ROOT" "$@" </dev/null >"$SHARED/out" 2>&1; }
+  as_user --execmode P1 create -b "$SHARED/bundle" "$C" || skip "PRoot does not work for the user: $(cat "$SHARED/out")"
+  as_user start "$C"
+  [ "$(status_of "$C")" = running ]
+  ok rt list
+  assert_contains udocker-test
+  ok rt kill "$C" KILL
+  wait_until 5 is_in_state "$C" stopped
+  ok rt delete --force "$C"
+  [ -z "$(pgrep -f '^sleep 98766')" ]
+  # Nobody but root and the owner.
+  create_as_root() { rt --execmode P1 create -b "$SHARED/bundle" "$C" </dev/null >/dev/null 2>&1; }
+  create_as_root
+  ! as_user delete --force "$C"
+  ok rt delete --force "$C"
+}
