@@ -43,6 +43,14 @@ def out(*argv):
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
+def python_udocker(*words):
+    """The Python tool with the host's engines, where it is on the machine."""
+    if not shutil.which("udocker.py"):
+        return []
+    os.environ.update(UDOCKER_TARBALL="", UDOCKER_USE_PROOT_EXECUTABLE=shutil.which("proot") or "")
+    return [("udocker 1.3 (Python) " + words[0], ["udocker.py", *words])]
+
+
 def container():
     """A busybox container; returns (id, bundle)."""
     out("mkrootfs", f"{HOME}/rootfs")
@@ -77,7 +85,7 @@ def bench_start(bundle):
             (name, alone),
             ("udocker-runtime run", ["udocker-runtime", "run", "-b", bundle, "bench-run"]),
             ("udocker run", ["udocker", "run", "--nobanner", "bench", "/bin/true"]),
-        ] + ([("udocker 1.3 (Python)", ["udocker.py", "run", "--nobanner", "bench", "/bin/true"])] if shutil.which("udocker.py") else []))
+        ] + (python_udocker("run", "--nobanner", "bench", "/bin/true") if mode.startswith("P") else []))
 
 
 def bench_listings(cid):
@@ -97,8 +105,7 @@ def bench_listings(cid):
         os.symlink(new, f"{top}/containers/name{i}")
     compare("1,000 images and 1,000 containers", [("true", ["true"])] + [
         (" ".join(argv), argv) for argv in (["udocker", "images"], ["udocker", "ps"], ["udocker", "ps", "-m"], ["udocker-image", "ls", "--format", "json"],
-                                             ["udocker-bundle", "ls"])] + (
-        [("udocker 1.3 (Python) ps", ["udocker.py", "ps"])] if shutil.which("udocker.py") else []), rounds=max(3, ROUNDS // 2))
+                                             ["udocker-bundle", "ls"])] + python_udocker("ps"), rounds=max(3, ROUNDS // 2))
 
 
 def bench_create():
