@@ -42,18 +42,17 @@ nvidiamode: False"
 @test "the mode decides the engine, and what stands before it in the order wins" {
   ok udocker setup --execmode=P2 c1
   ok udocker-runtime run --dry-run -b "$BUNDLE" x1
-  assert_contains P2
+  assert_contains 'mode: P2'
   ok udocker-runtime --execmode=P1 run --dry-run -b "$BUNDLE" x1
-  assert_contains "P1"
-  refute_contains "P2"
+  assert_contains "mode: P1"
   UDOCKER_DEFAULT_EXECUTION_MODE=P1 ok udocker-runtime run --dry-run -b "$BUNDLE" x1
-  assert_contains P2
+  assert_contains 'mode: P2'
   rm "$BUNDLE/execmode"
   UDOCKER_DEFAULT_EXECUTION_MODE=P2 ok udocker-runtime run --dry-run -b "$BUNDLE" x1
-  assert_contains P2
+  assert_contains 'mode: P2'
   jq '.annotations["org.udocker.execmode"] = "P2"' "$BUNDLE/config.json" >"$T/c.json"
   ok udocker-runtime run --dry-run -b "$BUNDLE" --config "$T/c.json" x1
-  assert_contains P2
+  assert_contains 'mode: P2'
   assert_contains org.udocker.execmode
 }
 

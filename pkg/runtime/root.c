@@ -21,6 +21,8 @@
 /* Temporary names begin with a character that runtime ids cannot hold. */
 #define STAGE_MARK '@'
 #define CLEAN_MAX 64
+#define STAGE_TRIES 16
+#define STAGE_MAX_AGE (24 * 60 * 60) /* seconds */
 
 /* The first line of /proc/self/uid_map: inside, outside, count. False without /proc. */
 static bool read_uid_map(unsigned long map[3])
@@ -162,17 +164,17 @@ int runtime_root_list(const struct runtime_root *r, struct strv *ret, struct err
 	return 0;
 }
 
-int runtime_root_stage(const struct runtime_root *r, char **ret_name, struct err **err)
+/* Make, open and lock one. 1, or 0 when a cleaner took it for abandoned before it was locked. */
+static int try_stage(const struct runtime_root *r, const char *name, int *ret_fd, struct err **err)
 {
-	char random[13];
-	autofree char *name = NULL;
 	autoclose int fd = -1;
+	struct stat st;
 
-	id_random_hex(random, 12);
-	name = xasprintf("%cnew-%s", STAGE_MARK, random);
 	if (mkdirat(r->fd, name, 0700) < 0)
 		return err_sys(err, errno, "state root '%s': create a directory", r->path);
 	fd = fs_open(r->fd, name, O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	if (fd < 0) {
 		int saved = errno;
 
@@ -180,9 +182,32 @@ int runtime_root_stage(const struct runtime_root *r, char **ret_name, struct err
 		return err_sys(err, saved, "state root '%s': open a new directory", r->path);
 	}
 	/* Says that its maker lives; where locks are refused its age decides. */
-	(void)flock(fd, LOCK_EX | LOCK_NB);
-	*ret_name = steal_ptr(&name);
-	return steal_fd(&fd);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return 0;
+	if (fstat(fd, &st) == 0 && st.st_nlink == 0)
+		return 0;
+	*ret_fd = steal_fd(&fd);
+	return 1;
+}
+
+int runtime_root_stage(const struct runtime_root *r, char **ret_name, struct err **err)
+{
+	for (int i = 0; i < STAGE_TRIES; i++) {
+		char random[13];
+		autofree char *name = NULL;
+		int fd = -1, got;
+
+		id_random_hex(random, 12);
+		name = xasprintf("%cnew-%s", STAGE_MARK, random);
+		got = try_stage(r, name, &fd, err);
+		if (got < 0)
+			return -1;
+		if (got > 0) {
+			*ret_name = steal_ptr(&name);
+			return fd;
+		}
+	}
+	return err_make(err, ERR_BUSY, "state root '%s': new directories are removed by others", r->path);
 }
 
 int runtime_root_publish(const struct runtime_root *r, const char *name, const char *id, struct err **err)
@@ -220,19 +245,22 @@ void runtime_root_discard(const struct runtime_root *r, const char *name)
 		log_debug("state root '%s': %s", r->path, err_text(e));
 }
 
-/* True if the maker of a temporary directory is gone. */
-static bool is_abandoned(const struct runtime_root *r, const char *name)
+/* Remove a temporary directory whose maker is gone. The lock is held meanwhile: one who has just made it sees that and makes another. */
+static void clean_one(const struct runtime_root *r, const char *name)
 {
 	autoclose int fd = fs_open(r->fd, name, O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
 	struct stat st;
 
-	if (fd < 0)
-		return errno == EACCES && r->own;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return true;
-	if (errno == EWOULDBLOCK || fstat(fd, &st) < 0)
-		return false;
-	return time(NULL) - st.st_mtime > 24 * 60 * 60;
+	if (fd < 0) {
+		if (errno == EACCES && r->own)
+			runtime_root_discard(r, name);
+		return;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK || fstat(fd, &st) < 0 || time(NULL) - st.st_mtime <= STAGE_MAX_AGE)
+			return;
+	}
+	runtime_root_discard(r, name);
 }
 
 void runtime_root_clean(const struct runtime_root *r)
@@ -247,8 +275,7 @@ void runtime_root_clean(const struct runtime_root *r)
 
 		if (!str_starts(name, "@new-") && !str_starts(name, "@del-"))
 			continue;
-		if (is_abandoned(r, name))
-			runtime_root_discard(r, name);
+		clean_one(r, name);
 		done++;
 	}
 }
