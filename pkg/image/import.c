@@ -117,7 +117,7 @@ static int unpack_layer(struct import *im, int from, struct err **err)
 static int stage_layer(struct import *im, int fd, struct err **err)
 {
 	autoclose int staged = create(im, STAGED, err);
-	struct inflate_result r;
+	struct inflate_result r = { 0 };
 
 	if (staged < 0 || stage_input(im, fd, staged, err) < 0 || check_tar(im, staged, &r, err) < 0)
 		return -1;

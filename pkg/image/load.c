@@ -96,7 +96,7 @@ static int apply_name(struct load_set *set, const char *text, struct err **err)
 		return -1;
 	if (digest_is_set(&to.digest))
 		return err_make(err, ERR_USAGE, "'%s': an image cannot be loaded under a digest", text);
-	if (to.has_tag && set->n > 1) {
+	if (to.has_tag && set->n != 1) {
 		err_make(err, ERR_USAGE, "'%s' names one image, the archive holds %zu", text, set->n);
 		return err_hint(err, "give a name without a tag: each image keeps its own");
 	}

@@ -95,7 +95,7 @@ static int take_blobs(struct oci *o, const struct manifest *m, struct load_image
 	return 0;
 }
 
-/* 1 and the image, 0 when the manifest is none of an image. */
+/* *ret stays NULL when the manifest is none of an image. */
 static int take_manifest(struct oci *o, const struct descriptor *d, struct load_image **ret, struct err **err)
 {
 	struct source_file *f;
@@ -106,7 +106,7 @@ static int take_manifest(struct oci *o, const struct descriptor *d, struct load_
 
 	if (img) {
 		*ret = img;
-		return 1;
+		return 0;
 	}
 	if (source_blob(o->src, &d->digest, d->size, &f, err) < 0 ||
 		source_text(o->src, f, &text, &n, err) < 0)
@@ -121,7 +121,7 @@ static int take_manifest(struct oci *o, const struct descriptor *d, struct load_
 	if (load_image_manifest(img, steal_ptr(&text), n, err) < 0)
 		return -1;
 	*ret = img;
-	return take_blobs(o, m, img, err) < 0 ? -1 : 1;
+	return take_blobs(o, m, img, err);
 }
 
 /* One entry of index.json, or the entries that share a name and differ by platform. */
@@ -150,8 +150,10 @@ static int take_group(struct oci *o, struct descriptor *items, size_t n, struct 
 			return err_add(err, "%s", source_what(o->src));
 	}
 	r = take_manifest(o, &chosen, &img, err);
-	if (r <= 0)
-		return r;
+	if (r < 0)
+		return -1;
+	if (!img)
+		return 0;
 	if (name)
 		load_image_name(img, name);
 	if (tag && !img->tag)

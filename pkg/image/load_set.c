@@ -26,7 +26,7 @@ void load_set_free(struct load_set *set)
 
 struct load_image *load_set_add(struct load_set *set)
 {
-	set->v = mem_grow(set->v, &set->cap, set->n + 1, sizeof(*set->v));
+	set->v = mem_grow(set->v, &set->cap, set->n + 1, sizeof(void *));
 	set->v[set->n] = xcalloc(1, sizeof(*set->v[0]));
 	return set->v[set->n++];
 }

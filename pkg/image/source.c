@@ -54,7 +54,7 @@ static struct source_file *add_file(struct source *src, const char *path, enum s
 
 	f->path = xstrdup(path);
 	f->type = type;
-	src->files = mem_grow(src->files, &src->cap, src->n + 1, sizeof(*src->files));
+	src->files = mem_grow(src->files, &src->cap, src->n + 1, sizeof(void *));
 	src->files[src->n++] = f;
 	src->sorted = false;
 	return f;
@@ -114,7 +114,7 @@ static struct source_file *lookup(struct source *src, const char *path)
 	struct source_file **p;
 
 	sort_files(src);
-	p = src->n ? bsearch(path, src->files, src->n, sizeof(*src->files), compare_path) : NULL;
+	p = src->n ? bsearch(path, src->files, src->n, sizeof(void *), compare_path) : NULL;
 	return p ? *p : NULL;
 }
 

@@ -182,8 +182,10 @@ int layer_writer_begin(struct store *s, const char *digest, struct layer_writer 
 	if (!w->sha)
 		return -1;
 	/* The name is a stand-in: commit puts the digest there. */
-	if (atomic_begin(&w->file, s->layers_fd, "blob", 0644, err) < 0)
-		return err_add(err, "write to %s", s->layers);
+	if (atomic_begin(&w->file, s->layers_fd, "blob", 0644, err) < 0) {
+		err_add(err, "write to %s", s->layers);
+		return -1;
+	}
 	*ret = steal_ptr(&w);
 	return 0;
 }
