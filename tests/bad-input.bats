@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: also as root
 # What is broken, hostile or in the way: one clear line, the right status, nothing half-made, and it can be repeated.
 
 load helpers
