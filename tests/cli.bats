@@ -86,8 +86,9 @@ load helpers
 }
 
 @test "a missing HOME is said with what to do" {
-  unset UDOCKER_DIR
-  fails 1 env -u HOME -u UDOCKER_DIR HOME=/nonexistent/home udocker-image load -i "$(rootfs_tar)"
+  mkimage -n h:1 h.tar "$(rootfs_tar)"
+  touch file
+  fails 1 env -u UDOCKER_DIR "HOME=$T/file/home" udocker-image load -i h.tar
   assert_one_error_line
   HOME='' UDOCKER_DIR=$T/store ok udocker-image ls
 }

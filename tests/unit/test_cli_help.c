@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Help at given widths, usage lines, cli_main()'s statuses, and the layout of tables. */
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "pkg/base/err.h"
@@ -150,7 +151,7 @@ static char output[8192];
 static int run(const char *text, const char *as, const char *out_path)
 {
 	char buf[512], *argv[16] = { buf };
-	int n = 0, fd = open(".", O_TMPFILE | O_RDWR, 0600), status;
+	int n = 0, fd = memfd_create("captured", MFD_CLOEXEC), status;
 	ssize_t got;
 	pid_t pid;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings: the table, the sources and which of them wins, types, the form of files, paths that follow each other. */
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "pkg/base/err.h"
@@ -38,7 +39,7 @@ static void is_home(enum conf_key key, const char *name, const char *what)
 static char warnings[4096];
 static void read_text(const char *text)
 {
-	int saved = dup(2), fd = open(".", O_TMPFILE | O_RDWR, 0600);
+	int saved = dup(2), fd = memfd_create("captured", MFD_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0 || dup2(fd, 2) < 0)
