@@ -5,10 +5,12 @@
 #include <signal.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/json.h"
 #include "pkg/base/lock.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/strv.h"
+#include "pkg/runtime/hooks.h"
 #include "pkg/runtime/lifecycle.h"
 #include "pkg/runtime/making.h"
 #include "pkg/runtime/tree.h"
@@ -152,7 +154,7 @@ int runtime_kill(const struct runtime_globals *g, const char *id, int sig, bool 
 /* ---- delete ---- */
 
 /* Kill until nothing is left, the supervisor last: it ends by itself when it has seen the others end. */
-static int destroy_direct(const struct instance *c, struct err **err)
+int instance_destroy(const struct instance *c, struct err **err)
 {
 	uid_t owner = instance_trusted_owner(c);
 	int step = WAIT_FIRST_MS;
@@ -207,7 +209,7 @@ static int end_processes(const struct instance *c, bool force, struct err **err)
 			runtime_status_name(status));
 		return err_hint(err, "kill it first, or use --force");
 	}
-	return c->rec.delegate ? destroy_delegate(c, err) : destroy_direct(c, err);
+	return c->rec.delegate ? destroy_delegate(c, err) : instance_destroy(c, err);
 }
 
 /* Whoever makes or starts it is waited for; one that hangs cannot keep --force from its work. */
@@ -229,6 +231,7 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 	auto_runtime_root root = RUNTIME_ROOT_INIT;
 	auto_instance c = INSTANCE_INIT;
 	auto_lock lock = LOCK_INIT;
+	auto_json *config = NULL;
 	auto_err *e = NULL;
 	int r;
 
@@ -251,9 +254,15 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 	r = end_processes(&c, force, err);
 	if (r != 0)
 		return r;
+	if (!c.rec.delegate && !instance_is_foreign(&c))
+		(void)instance_config(&c, &config, NULL); /* a broken one has no hooks */
 	if (runtime_root_remove(&root, id, err) < 0)
 		return -1;
 	runtime_root_clean(&root);
+	if (config && c.rec.bundle)
+		(void)hooks_run(
+			&(struct hook_call){ .config = config, .instance = &c, .status = STATUS_STOPPED },
+			HOOK_POSTSTOP, NULL); /* failures have been warned of */
 	return 0;
 }
 

@@ -95,6 +95,9 @@ static NORETURN void run_program(struct init *init, int reply)
 	if (s.sigfd >= 0 && !init->launch.plan)
 		(void)err_make(
 			&e, ERR_UNSUPPORTED, "container '%s': config.json has no process to start", init->id);
+	init->hooks.pid = getpid();
+	if (!e)
+		(void)hooks_run_inside(&init->hooks, &init->launch, s.sigfd, &e);
 	if (e || runtime_launch(&init->launch, write_program, init, &s.run, &e) < 0) {
 		answer(reply, e);
 		_exit(exit_status_of(e));

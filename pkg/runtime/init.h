@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "pkg/base/base.h"
+#include "pkg/runtime/hooks.h"
 #include "pkg/runtime/launch.h"
 
 struct err;
@@ -19,6 +20,7 @@ struct init {
 	const char *id;
 	struct runtime_fds *fds; /* what the program gets */
 	struct launch launch; /* plan NULL: there is nothing to start */
+	struct hook_call hooks; /* for those that run inside */
 };
 
 /*

@@ -21,6 +21,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/sig.h"
 #include "pkg/base/str.h"
+#include "pkg/runtime/caps.h"
 #include "pkg/runtime/fds.h"
 
 #define COMPLAINT_MAX 1024
@@ -145,6 +146,10 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 	(void)fd_set_cloexec(w->far_sock, false);
 	if (plan->cwd && chdir(plan->cwd) < 0)
 		child_fails(w->far_complaints, plan->cwd);
+	if (geteuid() == 0)
+		caps_limit(l->caps);
+	if (l->process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		child_fails(w->far_complaints, "no_new_privs");
 	install_filter(plan, w->far_complaints);
 	execve(plan->argv.v[0], strv_argv(&plan->argv), strv_argv(&plan->env));
 	child_fails(w->far_complaints, plan->argv.v[0]);

@@ -20,6 +20,7 @@ struct launch {
 	const struct engine_plan *plan;
 	const struct runtime_process *process;
 	const struct runtime_fds *fds;
+	uint64_t caps; /* that the program may have at most (caps.h) */
 	bool new_session; /* else a process group of its own */
 	bool take_tty; /* descriptor 0 becomes the controlling terminal (new_session) */
 	int tty; /* the caller's terminal: the program's group gets it; or -1 */

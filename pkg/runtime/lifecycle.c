@@ -7,12 +7,15 @@
 #include <sys/wait.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/json.h"
 #include "pkg/base/lock.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/runtime/caps.h"
 #include "pkg/runtime/console.h"
 #include "pkg/runtime/foreground.h"
+#include "pkg/runtime/hooks.h"
 #include "pkg/runtime/init.h"
 #include "pkg/runtime/making.h"
 #include "pkg/runtime/supervise.h"
@@ -27,8 +30,36 @@ static struct launch launch_of(struct making *m)
 		.plan = m->p.has_plan ? &m->p.plan : NULL,
 		.process = &m->p.process,
 		.fds = &m->fds,
+		.caps = caps_allowed(m->p.bundle.config),
 		.tty = -1,
 	};
+}
+
+static struct hook_call hooks_of(const struct making *m, enum runtime_status status, pid_t pid)
+{
+	return (struct hook_call){
+		.config = m->p.bundle.config,
+		.instance = &m->c,
+		.status = status,
+		.pid = pid,
+	};
+}
+
+/* Without namespaces of the container there is one place for all three. */
+static int run_create_hooks(const struct making *m, pid_t pid, struct err **err)
+{
+	struct hook_call call = hooks_of(m, STATUS_CREATING, pid);
+
+	if (hooks_run(&call, HOOK_PRESTART, err) < 0 || hooks_run(&call, HOOK_CREATE_RUNTIME, err) < 0)
+		return -1;
+	return hooks_run(&call, HOOK_CREATE_CONTAINER, err);
+}
+
+static void run_poststop_hooks(const struct making *m)
+{
+	struct hook_call call = hooks_of(m, STATUS_STOPPED, 0);
+
+	(void)hooks_run(&call, HOOK_POSTSTOP, NULL); /* failures have been warned of */
 }
 
 /* ---- create ---- */
@@ -36,7 +67,7 @@ static struct launch launch_of(struct making *m)
 /* All that others may learn of the container, before it is told that it exists. */
 static int announce(struct making *m, pid_t pid, const struct console *console, struct err **err)
 {
-	if (making_publish(m, runtime_proc_of(pid), err) < 0)
+	if (run_create_hooks(m, pid, err) < 0 || making_publish(m, runtime_proc_of(pid), err) < 0)
 		return -1;
 	if (console->master >= 0 && console_send(console, m->options->console_socket, err) < 0)
 		return -1;
@@ -55,6 +86,7 @@ static int create_direct(struct making *m, struct err **err)
 			return -1;
 		runtime_fds_use_terminal(&m->fds, console.slave);
 	}
+	init.hooks = hooks_of(m, STATUS_CREATED, 0);
 	init.launch.new_session = true;
 	init.launch.take_tty = m->p.process.terminal;
 	if (init_fork(&init, &pid, &control, err) < 0)
@@ -62,6 +94,7 @@ static int create_direct(struct making *m, struct err **err)
 	if (announce(m, pid, &console, err) < 0 || init_commit(control, err) < 0) {
 		close(steal_fd(&control)); /* it ends without the word to go on */
 		(void)waitpid(pid, NULL, 0);
+		run_poststop_hooks(m);
 		return -1;
 	}
 	return 0;
@@ -92,6 +125,21 @@ int runtime_create(const struct runtime_globals *g, const struct runtime_create_
 
 /* ---- start ---- */
 
+/* A poststart hook that fails ends the container: who started it was promised that it had run. */
+static int run_poststart_hooks(const struct instance *c, struct err **err)
+{
+	auto_json *config = NULL;
+	struct hook_call call = { .instance = c, .status = STATUS_RUNNING, .pid = c->rec.proc.pid };
+
+	if (instance_config(c, &config, err) < 0)
+		return -1;
+	call.config = config;
+	if (hooks_run(&call, HOOK_POSTSTART, err) == 0)
+		return 0;
+	(void)instance_destroy(c, NULL); /* the hook is what is to be told of */
+	return -1;
+}
+
 static int start(const struct instance *c, struct err **err)
 {
 	static const char *const words[] = { "start", NULL };
@@ -102,7 +150,9 @@ static int start(const struct instance *c, struct err **err)
 	if (instance_status(c) != STATUS_CREATED)
 		return err_make(err, ERR_BUSY, "container '%s': cannot start a container in the %s state",
 			c->id, runtime_status_name(instance_status(c)));
-	return c->rec.delegate ? delegate_verb(c, words, NULL, err) : init_start(c, err);
+	if (c->rec.delegate)
+		return delegate_verb(c, words, NULL, err);
+	return init_start(c, err) < 0 ? -1 : run_poststart_hooks(c, err);
 }
 
 int runtime_start(const struct runtime_globals *g, const char *id, struct err **err)
@@ -188,20 +238,28 @@ static int launch_foreground(struct foreground *f, int *ret_status, struct err *
 {
 	struct making *m = f->m;
 	struct launch l = launch_of(m);
+	struct hook_call call;
+	int r;
 
 	if (!l.plan)
 		return err_make(err, ERR_UNSUPPORTED, "config.json has no process to run");
-	if (making_publish(m, runtime_proc_of(getpid()), err) < 0 ||
+	if (run_create_hooks(m, getpid(), err) < 0 || making_publish(m, runtime_proc_of(getpid()), err) < 0 ||
 		making_write_pid_file(m, getpid(), err) < 0 || prepare_terminal(f, &l, err) < 0)
 		return -1;
-	if (runtime_launch(&l, note_program, m, &f->s.run, err) < 0 || open_relay(f, err) < 0) {
+	call = hooks_of(m, STATUS_CREATED, getpid());
+	if (hooks_run_inside(&call, &l, f->s.sigfd, err) < 0 ||
+		runtime_launch(&l, note_program, m, &f->s.run, err) < 0 || open_relay(f, err) < 0) {
 		if (f->s.had_tty)
 			foreground_give(f->s.tty, getpgrp());
 		return -1;
 	}
+	call.status = STATUS_RUNNING;
+	r = hooks_run(&call, HOOK_POSTSTART, err);
+	if (r < 0)
+		(void)kill(f->s.run.program, SIGKILL);
 	runtime_fds_drop(&m->fds, true);
 	*ret_status = supervise(&f->s);
-	return 0;
+	return r;
 }
 
 /* Ctrl-C went to the program alone: let the shell, and the script we are part of, see what they would have seen. */
@@ -228,8 +286,10 @@ static int run_direct(struct making *m, int *ret_status, struct err **err)
 		relay_close(f.relay);
 	free(f.relay);
 	console_close(&f.console);
-	if (r < 0 || !m->options->keep)
+	if (r < 0 || !m->options->keep) {
 		making_undo(m);
+		run_poststop_hooks(m);
+	}
 	if (r == 0) {
 		*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 		echo_interrupt(&f, status);

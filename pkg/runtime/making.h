@@ -32,6 +32,9 @@ void making_undo(struct making *m);
 void making_free(struct making *m);
 #define auto_making CLEANUP(making_free) struct making
 
+/* Kill every process of a container of a direct engine and see them end. */
+int instance_destroy(const struct instance *c, struct err **err);
+
 /* A delegate's part: create, run in the foreground or detached. As in lifecycle.h; *ret_status as of runtime_run(). */
 int delegate_create(struct making *m, bool run, struct err **err);
 int delegate_run(struct making *m, int *ret_status, struct err **err);

@@ -11,9 +11,12 @@
 #include <sys/wait.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/time.h"
 #include "pkg/runtime/foreground.h"
 #include "pkg/runtime/tree.h"
 
+#define NS_PER_MS ((int64_t)1000000)
+#define DEAF_MS 5 /* how often to look when signals are not to be read */
 #define GRACE_MS 2 /* a tracer whose last tracee has ended goes by itself at once */
 #define SWEEP_MS 50 /* between looks at what does not end */
 #define SWEEPS 60 /* then it hangs in the kernel, and nobody is to wait for that */
@@ -167,16 +170,31 @@ static void reap(struct supervise *s, struct ends *e)
 	e->all = pid < 0 && errno == ECHILD;
 }
 
-static void wait_for_something(struct supervise *s)
+/* Milliseconds to go, -1: for ever. Kills the program when there are none. */
+static int time_left(struct supervise *s, int64_t end)
 {
-	struct pollfd p[1 + RELAY_POLLS] = { { .fd = s->sigfd, .events = POLLIN } };
+	int64_t left = (end - time_monotonic_ns()) / NS_PER_MS;
+
+	if (!s->timeout || s->late)
+		return s->deaf ? DEAF_MS : -1;
+	if (left <= 0) {
+		s->late = true;
+		(void)kill(s->run.program, SIGKILL);
+	}
+	return left < DEAF_MS ? 1 : DEAF_MS;
+}
+
+static void wait_for_something(struct supervise *s, int64_t end)
+{
+	struct pollfd p[1 + RELAY_POLLS] = { { .fd = s->deaf ? -1 : s->sigfd, .events = POLLIN } };
 	nfds_t n = 1;
+	int timeout = time_left(s, end);
 
 	if (s->relay) {
 		relay_prepare(s->relay, p + 1);
 		n += RELAY_POLLS;
 	}
-	if (poll(p, n, -1) > 0 && s->relay)
+	if (poll(p, n, timeout) > 0 && s->relay)
 		relay_handle(s->relay, p + 1);
 }
 
@@ -202,11 +220,16 @@ static void end_the_rest(struct supervise *s, struct ends *e)
 	int timeout = GRACE_MS;
 
 	for (int i = 0; i <= SWEEPS && !e->all; i++) {
-		struct pollfd p = { .fd = s->sigfd, .events = POLLIN };
+		struct pollfd p = { .fd = s->deaf ? -1 : s->sigfd, .events = POLLIN };
 
 		if (i > 0) {
 			sweep(s);
 			timeout = SWEEP_MS;
+		}
+		if (s->deaf) {
+			(void)poll(NULL, 0, GRACE_MS);
+			reap(s, e);
+			continue;
 		}
 		/* A child's end may wake us before others have ended. */
 		while (!e->all && poll(&p, 1, timeout) > 0) {
@@ -219,6 +242,7 @@ static void end_the_rest(struct supervise *s, struct ends *e)
 int supervise(struct supervise *s)
 {
 	struct ends e = { 0 };
+	int64_t end = time_monotonic_ns() + s->timeout * 1000 * NS_PER_MS;
 
 	while (reap(s, &e), !e.program) {
 		/* The tracer is gone and its tracees run on without it: that cannot be left so. */
@@ -229,8 +253,9 @@ int supervise(struct supervise *s)
 				break;
 			}
 		}
-		wait_for_something(s);
-		read_signals(s, false);
+		wait_for_something(s, end);
+		if (!s->deaf)
+			read_signals(s, false);
 	}
 	end_the_rest(s, &e);
 	if (s->relay)

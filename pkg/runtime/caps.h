@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Capabilities of programs under direct engines. Only root has any to lose. */
+#ifndef UDOCKER_RUNTIME_CAPS_H
+#define UDOCKER_RUNTIME_CAPS_H
+
+#include <stdint.h>
+
+#include "pkg/base/base.h"
+
+struct json;
+
+/*
+ * The capabilities that the program may have at most, as a set of bits: process.capabilities.permitted, else bounding; all when
+ * the configuration does not say. Unknown names (of a newer kernel) are not in it.
+ */
+uint64_t caps_allowed(const struct json *config);
+/*
+ * Take all others out of the bounding set: what root executes from then on has the rest. Nothing happens to ordinary users, who
+ * have none. Async-signal-safe.
+ */
+void caps_limit(uint64_t allowed);
+
+#endif
