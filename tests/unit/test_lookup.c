@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The search for the program inside a root file system and its bind mounts, with links that lead across them. */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "oci-spec/runtime_config.h"
+#include "pkg/base/err.h"
+#include "pkg/base/json.h"
+#include "pkg/base/mem.h"
+#include "pkg/runtime/bundle.h"
+#include "tests/unit/scratch.h"
+
+static char top[64];
+static int topfd;
+
+static void put_program(const char *name)
+{
+	put(topfd, name, "#!/bin/sh\n");
+	ok(fchmodat(topfd, name, 0755, 0) == 0, "%s is executable", name);
+}
+
+static void put_link(const char *target, const char *name)
+{
+	ok(symlinkat(target, topfd, name) == 0, "%s is a link", name);
+}
+
+static void load(struct runtime_bundle *b)
+{
+	const struct runtime_bundle_source from = { .dir = top, .config_fd = -1 };
+	auto_err *e = NULL;
+
+	ok(runtime_bundle_load(&from, b, &e) == 0, "the bundle loads%s%s", e ? ": " : "",
+		e ? err_text(e) : "");
+}
+
+/* Where argv[0] is found, or the kind of error as text. */
+static char *find(const struct runtime_bundle *b, const char *name, const char *path)
+{
+	auto_runtime_process p = RUNTIME_PROCESS_INIT;
+	auto_err *e = NULL;
+	char *found = NULL;
+
+	strv_add(&p.args, name);
+	if (path)
+		strv_addf(&p.env, "PATH=%s", path);
+	p.cwd = xstrdup("/work");
+	if (runtime_find_program(b, &p, &found, &e) == 0)
+		return found;
+	return xstrdup(err_is(e, ERR_NOT_FOUND) ? "not found"
+		       : err_is(e, ERR_DENIED)  ? "denied"
+						: err_text(e));
+}
+
+static void expect(const struct runtime_bundle *b, const char *name, const char *path, const char *want)
+{
+	autofree char *got = find(b, name, path);
+
+	is_str(got, want, name);
+}
+
+static void make_bundle(void)
+{
+	static const char *const dirs[] = { "rootfs", "rootfs/bin", "rootfs/usr", "rootfs/usr/bin",
+		"rootfs/work", "rootfs/data", "outside", "outside/bin" };
+	autofree char *config = xasprintf(
+		"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"},\"process\":{\"cwd\":\"/\","
+		"\"args\":[\"x\"]},\"mounts\":[{\"destination\":\"/data\",\"type\":\"bind\",\"source\":"
+		"\"%s/outside\",\"options\":[\"rbind\"]},{\"destination\":\"/bin/bound\",\"source\":"
+		"\"%s/outside/link\",\"type\":\"bind\",\"options\":[\"bind\"]}]}",
+		top, top);
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		(void)mkdirat(topfd, dirs[i], 0755);
+	put(topfd, "config.json", config);
+	put_program("rootfs/usr/bin/true");
+	put_program("rootfs/work/here");
+	put_program("rootfs/data/hidden");
+	put_program("outside/bin/tool");
+	put(topfd, "rootfs/bin/plain", "no program");
+	put(topfd, "rootfs/usr/bin/plain", "no program");
+	put_link("/usr/bin/true", "rootfs/bin/absolute");
+	put_link("../../../../usr/bin/true", "rootfs/bin/above");
+	put_link("../data/bin/tool", "rootfs/bin/across");
+	put_link("loop", "rootfs/bin/loop");
+	put_link("/etc/passwd", "rootfs/bin/host");
+	put_link("/usr/bin/true", "outside/bin/back");
+	put_link("bin/tool", "outside/link");
+}
+
+int main(void)
+{
+	auto_runtime_bundle b = RUNTIME_BUNDLE_INIT;
+
+	topfd = scratch_open(top);
+	make_bundle();
+	load(&b);
+	expect(&b, "/usr/bin/true", NULL, "/usr/bin/true");
+	expect(&b, "true", "/bin:/usr/bin", "/usr/bin/true");
+	expect(&b, "true", NULL, "/usr/bin/true");
+	expect(&b, "true", "/bin", "not found");
+	expect(&b, "absolute", "/bin", "/bin/absolute");
+	expect(&b, "above", "/bin", "/bin/above");
+	expect(&b, "across", "/bin", "/bin/across");
+	expect(&b, "/data/bin/back", NULL, "/data/bin/back");
+	expect(&b, "/data/hidden", NULL, "not found");
+	expect(&b, "/bin/bound", NULL, "/bin/bound");
+	expect(&b, "loop", "/bin", "denied");
+	expect(&b, "host", "/bin", "not found");
+	expect(&b, "plain", "/bin:/usr/bin", "denied");
+	expect(&b, "/usr/bin", NULL, "denied");
+	expect(&b, "./here", NULL, "/work/./here");
+	expect(&b, "here", ".", "/work/./here");
+	expect(&b, "/usr/bin/true/x", NULL, "not found");
+	expect(&b, "", "/bin", "not found");
+	runtime_bundle_free(&b);
+	scratch_close(topfd, top);
+	return tap_done();
+}
