@@ -2,6 +2,8 @@
 /* What has to be known and checked before a container comes into being. */
 #include "pkg/runtime/prepare.h"
 
+#include <sys/ioctl.h>
+
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/log.h"
@@ -71,6 +73,23 @@ static int load_process(struct prepared *p, struct err **err)
 	return 0;
 }
 
+/* The program is to see the size of the caller's terminal from its first moment, whoever makes its own. */
+static void take_caller_size(struct prepared *p)
+{
+	struct json *size;
+	struct winsize ws;
+
+	if (!p->process.terminal || p->process.has_console_size || ioctl(0, TIOCGWINSZ, &ws) < 0 ||
+		!ws.ws_row)
+		return;
+	p->process.has_console_size = true;
+	p->process.console_height = ws.ws_row;
+	p->process.console_width = ws.ws_col;
+	size = json_need_object(json_get(p->bundle.config, "process"), "consoleSize");
+	json_set_i64(size, "height", ws.ws_row);
+	json_set_i64(size, "width", ws.ws_col);
+}
+
 /* A delegate searches too, but says 1 for what has to be 127: see oci-runtime.md. It has mounts that we do not look through. */
 static bool can_look_inside(const struct prepared *p)
 {
@@ -99,6 +118,8 @@ int prepare_load(const struct runtime_globals *g, const struct runtime_create_op
 
 	if (runtime_bundle_load(&o->bundle, &p.bundle, err) < 0 || load_process(&p, err) < 0)
 		return -1;
+	if (foreground)
+		take_caller_size(&p);
 	if (console_check(p.process.terminal, foreground, o->console_socket, err) < 0)
 		return -1;
 	if (engine_choose(&g->engine, p.bundle.config, p.bundle.fd, &p.choice, err) < 0)

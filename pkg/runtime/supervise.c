@@ -23,30 +23,30 @@
 
 static sigset_t caller_mask;
 
-/* nohup(1) and a shell's background jobs ignore these for the sake of the program: then it does not get them from us. */
-static bool is_shielded(int sig)
+static bool is_ignored(int sig)
 {
 	struct sigaction now;
 
-	return (sig == SIGHUP || sig == SIGINT || sig == SIGQUIT) && sigaction(sig, NULL, &now) == 0 &&
-	       now.sa_handler == SIG_IGN;
+	return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
 int supervise_begin(struct err **err)
 {
 	/* A fault of our own must end us, blocked or not; the others are the program's. */
 	static const int ours[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
+	/* nohup(1) and a shell's background jobs ignore these for the sake of the program: then it does not get them from us. */
+	static const int shieldable[] = { SIGHUP, SIGINT, SIGQUIT };
 	sigset_t set;
 	int fd;
 
 	(void)sigfillset(&set);
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		(void)sigdelset(&set, ours[i]);
+	/* A blocked signal is kept even if it is ignored. */
+	for (size_t i = 0; i < ARRAY_LEN(shieldable); i++)
+		if (is_ignored(shieldable[i]))
+			(void)sigdelset(&set, shieldable[i]);
 	(void)sigprocmask(SIG_BLOCK, &set, &caller_mask);
-	/* What is ignored would never be queued. */
-	for (int sig = 1; sig < SIGRTMIN; sig++)
-		if (sigismember(&set, sig) && !is_shielded(sig))
-			(void)signal(sig, SIG_DFL);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_sys(err, errno, "become a subreaper (Linux 3.4)");
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -1,0 +1,244 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2317,SC2016,SC2086,SC2010,SC2030,SC2031,SC2094,SC2126,SC2143,SC2314  # called through each_engine; names and numbers are ours
+# bats: also as root
+# `udocker-runtime run` in the foreground, with every engine that works here: signals, the terminal, job control, hooks of
+# direct engines, and nothing that piles up over many runs.
+
+load helpers
+
+setup() {
+  common_setup
+  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available) | .name' | sort -u)
+  [ -n "$ENGINES" ] || skip "no engine works here"
+  ROOT=$T/state
+  B=$T/bundle
+  C=s$BATS_TEST_NUMBER-$$
+  mkdir "$B"
+  mkrootfs "$B/rootfs"
+  cp "$SUITE_TOOLS/payload" "$B/rootfs/bin/payload"
+}
+
+teardown() {
+  local id
+  for id in $(rt list -q 2>/dev/null); do rt delete --force "$id" || true; done
+}
+
+rt() { udocker-runtime --root "$ROOT" "$@"; }
+each_engine() {
+  for ENGINE in $ENGINES; do
+    "$@"
+  done
+}
+config() {
+  rm -f "$B/config.json"
+  if [ "$(id -u)" = 0 ]; then udocker-runtime spec -b "$B"; else udocker-runtime spec --rootless -b "$B"; fi
+  jq ".root.readonly = false | .process.terminal = false | .process.env = [\"PATH=/bin\", \"TERM=dumb\"] | del(.process.rlimits)
+    | .linux.namespaces |= map(select(.type == \"user\" or .type == \"mount\")) | .mounts |= map(select(.type != \"cgroup\"))
+    | $1" "$B/config.json" >"$B/config.new"
+  mv "$B/config.new" "$B/config.json"
+}
+args() { config ".process.args = $(jq -cn '$ARGS.positional' --args -- "$@")${MORE:+ | $MORE}"; }
+
+@test "signals sent to run reach the program, which decides" {
+  check() {
+    local sig name status
+    for name in TERM INT HUP QUIT USR1 USR2 WINCH ALRM PIPE; do
+      sig=$(kill -l $name)
+      args sh -c "trap 'echo got; exit 33' $sig; echo ready; while :; do sleep 0.05; done"
+      rm -f "$T/log"
+      # bash makes background jobs ignore INT and QUIT, and so would we.
+      python3 -c 'import os, signal, sys
+for s in signal.SIGINT, signal.SIGQUIT: signal.signal(s, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' udocker-runtime --root "$ROOT" --engine "$ENGINE" run -b "$B" "$C" >"$T/log" 2>&1 </dev/null &
+      wait_until 10 grep -q ready "$T/log"
+      kill -s $name $!
+      status=0
+      wait $! || status=$?
+      [ $status -eq 33 ] || fail "$ENGINE: $name gave $status"
+      grep -q got "$T/log"
+    done
+  }
+  each_engine check
+}
+
+@test "what the caller ignores, as nohup does, is not passed on" {
+  check() {
+    args sh -c 'trap "exit 9" HUP; echo ready; sleep 0.5; exit 4'
+    rm -f "$T/log"
+    nohup udocker-runtime --root "$ROOT" --engine "$ENGINE" run -b "$B" "$C" >"$T/log" 2>&1 </dev/null &
+    wait_until 10 grep -q ready "$T/log"
+    kill -HUP $!
+    local status=0
+    wait $! || status=$?
+    [ $status -eq 4 ] || fail "status $status"
+  }
+  each_engine check
+}
+
+# A shell on a terminal of its own, that is typed into: TTY words are sent, and waited for in its output.
+terminal() {
+  cat >"$T/terminal.py" <<'PY'
+import fcntl, os, pty, select, struct, sys, termios, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.environ["PS1"] = "PROMPT$ "
+    os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
+seen = b""
+def wait(word):
+    global seen
+    end = time.time() + 20
+    while word not in seen:
+        if time.time() > end:
+            sys.exit("no %r in %r" % (word, seen))
+        if select.select([fd], [], [], 0.1)[0]:
+            try:
+                seen += os.read(fd, 4096)
+            except OSError:
+                sys.exit("terminal closed, no %r in %r" % (word, seen))
+    seen = seen[seen.index(word) + len(word):]
+for line in sys.stdin:
+    verb, _, rest = line.rstrip("\n").partition(" ")
+    rest = rest.encode().decode("unicode_escape").encode("latin1")
+    if verb == "wait":
+        wait(rest)
+    elif verb == "type":
+        os.write(fd, rest)
+    elif verb == "pause":
+        time.sleep(float(rest))
+    elif verb == "size":
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", *map(int, rest.split()), 0, 0))
+PY
+  python3 "$T/terminal.py"
+}
+
+@test "the caller's terminal is the program's: Ctrl-C, Ctrl-Z, fg, and the shell has it back" {
+  check() {
+    args sh -c 'payload isatty; echo ready; read x; echo "got:$x"; exit 5'
+    terminal <<END
+wait PROMPT\$
+type udocker-runtime --root $ROOT --engine $ENGINE run -b $B $C\n
+wait 2\r\n
+wait ready
+pause 0.3
+type \x03
+wait PROMPT\$
+type echo status=\$?\n
+wait status=130
+type udocker-runtime --root $ROOT --engine $ENGINE run -b $B $C\n
+wait ready
+pause 0.3
+type \x1a
+wait Stopped
+wait PROMPT\$
+type fg\n
+pause 0.5
+type word\n
+wait got:word
+wait PROMPT\$
+type echo status=\$?\n
+wait status=5
+END
+  }
+  each_engine check
+}
+
+@test "a terminal of its own: sizes, window changes, Ctrl-C inside, restored at the end" {
+  check() {
+    MORE='.process.terminal = true' args sh -c 'stty size; tty; while read x; do [ "$x" != size ] || stty size; [ "$x" != end ] || exit 9; echo "had:$x"; done'
+    terminal <<END
+wait PROMPT\$
+type udocker-runtime --root $ROOT --engine $ENGINE run -b $B $C\n
+wait 33 99
+wait /dev/
+pause 0.2
+size 40 120
+pause 0.3
+type size\n
+wait 40 120
+wait had:size
+type end\n
+wait PROMPT\$
+type echo status=\$?; stty -a\n
+wait status=9
+wait  icanon
+type udocker-runtime --root $ROOT --engine $ENGINE run -b $B $C\n
+wait /dev/
+pause 0.2
+type \x03
+wait PROMPT\$
+type echo status=\$?; stty -a\n
+wait status=130
+wait  icanon
+END
+  }
+  each_engine check
+}
+
+@test "an input that is no terminal, and a terminal in the configuration" {
+  check() {
+    MORE='.process.terminal = true' args sh -c 'read x; echo "got:$x"; exit 6'
+    run --separate-stderr rt --engine "$ENGINE" run -b "$B" "$C" < <(echo word)
+    [ "$status" -eq 6 ]
+    assert_contains "got:word"
+  }
+  each_engine check
+}
+
+@test "hooks of all six kinds are told the state, in time" {
+  [[ $ENGINES == *proot* ]] || skip "no direct engine works here"
+  ENGINE=proot
+  mkdir "$T/hooks"
+  local hook='[{path: "/bin/sh", args: ["sh", "-c", ("cat >\($dir)/\(.).json; pwd >\($dir)/\(.).cwd")]}]'
+  args sh -c 'cat /tmp/inside; exit 2'
+  jq --arg dir "$T/hooks" "reduce (\"prestart\", \"createRuntime\", \"createContainer\", \"poststart\", \"poststop\") as \$kind (.;
+      .hooks[\$kind] = (\$kind | $hook)) | .hooks.startContainer = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"cat >/tmp/inside\"]}]" \
+    "$B/config.json" >"$T/new" && mv "$T/new" "$B/config.json"
+  fails 2 rt --engine proot run -b "$B" "$C"
+  [ "$(jq -r .status <<<"$output")" = created ]
+  local kind
+  for kind in prestart:creating createRuntime:creating createContainer:creating poststart:running poststop:stopped; do
+    [ "$(jq -r .status "$T/hooks/${kind%:*}.json")" = "${kind#*:}" ] || fail "$kind"
+    [ "$(jq -r .id "$T/hooks/${kind%:*}.json")" = "$C" ]
+    [ "$(cat "$T/hooks/${kind%:*}.cwd")" = "$B" ]
+  done
+}
+
+@test "a hook that fails, hangs or is missing is said, and nothing is left" {
+  [[ $ENGINES == *proot* ]] || skip "no direct engine works here"
+  local kind
+  for kind in prestart createRuntime createContainer startContainer poststart; do
+    MORE=".hooks.$kind = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"echo because; exit 3\"]}]" args sleep 1000
+    fails 125 rt --engine proot run -b "$B" "$C"
+    assert_stderr_contains "error running $kind hook #1: exit status 3, it said: because"
+    ok rt list -q
+    assert_output ""
+  done
+  MORE='.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "sleep 1000"], timeout: 1}]' args true
+  fails 125 rt --engine proot run -b "$B" "$C"
+  assert_stderr_contains "timeout"
+  MORE='.hooks.createRuntime = [{path: "/nope"}]' args true
+  fails 125 rt --engine proot run -b "$B" "$C"
+  MORE='.hooks.poststop = [{path: "/bin/sh", args: ["sh", "-c", "exit 3"]}, {path: "/bin/sh", args: ["sh", "-c", "cat >'"$T"'/after"]}]' args true
+  ok rt --engine proot run -b "$B" "$C"
+  assert_stderr_contains "warning: error running poststop hook #1"
+  [ "$(jq -r .status "$T/after")" = stopped ]
+}
+
+@test "many runs leave no process, no file and no state behind" {
+  check() {
+    args true
+    local before after n
+    before=$(ls -a /tmp "$TMPDIR" "$XDG_RUNTIME_DIR" "$B/rootfs" | grep -v udocker-check | wc -l)
+    for ((n = 0; n < ${RUNS:-40}; n++)); do
+      rt --engine "$ENGINE" run -b "$B" "$C" || fail "run $n"
+    done
+    [ -z "$(rt list -q)" ]
+    [ -z "$(ls "$ROOT" | grep -v '^@probes$')" ]
+    [ -z "$(pgrep -u "$(id -u)" -f -- "$ROOT")" ] || fail "processes: $(pgrep -a -u "$(id -u)" -f -- "$ROOT")"
+    after=$(ls -a /tmp "$TMPDIR" "$XDG_RUNTIME_DIR" "$B/rootfs" | grep -v udocker-check | wc -l)
+    [ "$after" -le $((before + 20)) ] || fail "files: $before, then $after"
+  }
+  each_engine check
+}
