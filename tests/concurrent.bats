@@ -21,8 +21,8 @@ both() {
 }
 
 @test "two loads of the same image both succeed" {
-  local i
-  for i in {1..10}; do
+  local _
+  for _ in {1..10}; do
     both udocker-image load -q -i image.tar
     [ $S1 -eq 0 ] && [ $S2 -eq 0 ] || fail "$(cat err.1 err.2)"
     ok udocker-image verify same:1
@@ -34,8 +34,8 @@ both() {
 
 @test "two creates with the same name: one wins, the other says why, nothing is left" {
   udocker-image load -q -i image.tar
-  local i
-  for i in {1..10}; do
+  local _
+  for _ in {1..10}; do
     both udocker-bundle create --name=c same:1
     [ $((S1 + S2)) -eq 1 ] || fail "$S1 $S2: $(cat err.1 err.2)"
     [ "$(cat err.1 err.2 | wc -l)" -eq 1 ]
@@ -46,8 +46,8 @@ both() {
 }
 
 @test "two removals of the same container or image: gone, and at most one complains" {
-  local i
-  for i in {1..10}; do
+  local _
+  for _ in {1..10}; do
     udocker-image load -q -i image.tar
     udocker-bundle create --name=c same:1 >/dev/null
     both udocker-bundle rm c
@@ -61,8 +61,8 @@ both() {
 }
 
 @test "loading while another removes: the image is whole or not there" {
-  local i status
-  for i in {1..15}; do
+  local _ status
+  for _ in {1..15}; do
     udocker-image load -q -i image.tar >/dev/null
     udocker-image rm same:1 2>/dev/null &
     local a=$!

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2154  # status, output, stderr and lines are set by bats
+# shellcheck shell=bash disable=SC2034,SC2154  # bats sets status, output, stderr; the tests use what is set here
 # What every test file loads. Each test has a HOME, a store and a runtime directory of its own below BATS_TEST_TMPDIR
 # and may run beside any other. tests/run sets SUITE_BIN (the installed programs) and SUITE_TOOLS.
 
