@@ -428,7 +428,7 @@ static void open_status(int given, unsigned flags)
 	struct kernel_msghdr msg = {
 		.iov = &iov, .n_iov = 1, .control = &control, .control_len = sizeof(control)
 	};
-	int ends[2];
+	int ends[2] = { -1, -1 };
 	long r;
 
 	r = call(NR_pipe2, (long)ends, O_CLOEXEC, 0, 0, 0);
@@ -465,7 +465,7 @@ static size_t receive_some(int sock, int *fd, size_t room)
 	struct {
 		size_t len;
 		int level, type, fd[GUEST_INIT_FDS_PER_MESSAGE + 1];
-	} control;
+	} control = { 0 };
 	struct kernel_msghdr msg = {
 		.iov = &iov, .n_iov = 1, .control = &control, .control_len = sizeof(control)
 	};
