@@ -59,6 +59,10 @@ GUEST_INIT := $(BUILD)/bin/udocker-guest-init
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 HAVE_CMD  = $(sort $(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
 
+# Short lines for people; V=1 shows the commands.
+Q = $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-5s %s\n' $(1) $@)
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
@@ -70,35 +74,41 @@ unit: $(UNIT_BIN)
 
 # ---- objects -------------------------------------------------------------------------------------
 $(BUILD)/obj/%.o: %.c Makefile
+	$(call say,CC)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
+	$(call say,AR)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcsD $@ $^
+	$(Q)$(AR) rcsD $@ $^
 
 cmd_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/$(1)/*.c))
 
 # A program: every file of its folder under cmd/, and the library.
 $(patsubst %,$(BUILD)/bin/%,$(HAVE_CMD)): $(BUILD)/bin/%: $$(call cmd_objects,$$*) $(LIB)
+	$(call say,LINK)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(ALL_LIBS)
 
 # The first program inside a direct engine: static, no C library, runs in any guest of this architecture.
 $(GUEST_INIT): engines/guest_init.c Makefile
+	$(call say,LINK)
 	@mkdir -p $(@D)
-	$(CC) -I. -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -Os -ffreestanding -fno-stack-protector -fno-pie \
+	$(Q)$(CC) -I. -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -Os -ffreestanding -fno-stack-protector -fno-pie \
 	  -fno-asynchronous-unwind-tables -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -o $@ $<
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIB) $(wildcard tests/unit/*.h)
+	$(call say,TEST)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(LIB) $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(LIB) $(ALL_LIBS)
 
 # Tools that run inside guests or before the suite: self-contained.
 $(BUILD)/tools/%: tests/tools/%.c Makefile
+	$(call say,TOOL)
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -static -o $@ $<
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -static -o $@ $<
 
 -include $(LIB_OBJ:.o=.d) $(CMD_SRC:%.c=$(BUILD)/obj/%.d) $(wildcard $(BUILD)/unit/*.d)
 
@@ -180,9 +190,9 @@ asan: ## the tests under address and undefined-behaviour sanitizers
 	$(MAKE) SANITIZE=1 BUILD=$(BUILD)/asan check-unit check-fuzz check-bats
 
 demo: ## install what is needed, build, and run a container with every engine that works here
-	tests/deps demo
-	$(MAKE) all
-	tests/demo $(abspath $(BUILD))
+	@tests/deps demo
+	@$(MAKE) --no-print-directory all
+	@tests/demo $(abspath $(BUILD))
 
 bench: all tools ## measure, beside the engines alone and other tools
 	tests/bench/run $(abspath $(BUILD)) $(BENCH_ROUNDS)
@@ -198,8 +208,9 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 REPLAY_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/replay/%)
 
 $(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
+	$(call say,TEST)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-missing-prototypes $(ALL_LDFLAGS) -o $@ $< tests/fuzz/replay.c $(LIB) $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-missing-prototypes $(ALL_LDFLAGS) -o $@ $< tests/fuzz/replay.c $(LIB) $(ALL_LIBS)
 
 check-fuzz: $(REPLAY_BIN) ## replay the fuzzing corpus
 	@for b in $(REPLAY_BIN); do n=$${b##*/fuzz_}; printf '%s: ' $$n; $$b $$(find tests/fuzz/corpus/$$n -type f) || exit 1; done
