@@ -11,9 +11,6 @@
 #include <stddef.h>
 
 #define AT_EMPTY_PATH 0x1000
-#define O_CLOEXEC 02000000
-#define F_SETFD 2
-#define FD_CLOEXEC 1
 #define MSG_NOSIGNAL 0x4000
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
@@ -32,7 +29,6 @@ enum {
 	NR_read = 0,
 	NR_write = 1,
 	NR_close = 3,
-	NR_lseek = 8,
 	NR_mmap = 9,
 	NR_sendmsg = 46,
 	NR_execve = 59,
@@ -44,16 +40,13 @@ enum {
 	NR_setresgid = 119,
 	NR_prctl = 157,
 	NR_exit_group = 231,
-	NR_pipe2 = 293,
 	NR_newfstatat = 262,
 	NR_prlimit64 = 302,
 	NR_ioctl = 16,
-	NR_sched_yield = 24,
 	NR_getpid = 39,
 	NR_recvmsg = 47,
 	NR_clone = 56,
 	NR_setpgid = 109,
-	NR_getppid = 110,
 	NR_setsid = 112,
 	NR_dup3 = 292,
 };
@@ -80,7 +73,6 @@ enum {
 	NR_close = 6,
 	NR_execve = 11,
 	NR_chdir = 12,
-	NR_lseek = 19,
 	NR_fcntl = 55,
 	NR_umask = 60,
 	NR_prctl = 172,
@@ -89,17 +81,14 @@ enum {
 	NR_setresuid = 208,
 	NR_setresgid = 210,
 	NR_exit_group = 252,
-	NR_pipe2 = 331,
 	NR_newfstatat = 300,
 	NR_prlimit64 = 340,
 	NR_sendmsg = 370,
 	NR_getpid = 20,
 	NR_ioctl = 54,
 	NR_setpgid = 57,
-	NR_getppid = 64,
 	NR_setsid = 66,
 	NR_clone = 120,
-	NR_sched_yield = 158,
 	NR_dup3 = 330,
 	NR_recvmsg = 372,
 };
@@ -123,9 +112,7 @@ enum {
 	NR_fcntl = 25,
 	NR_chdir = 49,
 	NR_close = 57,
-	NR_pipe2 = 59,
 	NR_newfstatat = 79,
-	NR_lseek = 62,
 	NR_read = 63,
 	NR_write = 64,
 	NR_exit_group = 94,
@@ -140,11 +127,9 @@ enum {
 	NR_prlimit64 = 261,
 	NR_dup3 = 24,
 	NR_ioctl = 29,
-	NR_sched_yield = 124,
 	NR_setpgid = 154,
 	NR_setsid = 157,
 	NR_getpid = 172,
-	NR_getppid = 173,
 	NR_recvmsg = 212,
 	NR_clone = 220,
 };
@@ -186,7 +171,6 @@ enum {
 	NR_close = 6,
 	NR_execve = 11,
 	NR_chdir = 12,
-	NR_lseek = 19,
 	NR_fcntl = 55,
 	NR_umask = 60,
 	NR_setgroups = 81,
@@ -195,17 +179,14 @@ enum {
 	NR_setresgid = 169,
 	NR_prctl = 171,
 	NR_exit_group = 234,
-	NR_pipe2 = 317,
 	NR_newfstatat = 291,
 	NR_prlimit64 = 325,
 	NR_sendmsg = 341,
 	NR_getpid = 20,
 	NR_ioctl = 54,
 	NR_setpgid = 57,
-	NR_getppid = 64,
 	NR_setsid = 66,
 	NR_clone = 120,
-	NR_sched_yield = 158,
 	NR_dup3 = 316,
 	NR_recvmsg = 342,
 };
@@ -368,13 +349,21 @@ static char **list(size_t *ret_n)
 	return v;
 }
 
+/* The bytes, which must end as fields do. */
+static void use_block(char *bytes, size_t n)
+{
+	if (n == 0 || bytes[n - 1] != '\0')
+		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+	cursor = bytes;
+	limit = bytes + n;
+}
+
 static void read_block(int fd)
 {
-	size_t cap = 8192, n = 0;
+	size_t cap = (size_t)GUEST_INIT_INLINE_MAX * 8, n = 0;
 	char *buf = grab(cap);
 	long r;
 
-	(void)call(NR_lseek, fd, 0, 0, 0, 0); /* a pipe has no beginning to go back to */
 	for (;;) {
 		r = call(NR_read, fd, (long)(buf + n), (long)(cap - n), 0, 0);
 		if (r == -EINTR)
@@ -395,14 +384,12 @@ static void read_block(int fd)
 			cap *= 8;
 		}
 	}
-	if (n == 0 || buf[n - 1] != '\0')
-		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
-	cursor = buf;
-	limit = buf + n;
-	(void)call(NR_close, fd, 0, 0, 0, 0);
+	use_block(buf, n);
 }
 
-/* ---- the status descriptor ---- */
+/* ---- the other side ---- */
+enum { SOCK = 0 }; /* our descriptor of it */
+
 struct kernel_msghdr {
 	void *name;
 	unsigned name_len;
@@ -413,55 +400,30 @@ struct kernel_msghdr {
 	unsigned flags;
 };
 
-/* A close-on-exec pipe of our own, its reading end sent over the socket; or STATUS_FD itself where that is no socket. */
-static void open_status(int given, unsigned flags)
+static void say_hello(void)
 {
-	char hello = GUEST_INIT_HELLO;
+	static const char hello = GUEST_INIT_HELLO;
 	struct {
 		const void *base;
 		size_t len;
 	} iov = { &hello, 1 };
-	struct {
-		size_t len;
-		int level, type, fd;
-	} control = { offsetof(__typeof__(control), fd) + sizeof(int), SOL_SOCKET, SCM_RIGHTS, 0 };
-	struct kernel_msghdr msg = {
-		.iov = &iov, .n_iov = 1, .control = &control, .control_len = sizeof(control)
-	};
-	int ends[2] = { -1, -1 };
+	struct kernel_msghdr msg = { .iov = &iov, .n_iov = 1 };
 	long r;
 
-	r = call(NR_pipe2, (long)ends, O_CLOEXEC, 0, 0, 0);
-	if (r < 0)
-		fail(GUEST_INIT_STAGE_STATUS, r);
-	control.fd = ends[0];
 	do
-		r = call(NR_sendmsg, given, (long)&msg, MSG_NOSIGNAL, 0, 0);
+		r = call(NR_sendmsg, SOCK, (long)&msg, MSG_NOSIGNAL, 0, 0);
 	while (r == -EINTR);
-	(void)call(NR_close, ends[0], 0, 0, 0, 0);
-	if (r == -ENOTSOCK) {
-		(void)call(NR_close, ends[1], 0, 0, 0, 0);
-		r = call(NR_fcntl, given, F_SETFD, FD_CLOEXEC, 0, 0);
-		if (r < 0)
-			fail(GUEST_INIT_STAGE_STATUS, r);
-		return;
-	}
-	/* A listener that has gone is no reason not to run the program. */
-	status_fd = ends[1];
-	if (!(flags & GUEST_INIT_RECEIVE))
-		(void)call(NR_close, given, 0, 0, 0, 0);
+	if (r < 0)
+		die(); /* nobody is there */
 }
 
-/* ---- descriptors ---- */
-
-/* One message of them into `fd`, at most `room`; how many came. All are close-on-exec. */
-static size_t receive_some(int sock, int *fd, size_t room)
+/* One message: its bytes, and its descriptors into `fd`. How many of these came is in *ret_fds; all are close-on-exec. */
+static size_t receive(void *data, size_t size, int fd[GUEST_INIT_FDS_PER_MESSAGE], size_t *ret_fds)
 {
-	char byte;
 	struct {
 		void *base;
 		size_t len;
-	} iov = { &byte, 1 };
+	} iov = { data, size };
 	struct {
 		size_t len;
 		int level, type, fd[GUEST_INIT_FDS_PER_MESSAGE + 1];
@@ -473,18 +435,17 @@ static size_t receive_some(int sock, int *fd, size_t room)
 	long r;
 
 	do
-		r = call(NR_recvmsg, sock, (long)&msg, MSG_CMSG_CLOEXEC, 0, 0);
+		r = call(NR_recvmsg, SOCK, (long)&msg, MSG_CMSG_CLOEXEC, 0, 0);
 	while (r == -EINTR);
-	if (r < 0)
-		fail(GUEST_INIT_STAGE_FDS, r);
-	if (r == 0 || msg.control_len < head || control.len < head || control.level != SOL_SOCKET ||
+	if (r <= 0 || msg.control_len < head || control.len < head || control.level != SOL_SOCKET ||
 		control.type != SCM_RIGHTS)
-		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL); /* our supervisor has gone */
+		fail(GUEST_INIT_STAGE_FDS, r < 0 ? r : ERRNO_PROTOCOL); /* our supervisor has gone */
 	n = (control.len - head) / sizeof(int);
-	if (n > room)
+	if (n > GUEST_INIT_FDS_PER_MESSAGE)
 		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
 	memcpy(fd, control.fd, n * sizeof(int));
-	return n;
+	*ret_fds = n;
+	return (size_t)r;
 }
 
 /* Out of the way of the numbers below `base`. */
@@ -501,18 +462,16 @@ static int move_up(int fd, int base)
 	return (int)r;
 }
 
-/* The program's descriptors come over the socket and go to the numbers of the block. What we hold besides is close-on-exec. */
-static void receive_descriptors(int sock, const int *to, size_t n)
+/* To the numbers of the block. What we hold besides is close-on-exec. */
+static void place(int *fd, const int *to, size_t n)
 {
-	int *fd = grab((n + 1) * sizeof(*fd));
-	int base = 3;
+	int base = 3, has_zero = 0;
 	long r;
 
-	for (size_t have = 0; have < n;)
-		have += receive_some(sock, fd + have, n - have);
-	(void)call(NR_close, sock, 0, 0, 0, 0);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		base = to[i] >= base ? to[i] + 1 : base;
+		has_zero |= to[i] == SOCK;
+	}
 	status_fd = move_up(status_fd, base);
 	for (size_t i = 0; i < n; i++)
 		fd[i] = move_up(fd[i], base);
@@ -521,6 +480,43 @@ static void receive_descriptors(int sock, const int *to, size_t n)
 		if (r < 0)
 			fail(GUEST_INIT_STAGE_FDS, r);
 	}
+	if (!has_zero)
+		(void)call(NR_close, SOCK, 0, 0, 0, 0);
+}
+
+/* The answer to our hello: leaves the block's first fields read and the program's descriptors where they belong. */
+static void receive_all(void)
+{
+	static char text[GUEST_INIT_INLINE_MAX + 1];
+	static int first[GUEST_INIT_FDS_PER_MESSAGE];
+	size_t n, have, used = 1, want;
+	int *fd, *to;
+
+	n = receive(text, sizeof(text), first, &have);
+	if (have < 1)
+		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
+	status_fd = first[0];
+	if (text[0] == GUEST_INIT_FILE && have >= 2)
+		read_block(first[used++]);
+	else
+		use_block(text + 1, n - 1);
+	expect(GUEST_INIT_MAGIC);
+	want = count();
+	to = grab((want + 1) * sizeof(*to));
+	fd = grab((want + GUEST_INIT_FDS_PER_MESSAGE) * sizeof(*fd));
+	for (size_t i = 0; i < want; i++)
+		to[i] = (int)number();
+	have -= used;
+	if (have > want)
+		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
+	memcpy(fd, first + used, have * sizeof(int));
+	while (have < want) {
+		(void)receive(&n, 1, fd + have, &used);
+		have += used;
+	}
+	if (have > want)
+		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
+	place(fd, to, want);
 }
 
 /* ---- the process, and the program ---- */
@@ -530,19 +526,18 @@ static void check(int stage, long r)
 		fail(stage, r);
 }
 
-/* Become an orphan, so that the kernel gives us to the supervisor, a subreaper: then it has the program's true wait status. */
+/*
+ * Become an orphan, so that the kernel gives us to the supervisor, a subreaper: then it has the program's true wait status. It sees
+ * for itself when that has happened, and answers only then.
+ */
 static void detach(void)
 {
-	long me = call(NR_getpid, 0, 0, 0, 0, 0);
 	long r = call(NR_clone, SIGCHLD, 0, 0, 0, 0);
 
-	if (r < 0)
-		fail(GUEST_INIT_STAGE_SESSION, r);
-	if (r > 0)
-		for (;;)
-			(void)call(NR_exit_group, 0, 0, 0, 0, 0);
-	while (call(NR_getppid, 0, 0, 0, 0, 0) == me)
-		(void)call(NR_sched_yield, 0, 0, 0, 0, 0);
+	if (r == 0)
+		return;
+	for (;;)
+		(void)call(NR_exit_group, r < 0 ? GUEST_INIT_FAILED : 0, 0, 0, 0, 0);
 }
 
 static void set_session(unsigned flags)
@@ -556,10 +551,12 @@ static void set_session(unsigned flags)
 		(void)call(NR_setpgid, 0, 0, 0, 0, 0);
 }
 
-static void set_process(unsigned flags)
+/* Returns where the program is, "" if it has to be looked for. */
+static const char *set_process(unsigned flags)
 {
 	long mask = (long)number(), uid = (long)number(), gid = (long)number();
 	const char *cwd = field();
+	const char *file = field();
 	size_t n = count();
 	unsigned *groups = grab((n + 1) * sizeof(*groups));
 
@@ -585,6 +582,7 @@ static void set_process(unsigned flags)
 	if (flags & GUEST_INIT_PDEATHSIG)
 		(void)call(NR_prctl, PDEATHSIG, SIGKILL, 0, 0, 0);
 	check(GUEST_INIT_STAGE_CWD, call(NR_chdir, (long)cwd, 0, 0, 0, 0));
+	return file;
 }
 
 static const char *search_path(char **env)
@@ -610,13 +608,20 @@ static int is_elsewhere(long r)
 }
 
 /* As execvp(): every directory of PATH (an empty one is the working directory); "permission denied" beats "not found". */
-static __attribute__((noreturn)) void run(char **argv, char **env)
+static __attribute__((noreturn)) void run(const char *where, char **argv, char **env)
 {
 	static char file[4096 + 256];
 	const char *name = argv[0], *path;
 	size_t name_len = length(name);
 	long r, remembered = -ENOENT;
 	int has_slash = 0;
+
+	/* It has been looked for from outside; if that erred, we look again. */
+	if (*where) {
+		r = call(NR_execve, (long)where, (long)argv, (long)env, 0, 0);
+		if (!is_elsewhere(r))
+			fail(GUEST_INIT_STAGE_EXEC, r);
+	}
 
 	for (size_t i = 0; i < name_len; i++)
 		has_slash |= name[i] == '/';
@@ -644,8 +649,8 @@ static __attribute__((noreturn)) void run(char **argv, char **env)
 	}
 }
 
-/* A descriptor's number in an argument, -1 if it is none. */
-static int descriptor(const char *s)
+/* The number in an argument, -1 if it is none. */
+static int flags_of(const char *s)
 {
 	int n = 0;
 
@@ -699,34 +704,24 @@ void guest_main(long *stack)
 	static const char usage[] =
 		"udocker-guest-init: started by udocker-runtime inside a container, not by hand\n";
 	char **args = (char **)(stack + 1);
-	int block = stack[0] == 3 ? descriptor(args[1]) : -1;
-	int status = stack[0] == 3 ? descriptor(args[2]) : -1;
+	int given = stack[0] == 2 ? flags_of(args[1]) : -1;
+	unsigned flags = (unsigned)given;
+	const char *file;
 	char **argv, **env;
-	size_t argc, envc, n_fds;
-	unsigned flags;
-	int *fds;
+	size_t argc, envc;
 
 	if (stack[0] == 2 && args[1][0] == 't')
 		probe();
-	if (block < 0 || status < 0) {
+	if (given < 0) {
 		(void)call(NR_write, 2, (long)usage, sizeof(usage) - 1, 0, 0);
 		die();
 	}
-	status_fd = status;
-	read_block(block);
-	expect(GUEST_INIT_MAGIC);
-	flags = (unsigned)number();
-	n_fds = count();
-	fds = grab((n_fds + 1) * sizeof(*fds));
-	for (size_t i = 0; i < n_fds; i++)
-		fds[i] = (int)number();
 	set_session(flags);
-	open_status(status, flags);
-	if (flags & GUEST_INIT_RECEIVE)
-		receive_descriptors(status, fds, n_fds);
+	say_hello();
+	receive_all();
 	if (flags & GUEST_INIT_TTY)
 		check(GUEST_INIT_STAGE_SESSION, call(NR_ioctl, 0, TIOCSCTTY, 0, 0, 0));
-	set_process(flags);
+	file = set_process(flags);
 	argv = list(&argc);
 	env = list(&envc);
 	expect("end");
@@ -734,5 +729,5 @@ void guest_main(long *stack)
 		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
 	if (flags & GUEST_INIT_LISTEN_PID)
 		set_listen_pid(env);
-	run(argv, env);
+	run(file, argv, env);
 }

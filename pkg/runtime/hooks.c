@@ -157,6 +157,7 @@ static int run_one_inside(const struct hook_call *call, const struct runtime_hoo
 		.plan = launch->plan,
 		.process = &process,
 		.fds = &fds,
+		.mark = launch->mark,
 		.caps = launch->caps,
 		.tty = -1,
 		.new_session = true,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,17 +26,19 @@
 #include "pkg/runtime/fds.h"
 
 #define COMPLAINT_MAX 1024
+#define ADOPTION_SPINS 1000 /* it takes some microseconds */
+#define ADOPTION_TRIES 6000 /* then milliseconds */
 
 /* Our ends of what connects us with the engine's process. */
 struct wires {
 	int sock; /* guest_init's answer comes, the descriptors go */
 	int complaints; /* the engine's stderr */
-	int far_sock, far_complaints, block; /* the child's */
+	int far_sock, far_complaints; /* the child's */
 };
 
 static void wires_close(struct wires *w)
 {
-	int *const all[] = { &w->sock, &w->complaints, &w->far_sock, &w->far_complaints, &w->block };
+	int *const all[] = { &w->sock, &w->complaints, &w->far_sock, &w->far_complaints };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		if (*all[i] >= 0)
@@ -63,29 +66,49 @@ static void fit_rlimit(const struct runtime_rlimit *want, struct guest_init_rlim
 		ret->soft = ret->hard;
 }
 
-static int build_block(const struct launch *l, int *ret_fd, struct err **err)
+static unsigned guest_flags(const struct launch *l)
+{
+	unsigned flags = l->new_session ? GUEST_INIT_SESSION : GUEST_INIT_GROUP;
+
+	if (l->plan->supervise)
+		flags |= GUEST_INIT_DETACH | GUEST_INIT_PDEATHSIG;
+	if (l->take_tty)
+		flags |= GUEST_INIT_TTY;
+	if (l->process->has_umask)
+		flags |= GUEST_INIT_SET_UMASK;
+	if (l->fds->listen)
+		flags |= GUEST_INIT_LISTEN_PID;
+	return flags;
+}
+
+static int build_block(const struct launch *l, struct str *ret, struct err **err)
 {
 	const struct runtime_process *p = l->process;
 	autofree struct guest_init_rlimit *limits = xcalloc(p->n_rlimits + 1, sizeof(*limits));
+	auto_strv env = STRV_INIT;
 	struct guest_init_launch launch = {
-		.flags = GUEST_INIT_RECEIVE |
-			 (l->plan->supervise ? GUEST_INIT_DETACH | GUEST_INIT_PDEATHSIG : 0) |
-			 (l->new_session ? GUEST_INIT_SESSION : GUEST_INIT_GROUP) |
-			 (l->take_tty ? GUEST_INIT_TTY : 0) | (p->has_umask ? GUEST_INIT_SET_UMASK : 0) |
-			 (l->fds->listen ? GUEST_INIT_LISTEN_PID : 0),
+		.flags = guest_flags(l),
 		.umask = p->umask,
 		.cwd = p->cwd,
+		.file = l->file,
 		.argv = strv_argv(&p->args),
-		.env = strv_argv(&p->env),
 		.rlimits = limits,
 		.n_rlimits = p->n_rlimits,
 		.fds = l->fds->to,
 		.n_fds = l->fds->n,
 	};
 
+	strv_dup(&env, &p->env);
+	if (l->fds->listen) {
+		autofree char *count = xasprintf("%u", l->fds->listen);
+
+		strv_env_set(&env, "LISTEN_FDS", count);
+		strv_env_set(&env, "LISTEN_PID", "0"); /* guest_init knows it */
+	}
+	launch.env = strv_argv(&env);
 	for (size_t i = 0; i < p->n_rlimits; i++)
 		fit_rlimit(&p->rlimits[i], &limits[i]);
-	return guest_init_block_build(&launch, ret_fd, err);
+	return guest_init_block_build(&launch, ret, err);
 }
 
 /* ---- the child that becomes the engine ---- */
@@ -125,6 +148,15 @@ static void set_oom_score(const struct runtime_process *p)
 			fd, text, (size_t)n); /* lowering it takes a privilege: ignored, as the answers say */
 }
 
+/* Its children inherit it, and a limit that the configuration sets replaces it. */
+static void mark_ourselves(uint64_t mark)
+{
+	const struct rlimit limit = { mark, mark };
+
+	if (mark)
+		(void)setrlimit(RLIMIT_RTTIME, &limit); /* mark_new() has looked that it can be set */
+}
+
 static NORETURN void become_engine(const struct launch *l, const struct wires *w, pid_t parent)
 {
 	const struct engine_plan *plan = l->plan;
@@ -140,10 +172,9 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 	}
 	sig_reset_all();
 	set_oom_score(l->process);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(w->far_complaints, 2) < 0)
+	mark_ourselves(l->mark);
+	if (null < 0 || dup2(w->far_sock, 0) < 0 || dup2(null, 1) < 0 || dup2(w->far_complaints, 2) < 0)
 		child_fails(w->far_complaints, "/dev/null");
-	(void)fd_set_cloexec(w->block, false);
-	(void)fd_set_cloexec(w->far_sock, false);
 	if (plan->cwd && chdir(plan->cwd) < 0)
 		child_fails(w->far_complaints, plan->cwd);
 	if (geteuid() == 0)
@@ -157,26 +188,21 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 
 /* ---- our side ---- */
 
-/* The launch block and the socket are guest_init's two arguments. */
-static struct engine_plan with_arguments(
-	const struct engine_plan *plan, const struct wires *w, struct strv *argv)
+static struct engine_plan with_arguments(const struct launch *l, struct strv *argv)
 {
-	struct engine_plan full = *plan;
+	struct engine_plan full = *l->plan;
 
-	strv_dup(argv, &plan->argv);
-	strv_addf(argv, "%d", w->block);
-	strv_addf(argv, "%d", w->far_sock);
+	strv_dup(argv, &l->plan->argv);
+	strv_addf(argv, "%u", guest_flags(l));
 	full.argv = *argv;
 	return full;
 }
 
-static int open_wires(const struct launch *l, struct wires *w, struct err **err)
+static int open_wires(struct wires *w, struct err **err)
 {
 	int pair[2], pipe_ends[2], on = 1;
 
-	if (build_block(l, &w->block, err) < 0)
-		return -1;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, errno, "start the engine: socket");
 	w->sock = pair[0];
 	w->far_sock = pair[1];
@@ -255,6 +281,37 @@ static void end_engine(const struct launched *run)
 		(void)waitpid(run->program, NULL, 0);
 }
 
+/* Until the kernel has given us the program, whose parent is on its way out. */
+static int wait_for_adoption(pid_t program, struct err **err)
+{
+	siginfo_t info;
+
+	for (int i = 0; i < ADOPTION_TRIES; i++) {
+		if (waitid(P_PID, (id_t)program, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+			return 0;
+		if (errno != ECHILD && errno != EINTR)
+			break;
+		if (i > ADOPTION_SPINS)
+			(void)poll(NULL, 0, 1);
+	}
+	return err_make(err, ERR_ENGINE, "the program did not leave its tracer");
+}
+
+static int send_all(const struct launch *l, struct wires *w, int *ret_result, struct err **err)
+{
+	auto_str block = STR_INIT;
+	autoclose int status = -1;
+	int ends[2];
+
+	if (build_block(l, &block, err) < 0)
+		return -1;
+	if (fd_pipe(ends) < 0)
+		return err_sys(err, errno, "start the engine: pipe");
+	*ret_result = ends[0];
+	status = ends[1];
+	return guest_init_send(w->sock, &block, status, l->fds->from, l->fds->n, err);
+}
+
 static int hand_over(const struct launch *l, struct wires *w, launch_started_fn *started, void *arg,
 	struct launched *run, struct err **err)
 {
@@ -262,37 +319,37 @@ static int hand_over(const struct launch *l, struct wires *w, launch_started_fn 
 	autoclose int result = -1;
 	int r;
 
-	if (guest_init_hello(w->sock, &run->program, &result, err) < 0) {
+	if (guest_init_hello(w->sock, &run->program, err) < 0) {
 		add_complaints(w->complaints, l->plan, err);
 		return -1;
 	}
+	if (l->plan->supervise && wait_for_adoption(run->program, err) < 0)
+		return -1;
 	if (l->tty >= 0)
 		(void)tcsetpgrp(l->tty, run->program); /* it may have hung up meanwhile */
 	if (started)
 		started(run, arg);
-	if (guest_init_send_fds(w->sock, l->fds->from, l->fds->n, err) < 0)
+	if (send_all(l, w, &result, err) < 0)
 		return -1;
 	close(steal_fd(&w->sock));
 	r = guest_init_result(result, &status, err);
 	log_complaints(w->complaints, l->plan);
-	if (r > 0)
-		return exec_failed(l, &status, err);
-	return r;
+	return r > 0 ? exec_failed(l, &status, err) : r;
 }
 
 int runtime_launch(
 	const struct launch *l, launch_started_fn *started, void *arg, struct launched *ret, struct err **err)
 {
-	CLEANUP(wires_close) struct wires w = { -1, -1, -1, -1, -1 };
+	CLEANUP(wires_close) struct wires w = { -1, -1, -1, -1 };
 	auto_strv argv = STRV_INIT;
 	struct engine_plan plan;
 	struct launch full = *l;
 	struct launched run = { 0 };
 	pid_t parent = getpid();
 
-	if (open_wires(l, &w, err) < 0)
+	if (open_wires(&w, err) < 0)
 		return -1;
-	plan = with_arguments(l->plan, &w, &argv);
+	plan = with_arguments(l, &argv);
 	full.plan = &plan;
 	run.engine = fork();
 	if (run.engine < 0)
@@ -301,7 +358,6 @@ int runtime_launch(
 		become_engine(&full, &w, parent);
 	close(steal_fd(&w.far_sock));
 	close(steal_fd(&w.far_complaints));
-	close(steal_fd(&w.block));
 	if (hand_over(&full, &w, started, arg, &run, err) < 0) {
 		end_engine(&run);
 		return -1;

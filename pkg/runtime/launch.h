@@ -20,6 +20,8 @@ struct launch {
 	const struct engine_plan *plan;
 	const struct runtime_process *process;
 	const struct runtime_fds *fds;
+	const char *file; /* where the program was found, inside; or NULL */
+	uint64_t mark; /* mark.h; 0: none */
 	uint64_t caps; /* that the program may have at most (caps.h) */
 	bool new_session; /* else a process group of its own */
 	bool take_tty; /* descriptor 0 becomes the controlling terminal (new_session) */

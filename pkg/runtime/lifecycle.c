@@ -30,6 +30,8 @@ static struct launch launch_of(struct making *m)
 		.plan = m->p.has_plan ? &m->p.plan : NULL,
 		.process = &m->p.process,
 		.fds = &m->fds,
+		.file = m->p.program,
+		.mark = m->c.rec.mark,
 		.caps = caps_allowed(m->p.bundle.config),
 		.tty = -1,
 	};

@@ -98,8 +98,6 @@ static int fill_directory(struct making *m, struct err **err)
 	m->c.rec.mark = mark_new();
 	if (m->c.rec.delegate)
 		mark_config(m->p.plan.config, m->c.rec.mark);
-	else if (m->p.has_process)
-		mark_process(&m->p.process, m->c.rec.mark);
 	if (write_json(m->c.dirfd, STATE_CONFIG, m->p.bundle.config, err) < 0)
 		return -1;
 	return m->c.rec.delegate ? write_delegate_bundle(m, err) : 0;
@@ -118,7 +116,8 @@ int making_begin(struct making *m, struct err **err)
 	if (runtime_fds_collect(&fds, &m->fds, err) < 0 || open_root(m, err) < 0 ||
 		prepare_load(m->globals, o, m->foreground, &m->p, err) < 0)
 		return -1;
-	runtime_root_clean(&m->root);
+	if (!m->foreground)
+		runtime_root_clean(&m->root); /* runs are many, and what a crash leaves is rare */
 	m->c.id = xstrdup(o->id);
 	m->c.path = path_join(m->root.path, o->id);
 	m->c.owner = geteuid();

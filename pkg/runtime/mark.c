@@ -4,7 +4,6 @@
 
 #include <sys/resource.h>
 
-#include "oci-spec/runtime_config.h"
 #include "pkg/base/fd.h"
 #include "pkg/base/id.h"
 #include "pkg/base/json.h"
@@ -34,22 +33,6 @@ uint64_t mark_new(void)
 	if (have.rlim_max < MARK_BASE / 2)
 		return 0;
 	return have.rlim_max - 1 - n % (MARK_BASE / 1024);
-}
-
-void mark_process(struct runtime_process *process, uint64_t mark)
-{
-	for (size_t i = 0; i < process->n_rlimits; i++)
-		if (process->rlimits[i].resource == RLIMIT_RTTIME)
-			return;
-	if (!mark)
-		return;
-	process->rlimits = xreallocarray(process->rlimits, process->n_rlimits + 1, sizeof(*process->rlimits));
-	process->rlimits[process->n_rlimits++] = (struct runtime_rlimit){
-		.name = LIMIT_NAME,
-		.resource = RLIMIT_RTTIME,
-		.soft = mark,
-		.hard = mark,
-	};
 }
 
 void mark_config(struct json *config, uint64_t mark)

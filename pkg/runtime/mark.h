@@ -13,12 +13,10 @@
 #include "pkg/base/base.h"
 
 struct json;
-struct runtime_process;
 
 /* A new one; 0 when our own limit leaves no room for it. */
 uint64_t mark_new(void);
-/* Add it to the limits of a process, unless that sets this limit itself: as read for a direct engine, in the document for a delegate. */
-void mark_process(struct runtime_process *process, uint64_t mark);
+/* Add it to the limits of a configuration's process, unless that sets this one itself: for delegates. */
 void mark_config(struct json *config, uint64_t mark);
 /* The mark of a running process, 0 if it has none. */
 uint64_t mark_of(pid_t pid);

@@ -21,6 +21,7 @@ void prepared_free(struct prepared *p)
 	if (p->has_plan)
 		engine_plan_free(&p->plan);
 	runtime_process_free(&p->process);
+	free(p->program);
 	free(p->guest_init);
 	strv_free(&p->ignored);
 	*p = PREPARED_INIT;
@@ -129,7 +130,7 @@ int prepare_load(const struct runtime_globals *g, const struct runtime_create_op
 	if (is_direct(&p) && proc_sibling(GUEST_INIT_PROGRAM, &p.guest_init, err) < 0)
 		return -1;
 	if (p.has_process && (is_direct(&p) || can_look_inside(&p)) &&
-		runtime_find_program(&p.bundle, &p.process, NULL, err) < 0)
+		runtime_find_program(&p.bundle, &p.process, &p.program, err) < 0)
 		return -1;
 	*ret = p;
 	p = PREPARED_INIT;

@@ -40,6 +40,7 @@ struct prepared {
 	bool has_plan;
 	bool has_process;
 	struct runtime_process process;
+	char *program; /* where the process's program is, inside; NULL if nobody has looked */
 	char *guest_init; /* path of the first program, direct engines */
 	struct strv ignored; /* "property: note" */
 };

@@ -2,7 +2,8 @@
 /* The launch block as bytes, the answers as guest_init gives them, and guest_init itself where it has been built. */
 #include "engines/guest_init.h"
 
-#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -19,22 +20,10 @@ static char *env_none[] = { NULL };
 /* The block with '|' for NUL. */
 static char *block_text(const struct guest_init_launch *l)
 {
-	autoclose int fd = -1;
 	auto_str s = STR_INIT;
 
-	if (guest_init_block_build(l, &fd, NULL) < 0)
+	if (guest_init_block_build(l, &s, NULL) < 0)
 		return NULL;
-	ok(fcntl(fd, F_GETFD) & FD_CLOEXEC, "the descriptor is close-on-exec");
-	if (lseek(fd, 0, SEEK_CUR) != 0)
-		return NULL;
-	for (;;) {
-		char buf[512];
-		ssize_t n = read(fd, buf, sizeof(buf));
-
-		if (n <= 0)
-			break;
-		(void)str_add_mem(&s, buf, (size_t)n);
-	}
 	for (size_t i = 0; i < s.len; i++)
 		if (!s.data[i])
 			s.data[i] = '|';
@@ -46,7 +35,11 @@ static void test_block(void)
 	static const gid_t groups[] = { 4, 24 };
 	static const struct guest_init_rlimit limits[] = { { 7, 10, UINT64_MAX } };
 	char *argv[] = { (char[]){ "sh" }, (char[]){ "" }, NULL }, *env[] = { (char[]){ "A=b c" }, NULL };
+	static const int fds[] = { 0, 9 };
 	struct guest_init_launch full = { .flags = GUEST_INIT_SET_UMASK | GUEST_INIT_SET_IDS,
+		.fds = fds,
+		.n_fds = 2,
+		.file = "/bin/sh",
 		.umask = 022,
 		.uid = 4294967294u,
 		.gid = 6,
@@ -61,10 +54,11 @@ static void test_block(void)
 	autofree char *a = block_text(&full), *b = block_text(&bare);
 
 	is_str(a,
-		"udocker-init 1|5|0|18|4294967294|6|/w d|2|4|24|1|7|10|18446744073709551615|2|sh||1|A=b "
+		"udocker-init 2|2|0|9|18|4294967294|6|/w "
+		"d|/bin/sh|2|4|24|1|7|10|18446744073709551615|2|sh||1|A=b "
 		"c|end|",
 		"every field");
-	is_str(b, "udocker-init 1|0|0|0|0|0|/|0|0|2|sh||0|end|", "and none");
+	is_str(b, "udocker-init 2|0|0|0|0|/||0|0|2|sh||0|end|", "and none");
 }
 
 static void test_refusals(void)
@@ -72,60 +66,69 @@ static void test_refusals(void)
 	char *argv[] = { (char[]){ "x" }, NULL, NULL };
 	struct guest_init_launch l = { .cwd = "/", .argv = env_none, .env = env_none };
 	auto_err *none = NULL, *relative = NULL, *large = NULL;
-	int fd = -1;
+	auto_str s = STR_INIT;
 
-	is_int(guest_init_block_build(&l, &fd, &none), -1, "no program");
+	is_int(guest_init_block_build(&l, &s, &none), -1, "no program");
 	ok(err_is(none, ERR_USAGE), "is a wrong call");
 	l.argv = argv;
 	l.cwd = "w";
-	is_int(guest_init_block_build(&l, &fd, &relative), -1, "a relative directory");
+	is_int(guest_init_block_build(&l, &s, &relative), -1, "a relative directory");
 	ok(err_is(relative, ERR_USAGE), "is one, too");
 	l.cwd = "/";
 	argv[1] = xmalloc(GUEST_INIT_BLOCK_MAX);
 	memset(argv[1], 'a', GUEST_INIT_BLOCK_MAX);
 	argv[1][GUEST_INIT_BLOCK_MAX - 1] = '\0';
-	is_int(guest_init_block_build(&l, &fd, &large), -1, "too much");
+	is_int(guest_init_block_build(&l, &s, &large), -1, "too much");
 	ok(err_is(large, ERR_UNSUPPORTED), "is not supported");
-	is_int(fd, -1, "no descriptor is left");
 	free(argv[1]);
 }
 
-static int await_bytes(const void *p, size_t n, struct guest_init_status *s, struct err **err)
+static int result_of(const void *p, size_t n, struct guest_init_status *s, struct err **err)
 {
 	int ends[2], r;
 
 	if (fd_pipe(ends) < 0 || fd_write_all(ends[1], p, n) < 0)
 		exit(99);
 	close(ends[1]);
-	r = guest_init_await(ends[0], s, err);
+	r = guest_init_result(ends[0], s, err);
 	close(ends[0]);
 	return r;
 }
 
-static void test_await(void)
+static void open_socket(int ends[2])
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		exit(99);
+}
+
+static void test_answers(void)
 {
 	struct guest_init_status want = { GUEST_INIT_STAGE_CWD, ENOENT }, got = { 0, 0 };
 	auto_err *cut = NULL, *gone = NULL, *lies = NULL;
-	int ends[2];
+	int ends[2], on = 1;
+	pid_t pid = 0;
 
-	is_int(await_bytes(NULL, 0, &got, NULL), 0, "the end of the pipe: running");
-	is_int(await_bytes(&want, sizeof(want), &got, NULL), 1, "a status: failed");
+	is_int(result_of(NULL, 0, &got, NULL), 0, "the end of the pipe: running");
+	is_int(result_of(&want, sizeof(want), &got, NULL), 1, "a status: failed");
 	ok(got.stage == want.stage && got.error == want.error, "where and why");
-	is_int(await_bytes(&want, 3, &got, &cut), -1, "half a status");
+	is_int(result_of(&want, 3, &got, &cut), -1, "half a status");
 	ok(err_is(cut, ERR_ENGINE), "is none");
 	is_str(guest_init_stage_name(GUEST_INIT_STAGE_CWD), "working directory", "a stage's name");
 	is_str(guest_init_stage_name(99), "unknown step", "of none");
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		exit(99);
+	open_socket(ends);
 	close(ends[1]);
-	is_int(guest_init_await(ends[0], &got, &gone), -1, "the socket ends without a word");
+	is_int(guest_init_hello(ends[0], &pid, &gone), -1, "the socket ends without a word");
 	ok(err_is(gone, ERR_ENGINE), "the engine ended");
 	close(ends[0]);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 || fd_write_all(ends[1], "I", 1) < 0)
-		exit(99);
-	is_int(guest_init_await(ends[0], &got, &lies), -1, "a word without a descriptor");
+	open_socket(ends);
+	ok(fd_write_all(ends[1], "X", 1) == 0, "another word");
+	is_int(guest_init_hello(ends[0], &pid, &lies), -1, "than hello");
 	ok(err_is(lies, ERR_ENGINE), "is malformed");
+	ok(setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 &&
+			fd_write_all(ends[1], "I", 1) == 0 && guest_init_hello(ends[0], &pid, NULL) == 0,
+		"hello");
+	is_int(pid, getpid(), "is from us");
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -141,49 +144,75 @@ static char *find_init(void)
 }
 
 struct run {
-	int await, status;
+	int result, status;
 	struct guest_init_status why;
 	char out[512];
 };
 
-/* Start guest_init with this block (its status on a socket, or on a pipe) and wait for the end. */
-static struct run run_init(const char *init, const struct guest_init_launch *l, bool socket)
+/* Become guest_init, with our end of the socket where it looks for it. */
+static void become_init(const char *init, unsigned flags, int sock)
+{
+	char text[12];
+
+	snprintf(text, sizeof(text), "%u", flags);
+	if (dup2(sock, 0) == 0)
+		execl(init, "guest-init", text, (char *)NULL);
+	_exit(99);
+}
+
+/* Start guest_init with these bytes, and these descriptors, and wait for the end. */
+static struct run run_bytes(
+	const char *init, unsigned flags, const struct str *block, const int *fds, size_t n, int out)
 {
 	struct run run = { -2, -1, { 0, 0 }, "" };
-	int block = -1, ends[2], out[2];
-	pid_t pid;
+	int ends[2], status[2];
+	pid_t pid, says;
 
-	if (guest_init_block_build(l, &block, NULL) < 0 || fd_pipe(out) < 0 ||
-		(socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) : fd_pipe(ends)) < 0)
+	open_socket(ends);
+	if (fd_pipe(status) < 0)
 		exit(99);
 	pid = fork();
-	if (pid == 0) {
-		char b[12], s[12];
-
-		fd_set_cloexec(block, false);
-		fd_set_cloexec(ends[1], false);
-		snprintf(b, sizeof(b), "%d", block);
-		snprintf(s, sizeof(s), "%d", ends[1]);
-		dup2(out[1], 1);
-		execl(init, "guest-init", b, s, (char *)NULL);
-		_exit(99);
-	}
-	close(block);
+	if (pid == 0)
+		become_init(init, flags, ends[1]);
 	close(ends[1]);
-	close(out[1]);
-	run.await = guest_init_await(ends[0], &run.why, NULL);
-	(void)fd_read_full(out[0], run.out, sizeof(run.out) - 1);
+	if (guest_init_hello(ends[0], &says, NULL) == 0 &&
+		guest_init_send(ends[0], block, status[1], fds, n, NULL) == 0) {
+		close(status[1]);
+		close(ends[0]);
+		for (size_t i = 0; i < n; i++)
+			close(fds[i]);
+		run.result = guest_init_result(status[0], &run.why, NULL);
+		(void)fd_read_full(out, run.out, sizeof(run.out) - 1);
+	}
 	(void)waitpid(pid, &run.status, 0);
-	close(ends[0]);
-	close(out[0]);
+	close(status[0]);
+	close(out);
 	return run;
+}
+
+/* The same with what these words mean; the program's output goes to us, and to the first number that is not 0 to 2. */
+static struct run run_init(const char *init, struct guest_init_launch *l)
+{
+	static const int numbers[] = { 0, 1, 2, 5 };
+	auto_str block = STR_INIT;
+	int out[2], fds[4];
+
+	l->fds = numbers;
+	l->n_fds = 4;
+	if (fd_pipe(out) < 0 || guest_init_block_build(l, &block, NULL) < 0)
+		exit(99);
+	fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	fds[1] = out[1];
+	fds[2] = fd_dup(2);
+	fds[3] = fd_dup(out[1]);
+	return run_bytes(init, l->flags, &block, fds, 4, out[0]);
 }
 
 static void is_failure(const char *init, struct guest_init_launch l, int stage, int error, const char *name)
 {
-	struct run r = run_init(init, &l, true);
+	struct run r = run_init(init, &l);
 
-	is_int(r.await, 1, name);
+	is_int(r.result, 1, name);
 	is_int(r.why.stage, stage, "at this step");
 	is_int(r.why.error, error, "for this reason");
 	is_int(WIFEXITED(r.status) ? WEXITSTATUS(r.status) : -1, GUEST_INIT_FAILED, "and guest_init ends");
@@ -193,7 +222,9 @@ static void test_program(const char *init)
 {
 	static const struct guest_init_rlimit limits[] = { { RLIMIT_NOFILE, 77, 78 } };
 	char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" },
-		(char[]){ "pwd; umask; ulimit -n; ulimit -Hn; echo \"$0 [$1] $X\"; exit 5" },
+		(char[]){ "pwd; umask; ulimit -n; ulimit -Hn; echo \"$0 [$1] $X\"; echo five >&5; for i in 0 "
+			  "1 2 3 4 5 6 7 8 9; do [ ! -e /proc/$$/fd/$i ] || printf '%s ' $i; done; echo; "
+			  "exit 5" },
 		(char[]){ "zero" }, (char[]){ "" }, NULL };
 	char *env[] = { (char[]){ "X=a b" }, (char[]){ "PATH=/proc/nonexistent::/etc:/bin" }, NULL };
 	struct guest_init_launch l = { .flags = GUEST_INIT_SET_UMASK,
@@ -204,14 +235,18 @@ static void test_program(const char *init)
 		.argv = argv,
 		.env = env };
 
-	for (int socket = 0; socket < 2; socket++) {
-		struct run r = run_init(init, &l, socket);
+	struct run r = run_init(init, &l);
 
-		is_int(r.await, 0, "it became the program");
-		is_int(WIFEXITED(r.status) ? WEXITSTATUS(r.status) : -1, 5, "whose status it is");
-		is_str(r.out, "/proc\n0037\n77\n78\nzero [] a b\n",
-			"directory, mask, limits, words, environment");
-	}
+	is_int(r.result, 0, "it became the program");
+	is_int(WIFEXITED(r.status) ? WEXITSTATUS(r.status) : -1, 5, "whose status it is");
+	is_str(r.out, "/proc\n0037\n77\n78\nzero [] a b\nfive\n0 1 2 5 \n",
+		"directory, mask, limits, words, environment, descriptors");
+	l.file = "/bin/false";
+	r = run_init(init, &l);
+	is_int(WIFEXITED(r.status) ? WEXITSTATUS(r.status) : -1, 1, "what was found is what is run");
+	l.file = "/nonexistent/sh";
+	r = run_init(init, &l);
+	is_int(WIFEXITED(r.status) ? WEXITSTATUS(r.status) : -1, 5, "if it is there");
 }
 
 static void test_failures(const char *init, const char *top)
@@ -253,44 +288,93 @@ static void test_large(const char *init)
 	word[1999] = '\0';
 	for (size_t i = 3; i < 401; i++)
 		argv[i] = word;
-	r = run_init(init, &l, true);
-	is_int(r.await, 0, "a block of 800 kB");
+	r = run_init(init, &l);
+	is_int(r.result, 0, "a block of 800 kB");
 	is_str(r.out, "397\n", "with all its words");
 	free(word);
 }
 
 static void test_broken(const char *init)
 {
-	static const char *const blocks[] = { "", "udocker-init 1", "udocker-init 2\0000\0",
-		"garbage without an end" };
+	static const struct {
+		const char *bytes;
+		size_t n;
+	} blocks[] = { { "", 0 }, { "udocker-init 2", 14 }, { "udocker-init 1\0000\0", 17 },
+		{ "udocker-init 2\0000\0000\0", 19 }, { "udocker-init 2\0009\0", 17 },
+		{ "garbage without an end", 22 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
-		struct guest_init_status why = { 0, 0 };
-		int block[2], ends[2];
-		pid_t pid;
+		auto_str block = STR_INIT;
+		int out[2];
+		struct run r;
 
-		if (fd_pipe(block) < 0 || fd_pipe(ends) < 0 ||
-			fd_write_all(block[1], blocks[i], i == 2 ? 17 : strlen(blocks[i])) < 0)
+		if (fd_pipe(out) < 0)
 			exit(99);
-		pid = fork();
-		if (pid == 0) {
-			char b[12], s[12];
-
-			fd_set_cloexec(block[0], false);
-			fd_set_cloexec(ends[1], false);
-			snprintf(b, sizeof(b), "%d", block[0]);
-			snprintf(s, sizeof(s), "%d", ends[1]);
-			execl(init, "guest-init", b, s, (char *)NULL);
-			_exit(99);
-		}
-		close(block[0]);
-		close(block[1]);
-		close(ends[1]);
-		is_int(guest_init_await(ends[0], &why, NULL), 1, "a broken block");
-		is_int(why.stage, GUEST_INIT_STAGE_BLOCK, "is seen as such");
-		(void)waitpid(pid, NULL, 0);
-		close(ends[0]);
+		close(out[1]);
+		(void)str_add_mem(&block, blocks[i].bytes, blocks[i].n);
+		r = run_bytes(init, 0, &block, NULL, 0, out[0]);
+		is_int(r.result, 1, "a broken block");
+		is_int(r.why.stage, GUEST_INIT_STAGE_BLOCK, "is seen as such");
 	}
+}
+
+/* More descriptors than one message takes. */
+static void test_many(const char *init)
+{
+	enum { MANY = 600 };
+	char *argv[] = { (char[]){ "/bin/sh" }, (char[]){ "-c" },
+		(char[]){ "echo $(ls /proc/self/fd | wc -l) && exit 3" }, NULL };
+	struct guest_init_launch l = { .cwd = "/", .argv = argv, .env = env_none, .n_fds = MANY };
+	struct rlimit limit = { 4096, 4096 };
+	auto_str block = STR_INIT;
+	int numbers[MANY], fds[MANY], out[2];
+	struct run r;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2 * MANY + 100) {
+		printf("# too few descriptors allowed: skipped\n");
+		return;
+	}
+	if (fd_pipe(out) < 0)
+		exit(99);
+	for (int i = 0; i < MANY; i++) {
+		numbers[i] = i;
+		fds[i] = i == 1 ? out[1] : open("/dev/null", O_RDWR | O_CLOEXEC);
+	}
+	l.fds = numbers;
+	ok(guest_init_block_build(&l, &block, NULL) == 0, "a block for many");
+	r = run_bytes(init, 0, &block, fds, MANY, out[0]);
+	is_int(WIFEXITED(r.status) ? WEXITSTATUS(r.status) : -1, 3, "many descriptors arrive");
+	ok(strcmp(r.out, "601\n") == 0 || strcmp(r.out, "600\n") == 0, "all of them: %s", r.out);
+}
+
+/* The program leaves its first parent for the nearest subreaper. */
+static void test_detach(void *arg)
+{
+	char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "kill -TERM $$" }, NULL };
+	char *env[] = { (char[]){ "PATH=/bin" }, NULL };
+	struct guest_init_launch l = { .cwd = "/", .argv = argv, .env = env };
+	auto_str block = STR_INIT;
+	int ends[2], pipe_ends[2], on = 1, status;
+	struct guest_init_status why;
+	pid_t pid, program = 0;
+
+	open_socket(ends);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || fd_pipe(pipe_ends) < 0 ||
+		setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		exit(99);
+	pid = fork();
+	if (pid == 0)
+		become_init(arg, GUEST_INIT_DETACH | GUEST_INIT_SESSION, ends[1]);
+	close(ends[1]);
+	ok(guest_init_hello(ends[0], &program, NULL) == 0 && program != pid, "another process says hello");
+	ok(waitpid(pid, &status, 0) == pid && status == 0, "the first one ends");
+	ok(guest_init_block_build(&l, &block, NULL) == 0 &&
+			guest_init_send(ends[0], &block, pipe_ends[1], NULL, 0, NULL) == 0,
+		"it is answered");
+	close(pipe_ends[1]);
+	is_int(guest_init_result(pipe_ends[0], &why, NULL), 0, "and becomes the program");
+	ok(waitpid(program, &status, 0) == program && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM,
+		"which is our child, with its true status");
 }
 
 int main(void)
@@ -301,7 +385,7 @@ int main(void)
 
 	test_block();
 	test_refusals();
-	test_await();
+	test_answers();
 	put(fd, "locked", "#!/bin/sh\n");
 	put(fd, "script", "exit 0\n");
 	if (fchmodat(fd, "script", 0755, 0) < 0)
@@ -311,6 +395,8 @@ int main(void)
 		test_failures(init, top);
 		test_large(init);
 		test_broken(init);
+		test_many(init);
+		in_child(test_detach, init);
 	} else {
 		printf("# udocker-guest-init is not built: skipped\n");
 	}
