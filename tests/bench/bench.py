@@ -105,7 +105,7 @@ def bench_listings(cid):
         os.symlink(new, f"{top}/containers/name{i}")
     compare("1,000 images and 1,000 containers", [("true", ["true"])] + [
         (" ".join(argv), argv) for argv in (["udocker", "images"], ["udocker", "ps"], ["udocker", "ps", "-m"], ["udocker-image", "ls", "--format", "json"],
-                                             ["udocker-bundle", "ls"])] + python_udocker("ps"), rounds=max(3, ROUNDS // 2))
+                                             ["udocker-bundle", "ls"])], rounds=max(3, ROUNDS // 2))
 
 
 def bench_create():
