@@ -149,7 +149,7 @@ static const struct conf_row rows[CONF_N] = {
 		.name = "proot_killonexit",
 		.type = CONF_BOOL,
 		.value = "true",
-		.text = "have PRoot end all processes of a container with its first one" },
+		.text = "accepted, no effect: a container's processes always end with its first one" },
 	[CONF_PROOT_LINK2SYMLINK] = { .key = CONF_PROOT_LINK2SYMLINK,
 		.name = "proot_link2symlink",
 		.type = CONF_BOOL,
