@@ -236,6 +236,9 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 	int r;
 
 	if (open_instance(g, id, &root, &c, &e) < 0) {
+		/* What a delete that was killed has renamed already is not found, and still to be removed. */
+		if (err_is(e, ERR_NOT_FOUND))
+			runtime_root_clean(&root);
 		if (force && err_is(e, ERR_NOT_FOUND))
 			return 0;
 		if (!force || !err_is(e, ERR_CORRUPT))
