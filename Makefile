@@ -44,7 +44,9 @@ ALL_CFLAGS   = -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -fPIE -fstack-prot
 SAN_FLAGS    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -U_FORTIFY_SOURCE
 ALL_LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed -pthread \
                $(if $(SANITIZE),$(SAN_FLAGS)) $(LDFLAGS)
-ALL_LIBS     = -lyajl -ldl
+# yajl is small and used by every program: within it no start has to look for it.
+YAJL        := $(shell $(CC) -print-file-name=libyajl_s.a)
+ALL_LIBS     = $(if $(findstring /,$(YAJL)),$(YAJL),-lyajl) -ldl
 
 LIB      := $(BUILD)/libudocker.a
 LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(ROOMS))))
@@ -97,7 +99,7 @@ $(GUEST_INIT): engines/guest_init.c Makefile
 	$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -Os -ffreestanding -fno-stack-protector -fno-pie \
-	  -fno-asynchronous-unwind-tables -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -o $@ $<
+	  -fno-asynchronous-unwind-tables -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -o $@ $<
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIB) $(wildcard tests/unit/*.h)
 	$(call say,TEST)

@@ -104,15 +104,22 @@ static void emit(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint3
 static void emit_abi(struct program *p, const struct abi *abi, unsigned version)
 {
 	size_t rows = 0, left;
+	uint32_t lowest = UINT32_MAX;
 
-	for (size_t i = 0; i < abi->n; i++)
-		rows += !abi->rows[i].until || version < abi->rows[i].until;
+	for (size_t i = 0; i < abi->n; i++) {
+		if (abi->rows[i].until && version >= abi->rows[i].until)
+			continue;
+		rows++;
+		lowest = abi->rows[i].nr < lowest ? abi->rows[i].nr : lowest;
+	}
 	left = rows;
 	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(rows + 3 + (abi->nr_mask ? 1 : 0)), abi->audit_arch);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(rows + 4 + (abi->nr_mask ? 1 : 0)), abi->audit_arch);
 	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
 	if (abi->nr_mask)
 		emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, abi->nr_mask);
+	/* Most calls are below all of them; the kernel runs the program for every number when it is installed. */
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, (uint8_t)rows, lowest);
 	for (size_t i = 0; i < abi->n; i++) {
 		if (abi->rows[i].until && version >= abi->rows[i].until)
 			continue;

@@ -448,21 +448,20 @@ static size_t receive(void *data, size_t size, int fd[GUEST_INIT_FDS_PER_MESSAGE
 	return (size_t)r;
 }
 
-/* Out of the way of the numbers below `base`. */
-static int move_up(int fd, int base)
+/* A descriptor that stands where another is to go moves behind all that are asked for; the old one ends with exec. */
+static void make_room(int *fd, int number, int base)
 {
 	long r;
 
-	if (fd >= base)
-		return fd;
-	r = call(NR_fcntl, fd, F_DUPFD_CLOEXEC, base, 0, 0);
+	if (*fd != number)
+		return;
+	r = call(NR_fcntl, *fd, F_DUPFD_CLOEXEC, base, 0, 0);
 	if (r < 0)
 		fail(GUEST_INIT_STAGE_FDS, r);
-	(void)call(NR_close, fd, 0, 0, 0, 0);
-	return (int)r;
+	*fd = (int)r;
 }
 
-/* To the numbers of the block. What we hold besides is close-on-exec. */
+/* To the numbers of the block. What we hold besides is close-on-exec, so that nothing has to be closed by a call of its own. */
 static void place(int *fd, const int *to, size_t n)
 {
 	int base = 3, has_zero = 0;
@@ -472,10 +471,11 @@ static void place(int *fd, const int *to, size_t n)
 		base = to[i] >= base ? to[i] + 1 : base;
 		has_zero |= to[i] == SOCK;
 	}
-	status_fd = move_up(status_fd, base);
-	for (size_t i = 0; i < n; i++)
-		fd[i] = move_up(fd[i], base);
 	for (size_t i = 0; i < n; i++) {
+		make_room(&status_fd, to[i], base);
+		/* One that is where it belongs moves too: dup3() to itself fails, and it must lose its close-on-exec. */
+		for (size_t j = i; j < n; j++)
+			make_room(&fd[j], to[i], base);
 		r = call(NR_dup3, fd[i], to[i], 0, 0, 0);
 		if (r < 0)
 			fail(GUEST_INIT_STAGE_FDS, r);
