@@ -44,6 +44,7 @@ struct tree {
 	struct level *lv;
 	size_t n;
 	size_t cap;
+	bool sorted;
 };
 
 static struct level *top_of(struct tree *t)
@@ -139,26 +140,54 @@ static int level_next(struct level *l, const char **ret_name, char *ret_type)
 	return 1;
 }
 
-/* Before going below a level that lies deep: remember what is left of it and give its descriptor back. */
-static int level_spill(struct level *l)
+/* Remember the names that the stream still has. */
+static int level_read(struct level *l)
 {
 	struct strv rest = STRV_INIT;
 	const char *name;
 	char type;
 	int r;
 
-	if (l->dir) {
-		while ((r = level_next(l, &name, &type)) > 0)
-			strv_addf(&rest, "%c%s", type, name);
-		if (r < 0) {
-			strv_free(&rest);
-			return -1;
-		}
-		strv_free(&l->names);
-		l->names = rest;
-		l->next = 0;
+	while ((r = level_next(l, &name, &type)) > 0)
+		strv_addf(&rest, "%c%s", type, name);
+	if (r < 0) {
+		strv_free(&rest);
+		return -1;
 	}
+	strv_free(&l->names);
+	l->names = rest;
+	l->next = 0;
+	return 0;
+}
+
+/* Before going below a level that lies deep: remember what is left of it and give its descriptor back. */
+static int level_spill(struct level *l)
+{
+	if (l->dir && level_read(l) < 0)
+		return -1;
 	level_close(l);
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a + 1, *(char *const *)b + 1);
+}
+
+/* All names of a level just entered, sorted; its stream becomes a bare descriptor. */
+static int level_sort(struct level *l)
+{
+	int fd;
+
+	if (level_read(l) < 0)
+		return -1;
+	if (l->names.n)
+		qsort(l->names.v, l->names.n, sizeof(*l->names.v), compare_names);
+	fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return -1;
+	level_close(l);
+	l->fd = fd;
 	return 0;
 }
 
@@ -418,7 +447,7 @@ static int walk_enter(struct tree *t, const char *name, size_t path_len)
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -1;
-	if (tree_enter(t, fd, name) < 0)
+	if (tree_enter(t, fd, name) < 0 || (t->sorted && level_sort(top_of(t)) < 0))
 		return -1;
 	top_of(t)->path_len = path_len;
 	return 1;
@@ -446,14 +475,18 @@ static int walk_entry(struct tree *t, struct str *path, const char *name, fs_wal
 	return r < 0 ? r : 0;
 }
 
-int fs_walk(int dirfd, fs_walk_fn *fn, void *arg)
+static int walk(int dirfd, bool sorted, fs_walk_fn *fn, void *arg)
 {
-	struct tree t = { 0 };
+	struct tree t = { .sorted = sorted };
 	auto_str path = STR_INIT;
 	int r, fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || tree_push(&t, fd, NULL) < 0)
 		return -1;
+	if (sorted && level_sort(top_of(&t)) < 0) {
+		tree_free(&t);
+		return -1;
+	}
 	for (;;) {
 		const char *name;
 		char type;
@@ -473,4 +506,14 @@ int fs_walk(int dirfd, fs_walk_fn *fn, void *arg)
 	}
 	tree_free(&t);
 	return r;
+}
+
+int fs_walk(int dirfd, fs_walk_fn *fn, void *arg)
+{
+	return walk(dirfd, false, fn, arg);
+}
+
+int fs_walk_sorted(int dirfd, fs_walk_fn *fn, void *arg)
+{
+	return walk(dirfd, true, fn, arg);
 }
