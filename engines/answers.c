@@ -16,8 +16,11 @@ const struct engine_answer *engine_answer_for(const struct engine *e, const char
 	size_t best_len = 0;
 
 	for (const struct engine_answer *a = e->answers; a->property; a++) {
-		size_t n = strlen(a->property);
+		size_t n;
 
+		if (a->property[0] != property[0])
+			continue;
+		n = strlen(a->property);
 		if (n > best_len && strncmp(property, a->property, n) == 0 &&
 			(property[n] == '\0' || property[n] == '.')) {
 			best = a;
@@ -93,7 +96,7 @@ static void add_mounts(struct unmet *u, const struct json *config)
 		return;
 	for (size_t i = 0; i < mounts.n; i++) {
 		const struct runtime_mount *m = &mounts.items[i];
-		autofree char *property = xasprintf("mounts.%s", *m->type ? m->type : "bind");
+		autofree char *property = xjoin3("mounts.", *m->type ? m->type : "bind", "");
 
 		add_property(u, property);
 		if (m->bind && m->readonly)
@@ -105,8 +108,7 @@ static void walk(struct unmet *u, const struct json *object, const char *prefix)
 {
 	for (size_t i = 0; i < json_len(object); i++) {
 		const struct json *value = json_value_at(object, i);
-		autofree char *property =
-			xasprintf("%s%s%s", prefix, *prefix ? "." : "", json_key_at(object, i));
+		autofree char *property = xjoin3(prefix, *prefix ? "." : "", json_key_at(object, i));
 
 		if (str_eq(property, "mounts") || str_eq(property, "annotations") || !asks(value))
 			continue;

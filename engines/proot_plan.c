@@ -197,6 +197,31 @@ static char *init_place(const struct planner *p)
 	return xstrdup("/" INIT_NAME);
 }
 
+/*
+ * Does another binding show the same at this place already, as the host's /dev does with /dev/shm? Each one costs PRoot time at
+ * every path. A link is kept: bound, it shows what it leads to on the host.
+ */
+static bool is_shown_already(const struct planner *p, const struct bind *b)
+{
+	const struct bind *around = NULL;
+	struct stat st;
+	size_t n;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct bind *o = &p->binds[i];
+
+		if (path_is_below(b->guest, o->guest) && strlen(o->guest) < strlen(b->guest) &&
+			(!around || strlen(o->guest) >= strlen(around->guest)))
+			around = o;
+	}
+	if (!around)
+		return false;
+	n = strlen(around->host);
+	return strncmp(b->host, around->host, n) == 0 &&
+	       str_eq(b->host + n, b->guest + strlen(around->guest)) && lstat(b->host, &st) == 0 &&
+	       !S_ISLNK(st.st_mode);
+}
+
 static int add_binds(struct planner *p, struct err **err)
 {
 	auto_runtime_mounts mounts = RUNTIME_MOUNTS_INIT;
@@ -210,7 +235,7 @@ static int add_binds(struct planner *p, struct err **err)
 	p->plan->init_path = init_place(p);
 	add_bind(p, p->ctx->guest_init, p->plan->init_path);
 	for (size_t i = 0; i < p->n; i++)
-		if (emit_bind(p, &p->binds[i], err) < 0)
+		if (!is_shown_already(p, &p->binds[i]) && emit_bind(p, &p->binds[i], err) < 0)
 			return -1;
 	return 0;
 }

@@ -419,7 +419,7 @@ static int check_object(const struct json *j, const char *where, const struct ru
 				return err_make(err, ERR_CORRUPT, "%s%s%s: missing", where, sep, rule->key);
 			continue;
 		}
-		at = xasprintf("%s%s%s", where, sep, rule->key);
+		at = xjoin3(where, sep, rule->key);
 		if (check_value(v, at, rule, err) < 0)
 			return -1;
 		if (rule->also && rule->also(v, at, err) < 0)

@@ -77,6 +77,17 @@ char *xstrndup(const char *s, size_t n)
 	return xmemdup(s, strnlen(s, n));
 }
 
+char *xjoin3(const char *a, const char *b, const char *c)
+{
+	size_t na = strlen(a), nb = strlen(b), nc = strlen(c);
+	char *text = xmalloc(na + nb + nc + 1);
+
+	memcpy(text, a, na);
+	memcpy(text + na, b, nb);
+	memcpy(text + na + nb, c, nc + 1);
+	return text;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
 	char *text = NULL;

@@ -201,6 +201,17 @@ struct foreground {
 	struct relay *relay;
 };
 
+/* What others may know of the container; also while the engine starts, which waits for our word to run anything. */
+static int make_known(void *arg, struct err **err)
+{
+	struct making *m = arg;
+
+	if (making_stage(m, err) < 0 || run_create_hooks(m, getpid(), err) < 0 ||
+		making_publish(m, runtime_proc_of(getpid()), err) < 0)
+		return -1;
+	return making_write_pid_file(m, getpid(), err);
+}
+
 static void note_program(const struct launched *run, void *arg)
 {
 	const struct making *m = arg;
@@ -245,8 +256,11 @@ static int launch_foreground(struct foreground *f, int *ret_status, struct err *
 
 	if (!l.plan)
 		return err_make(err, ERR_UNSUPPORTED, "config.json has no process to run");
-	if (run_create_hooks(m, getpid(), err) < 0 || making_publish(m, runtime_proc_of(getpid()), err) < 0 ||
-		making_write_pid_file(m, getpid(), err) < 0 || prepare_terminal(f, &l, err) < 0)
+	if (m->late)
+		l.meanwhile = make_known;
+	else if (make_known(m, err) < 0)
+		return -1;
+	if (prepare_terminal(f, &l, err) < 0)
 		return -1;
 	call = hooks_of(m, STATUS_CREATED, getpid());
 	if (hooks_run_inside(&call, &l, f->s.sigfd, err) < 0 ||

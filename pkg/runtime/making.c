@@ -92,15 +92,54 @@ static int write_delegate_bundle(struct making *m, struct err **err)
 
 static int fill_directory(struct making *m, struct err **err)
 {
+	if (write_json(m->c.dirfd, STATE_CONFIG, m->p.bundle.config, err) < 0)
+		return -1;
+	return m->c.rec.delegate ? write_delegate_bundle(m, err) : 0;
+}
+
+static int plan(struct making *m, struct err **err)
+{
 	if (prepare_plan(m->globals, &m->p, m->c.dirfd, m->c.path, m->foreground, err) < 0)
 		return -1;
 	fill_record(m);
 	m->c.rec.mark = mark_new();
 	if (m->c.rec.delegate)
 		mark_config(m->p.plan.config, m->c.rec.mark);
-	if (write_json(m->c.dirfd, STATE_CONFIG, m->p.bundle.config, err) < 0)
+	return 0;
+}
+
+/* Nothing that the plan names may lie in the directory, and nobody may be told of the container before the engine starts. */
+static bool may_be_late(const struct making *m)
+{
+	const struct json *config = m->p.bundle.config, *annotations = json_get(config, "annotations");
+
+	if (!m->foreground || m->p.choice.engine->kind != ENGINE_DIRECT || m->options->pid_file ||
+		json_len(json_get(config, "hooks")) > 0 || json_get(annotations, ANNOTATION_PREPARE))
+		return false;
+	for (size_t i = 0; i < json_len(annotations); i++)
+		if (str_starts(json_key_at(annotations, i), ANNOTATION_FILE))
+			return false;
+	return true;
+}
+
+static int stage(struct making *m, struct err **err)
+{
+	m->c.dirfd = runtime_root_stage(&m->root, &m->staged, err);
+	return m->c.dirfd < 0 ? -1 : 0;
+}
+
+int making_stage(struct making *m, struct err **err)
+{
+	if (!m->late)
+		return 0;
+	m->late = false;
+	if (stage(m, err) < 0)
 		return -1;
-	return m->c.rec.delegate ? write_delegate_bundle(m, err) : 0;
+	if (fill_directory(m, err) < 0) {
+		making_undo(m);
+		return -1;
+	}
+	return 0;
 }
 
 int making_begin(struct making *m, struct err **err)
@@ -121,9 +160,17 @@ int making_begin(struct making *m, struct err **err)
 	m->c.id = xstrdup(o->id);
 	m->c.path = path_join(m->root.path, o->id);
 	m->c.owner = geteuid();
-	m->c.dirfd = runtime_root_stage(&m->root, &m->staged, err);
-	if (m->c.dirfd < 0)
+	m->late = may_be_late(m);
+	if (!m->late && stage(m, err) < 0)
 		return -1;
+	if (plan(m, err) < 0) {
+		making_undo(m);
+		return -1;
+	}
+	if (m->late && m->p.plan.n_makes == 0)
+		return 0;
+	if (m->late)
+		return making_stage(m, err);
 	if (fill_directory(m, err) < 0) {
 		making_undo(m);
 		return -1;

@@ -12,6 +12,7 @@ struct making {
 	const struct runtime_globals *globals;
 	const struct runtime_create_options *options;
 	bool foreground;
+	bool late; /* the directory is made while the engine starts: making_stage() is still to come */
 	struct runtime_root root;
 	struct runtime_fds fds;
 	struct prepared p;
@@ -21,8 +22,13 @@ struct making {
 };
 #define MAKING_INIT ((struct making){ .root = RUNTIME_ROOT_INIT, .p = PREPARED_INIT, .c = INSTANCE_INIT })
 
-/* Descriptors, state root, checks, staged directory, plan, config.json and the record's text: all but processes. */
+/* Descriptors, state root, checks, plan, staged directory, config.json and the record's text: all but processes. */
 int making_begin(struct making *m, struct err **err);
+/*
+ * The staged directory and its files, where `late` says that making_begin() has left them out: nothing of the plan lies in them. Does nothing
+ * otherwise.
+ */
+int making_stage(struct making *m, struct err **err);
 /* Write the record with this process and give the directory its id. */
 int making_publish(struct making *m, struct runtime_proc proc, struct err **err);
 /* --pid-file, relative to the working directory, by rename. */
