@@ -68,7 +68,7 @@ _udocker_bundle_table() {
 		operands='words create config ls inspect name rmname rename rm protect unprotect setup'
 		;;
 	create)
-		options='--name --execmode -b --bundle --no-sync --force --help'
+		options='--name --execmode -b --bundle --keep-setid --record-owner --no-sync --force --help'
 		valued=' --name --execmode -b --bundle '
 		operands='image'
 		;;

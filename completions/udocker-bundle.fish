@@ -86,6 +86,8 @@ complete -c udocker-bundle -n '__udocker_bundle_no_command' -a setup -d 'show or
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l name -x -d 'give the container this name'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l execmode -x -a 'R1 P1 P2' -d 'set its execution mode'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -s b -l bundle -x -a '(__fish_complete_directories)' -d 'make a free-standing bundle in this new or empty directory instead'
+complete -c udocker-bundle -n '__udocker_bundle_before create' -l keep-setid -d 'keep set-user-id and set-group-id bits'
+complete -c udocker-bundle -n '__udocker_bundle_before create' -l record-owner -d 'write the owner of each file into its attribute user.rootlesscontainers'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l no-sync -d 'do not wait until the files are on the disk'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l force -d 'when the name cannot be given, go on without it'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l help -d 'show help'

@@ -107,7 +107,7 @@ _udocker_table() {
 		anywhere=1
 		;;
 	create)
-		options='--name --execmode -b --bundle --no-sync --force --help'
+		options='--name --execmode -b --bundle --keep-setid --record-owner --no-sync --force --help'
 		valued=' --name --execmode -b --bundle '
 		operands='image'
 		;;

@@ -11,7 +11,7 @@
 
 struct create_opts {
 	const char *name, *execmode, *bundle;
-	bool no_sync, force;
+	bool no_sync, force, keep_setid, record_owner;
 };
 
 static const struct cli_option create_options[] = {
@@ -29,6 +29,9 @@ static const struct cli_option create_options[] = {
 		.offset = offsetof(struct create_opts, bundle),
 		.text = "make a free-standing bundle in this new or empty directory instead",
 		.complete = CLI_COMPLETE_DIR },
+	CLI_FLAG("keep-setid", 0, struct create_opts, keep_setid, "keep set-user-id and set-group-id bits"),
+	CLI_FLAG("record-owner", 0, struct create_opts, record_owner,
+		"write the owner of each file into its attribute user.rootlesscontainers"),
 	CLI_FLAG("no-sync", 0, struct create_opts, no_sync, "do not wait until the files are on the disk"),
 	CLI_FLAG("force", 0, struct create_opts, force, "when the name cannot be given, go on without it"),
 	CLI_END,
@@ -38,9 +41,12 @@ static int create_run(const struct cli_call *call, struct err **err)
 {
 	const struct create_opts *o = call->options;
 	const struct bundle_globals *g = call->global;
-	struct bundle_create_options co = {
-		.name = o->name, .execmode = o->execmode, .no_sync = o->no_sync, .force = o->force
-	};
+	struct bundle_create_options co = { .name = o->name,
+		.execmode = o->execmode,
+		.no_sync = o->no_sync,
+		.force = o->force,
+		.keep_setid = o->keep_setid,
+		.record_owner = o->record_owner };
 	autofree char *id = NULL;
 	auto_store *s = NULL;
 
@@ -60,13 +66,18 @@ static int create_run(const struct cli_call *call, struct err **err)
 	return 0;
 }
 
-static const char about[] = "Unpacks the image's layers, each checked against its digest, and prints the id "
-			    "of the new container. When anything "
-			    "goes wrong, nothing is left.\n"
-			    "\n"
-			    "Owners of files are not kept: everything belongs to the caller. Device nodes "
-			    "are left out, set-user-id and "
-			    "set-group-id bits dropped.";
+static const char about[] =
+	"Unpacks the image's layers, each checked against its digest, and prints the id "
+	"of the new container. When anything "
+	"goes wrong, nothing is left.\n"
+	"\n"
+	"Everything belongs to the caller, who can read and write all of it. Device nodes and sockets are "
+	"left out, set-user-id and set-group-id bits dropped unless --keep-setid is given. Extended "
+	"attributes user.*, trusted.* and security.capability are set where the kernel allows it.\n"
+	"\n"
+	"With --record-owner, files and directories that are not root's carry the owner that the image gives "
+	"them in the attribute user.rootlesscontainers, in the form that umoci has it. "
+	"Links cannot have it.";
 
 const struct cli_command cmd_bundle_create = {
 	.name = "create",

@@ -14,6 +14,8 @@ struct reader;
 
 struct layer_options {
 	bool keep_setid; /* keep set-user-id and set-group-id bits; 1.3.x drops them. The sticky bit is always kept */
+	/* Owners other than 0:0 go into user.rootlesscontainers (as umoci writes it) of files and directories; links cannot have it. */
+	bool record_owner;
 };
 
 struct layer_stats { /* layer_apply() adds to what is there */
@@ -21,12 +23,15 @@ struct layer_stats { /* layer_apply() adds to what is there */
 	uint64_t bytes; /* of regular files */
 	uint64_t devices, sockets; /* left out */
 	uint64_t whiteouts;
+	uint64_t attrs; /* extended attributes that could not be set */
 };
 
 /*
  * Apply the entries of r to the directory root_fd. Owners can always read and write what they get (u+rw, directories u+rwx); modes do
- * not depend on the umask; times to the nanosecond, directories' too; user.* attributes where the file system takes them.
- * ERR_CORRUPT names the entry that cannot be. On failure ROOT is half-made: it belongs into a staging directory. Not synced.
+ * not depend on the umask; times to the nanosecond, directories' too, and those that only get or lose entries keep theirs. Extended
+ * attributes user.*, trusted.* and security.capability where the kernel lets us. A directory that was there before keeps its content
+ * and loses its old attributes. Memory grows with the number of entries alone, 16 bytes for each. ERR_CORRUPT names the entry that
+ * cannot be, ERR_UNSUPPORTED: owners cannot be recorded there, ERR_SYSTEM also for an interrupt. On failure ROOT is half-made: it belongs into a staging directory. Not synced.
  */
 int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, struct layer_stats *stats,
 	struct err **err);

@@ -112,7 +112,9 @@ static int fill_root(struct store *s, const struct origin *from, int dirfd, cons
 	const struct bundle_create_options *o, struct err **err)
 {
 	struct unpack_source src = { .image = from->image, .config = from->config };
-	struct unpack_options uo = { .progress = o->progress };
+	struct unpack_options uo = {
+		.progress = o->progress, .keep_setid = o->keep_setid, .record_owner = o->record_owner
+	};
 	struct unpack_stats stats;
 	autoclose int root_fd = -1;
 
@@ -126,6 +128,9 @@ static int fill_root(struct store *s, const struct origin *from, int dirfd, cons
 	if (stats.left_out)
 		log_info("%s: %llu device nodes and sockets were left out", from->image->name,
 			(unsigned long long)stats.left_out);
+	if (stats.attrs)
+		log_warning("%s: %llu extended attributes may not be set here, leaving them out",
+			from->image->name, (unsigned long long)stats.attrs);
 	warn_unusual_root(root_fd, from->image->name);
 	return 0;
 }

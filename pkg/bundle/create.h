@@ -18,6 +18,7 @@ struct bundle_create_options {
 	bool no_sync; /* leave it to the kernel when the files reach the disk */
 	bool force; /* a bad or taken name is dropped: the container stays without one (1.3.x) */
 	bool progress;
+	bool keep_setid, record_owner; /* as in unpack.h */
 };
 
 /*

@@ -117,7 +117,7 @@ static int compare(const struct flight *f, const struct digest *want, const char
 
 static int flight_apply(struct unpack *u, struct flight *f, struct err **err)
 {
-	struct layer_options o = { .keep_setid = u->o->keep_setid };
+	struct layer_options o = { .keep_setid = u->o->keep_setid, .record_owner = u->o->record_owner };
 	struct inflate_result result;
 	auto_reader *r = NULL;
 
@@ -170,5 +170,6 @@ int bundle_unpack(struct store *s, const struct unpack_source *src, int root_fd,
 	ret->files = u.stats.files;
 	ret->bytes = u.stats.bytes;
 	ret->left_out = u.stats.devices + u.stats.sockets;
+	ret->attrs = u.stats.attrs;
 	return 0;
 }

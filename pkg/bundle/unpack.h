@@ -20,12 +20,14 @@ struct unpack_source {
 
 struct unpack_options {
 	bool keep_setid; /* keep set-user-id and set-group-id bits (1.3.x drops them) */
+	bool record_owner; /* owners into an attribute of each file (layer.h) */
 	bool progress; /* a line per layer (progress.h) */
 };
 
 struct unpack_stats {
 	uint64_t files, bytes;
 	uint64_t left_out; /* device nodes and sockets */
+	uint64_t attrs; /* extended attributes that could not be set */
 };
 
 /*
