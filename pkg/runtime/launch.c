@@ -358,7 +358,8 @@ int runtime_launch(
 		become_engine(&full, &w, parent);
 	close(steal_fd(&w.far_sock));
 	close(steal_fd(&w.far_complaints));
-	if ((l->meanwhile && l->meanwhile(arg, err) < 0) || hand_over(&full, &w, started, arg, &run, err) < 0) {
+	if ((l->meanwhile && l->meanwhile(arg, err) < 0) ||
+		hand_over(&full, &w, started, arg, &run, err) < 0) {
 		end_engine(&run);
 		return -1;
 	}
