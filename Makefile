@@ -196,8 +196,8 @@ demo: ## install what is needed, build, and run a container with every engine th
 	@$(MAKE) --no-print-directory all
 	@tests/demo $(abspath $(BUILD))
 
-bench: all tools ## measure, beside the engines alone and other tools
-	tests/bench/run $(abspath $(BUILD)) $(BENCH_ROUNDS)
+bench: all tools ## measure, beside the engines alone and other tools; T=PATTERN selects
+	tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),21) "$(T)"
 
 deps: ## install the packages of the build and the tests (as root or through sudo)
 	tests/deps check

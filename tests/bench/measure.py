@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benchmarks share: medians of paired runs, and a container to run them on."""
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 21
+HOME = os.environ["HOME"]
+NULL = subprocess.DEVNULL
+
+
+def run(argv):
+    """Milliseconds of one run and its peak memory in MiB; a failure ends the benchmark."""
+    with open(f"{HOME}/stderr", "w+b") as stderr:
+        start = time.perf_counter()
+        child = subprocess.Popen(argv, stdin=NULL, stdout=NULL, stderr=stderr)
+        _, status, usage = os.wait4(child.pid, 0)
+        elapsed = (time.perf_counter() - start) * 1000
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode != 0:
+            stderr.seek(0)
+            sys.exit(f"{' '.join(argv)}: exit status {child.returncode}: {stderr.read().decode(errors='replace')}")
+    return elapsed, usage.ru_maxrss / 1024
+
+
+def compare(title, contenders, rounds=ROUNDS, clean=None, memory=False):
+    """
+    contenders: [(name, argv)], the first is what the others are compared with. In each round every contender runs once, so
+    that a busy machine slows all of them alike. clean() runs before each of them and is not measured.
+    """
+    times = {name: [] for name, _ in contenders}
+    peaks = {name: 0 for name, _ in contenders}
+    for i in range(rounds + 1):
+        for name, argv in contenders:
+            if clean:
+                clean()
+            elapsed, peak = run(argv)
+            peaks[name] = max(peaks[name], peak)
+            if i:
+                times[name].append(elapsed)
+    base = contenders[0][0]
+    print(f"\n{title} ({rounds} rounds, compared with {base})")
+    for name, _ in contenders:
+        ratio = statistics.median(a / b for a, b in zip(times[name], times[base]))
+        more = statistics.median(a - b for a, b in zip(times[name], times[base]))
+        peak = f"   {peaks[name]:6.1f} MiB" if memory else ""
+        print(f"  {name:<34} {statistics.median(times[name]):8.2f} ms   {ratio:6.2f} x   {more:+9.2f} ms{peak}", flush=True)
+    return times
+
+
+def out(*argv):
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def python_udocker(*words):
+    """The Python tool with the host's engines, where it is on the machine."""
+    if not shutil.which("udocker.py"):
+        print("udocker.py is not on the machine: left out")
+        return []
+    os.environ.update(UDOCKER_TARBALL="", UDOCKER_USE_PROOT_EXECUTABLE=shutil.which("proot") or "")
+    return [("udocker 1.3 (Python) " + words[0], ["udocker.py", *words])]
+
+
+def container():
+    """A busybox container; returns (id, bundle)."""
+    out("mkrootfs", f"{HOME}/rootfs")
+    out("tar", "-C", f"{HOME}/rootfs", "-cf", f"{HOME}/layer.tar", ".")
+    with open(f"{HOME}/config", "w", encoding="utf-8") as f:
+        json.dump({"Cmd": ["/bin/true"], "Env": ["PATH=/bin"]}, f)
+    out("mkimage", "-n", "bench:1", "-c", f"{HOME}/config", f"{HOME}/image.tar", f"{HOME}/layer.tar")
+    out("udocker-image", "load", "-q", "-i", f"{HOME}/image.tar")
+    cid = out("udocker-bundle", "create", "--name=bench", "bench:1")
+    return cid, f"{HOME}/.udocker/containers/{cid}"
