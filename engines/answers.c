@@ -137,6 +137,8 @@ int engine_check_answers(
 {
 	auto_strv ignored = STRV_INIT, refused = STRV_INIT;
 
+	if (ctx->checked)
+		return 0;
 	if (engine_unmet(e, ctx->config, &ignored, &refused))
 		return err_make(err, ERR_UNSUPPORTED, "%s cannot do what the bundle needs: %s", e->name,
 			refused.v[0]);

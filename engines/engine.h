@@ -52,6 +52,7 @@ struct engine_ctx {
 	struct strv env; /* what the engine itself needs of the caller's environment: engine_collect_env() */
 	bool no_fake_root;
 	bool strict;
+	bool checked; /* the answers have been looked at: the plan need not */
 	bool interactive; /* run in the foreground */
 	uid_t uid; /* the true effective ids of the caller */
 	gid_t gid;

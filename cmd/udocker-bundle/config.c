@@ -36,32 +36,6 @@ static const struct cli_option config_options[] = {
 };
 static const struct cli_option *const more_options[] = { run_config_options, NULL };
 
-void bundle_options_from_run(const struct run_options *r, struct bundle_options *ret)
-{
-	*ret = (struct bundle_options){ .volumes = &r->volume,
-		.novol = &r->novol,
-		.nosysdirs = r->nosysdirs,
-		.bindhome = r->bindhome,
-		.dri = r->dri,
-		.read_only = r->read_only,
-		.devices = &r->device,
-		.env = &r->env,
-		.env_files = &r->env_file,
-		.hostenv = r->hostenv,
-		.user = r->user && *r->user ? r->user : NULL, /* --user= is none, as with docker */
-		.hostauth = r->hostauth,
-		.containerauth = r->containerauth,
-		.hostname = r->hostname && *r->hostname ? r->hostname : NULL,
-		.workdir = r->workdir && *r->workdir ? r->workdir : NULL,
-		.entrypoint = r->entrypoint,
-		.nometa = r->nometa,
-		.tty = r->tty,
-		.cpuset = r->cpuset_cpus && *r->cpuset_cpus ? r->cpuset_cpus : NULL,
-		.kernel = r->kernel && *r->kernel ? r->kernel : NULL,
-		.publish = &r->publish,
-		.publish_all = r->publish_all };
-}
-
 static int print(const struct json *config, const char *output, struct err **err)
 {
 	auto_str text = STR_INIT;
@@ -88,25 +62,11 @@ static int of_container(
 {
 	auto_store *s = NULL;
 	auto_container *c = NULL;
-	auto_json *image = NULL, *config = NULL;
-	auto_strv names = STRV_INIT;
-	autofree char *image_name = NULL, *mode = NULL;
-	struct bundle_source src = BUNDLE_SOURCE_INIT;
+	auto_json *config = NULL;
 
-	if (store_open(STORE_READ, &s, err) < 0 || container_open(s, name, &c, err) < 0 ||
-		container_metadata(c->fd, &image, err) < 0 || container_names(s, c->id, &names, err) < 0)
+	if (store_open(STORE_READ, &s, err) < 0 || container_open(s, name, &c, err) < 0)
 		return -1;
-	image_name = container_image_name(c->fd);
-	mode = container_mode(c->fd);
-	src.dir = c->dir;
-	src.dirfd = c->fd;
-	src.root = CONTAINER_ROOT;
-	src.image = image;
-	src.id = c->id;
-	src.names = &names;
-	src.image_name = image_name;
-	src.execmode = mode;
-	if (bundle_config_make(&src, o, &config, err) < 0)
+	if (bundle_config_of_container(s, c, o, &config, err) < 0)
 		return err_add(err, "container %s", name);
 	return print(config, output, err);
 }

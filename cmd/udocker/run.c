@@ -19,6 +19,8 @@
 #include "pkg/base/path.h"
 #include "pkg/base/proc.h"
 #include "pkg/base/str.h"
+#include "pkg/bundle/config.h"
+#include "pkg/bundle/options.h"
 #include "pkg/cli/run_options.h"
 #include "pkg/store/containers.h"
 #include "pkg/store/images.h"
@@ -53,13 +55,17 @@ static const struct cli_option *const run_more_options[] = { run_config_options,
 
 /* The container of this run. */
 struct target {
+	struct store *store;
 	char *id;
 	char *dir;
+	struct json *config;
 	bool created;
 };
 
 static void target_free(struct target *t)
 {
+	store_close(t->store);
+	json_free(t->config);
 	free(t->id);
 	free(t->dir);
 }
@@ -140,11 +146,12 @@ static int find_target(const struct cli_call *call, struct target *ret, int *ret
 	const struct run_opts *o = call->options;
 	const char *what = call->argv[0];
 	bool reuse = o->name && str_eq(o->pull, "reuse");
-	auto_store *s = NULL;
+	struct store *s;
 
 	*ret_status = 0;
-	if (store_open(STORE_READ, &s, err) < 0)
+	if (store_open(STORE_READ, &ret->store, err) < 0)
 		return -1;
+	s = ret->store;
 	if (reuse && container_exists(s, o->name)) {
 		if (container_resolve(s, o->name, &ret->id, err) < 0)
 			return -1;
@@ -155,35 +162,47 @@ static int find_target(const struct cli_call *call, struct target *ret, int *ret
 			return -1;
 	} else if (!image_exists(s, what)) {
 		return not_found(what, err);
-	} else if (create_container(call, what, ret, ret_status, err) < 0 || *ret_status != 0) {
-		return -1;
+	} else {
+		if (create_container(call, what, ret, ret_status, err) < 0 || *ret_status != 0)
+			return -1;
+		/* It may have come into being with the container. */
+		store_close(steal_ptr(&ret->store));
+		return store_open(STORE_READ, &ret->store, err);
 	}
-	/* The store may have come into being with the container. */
-	store_close(steal_ptr(&s));
-	if (store_open(STORE_READ, &s, err) < 0)
-		return -1;
-	ret->dir = path_join(s->containers, ret->id);
 	return 0;
 }
 
-/* config.json of this run on an anonymous file, which the runtime inherits. Returns its descriptor. */
-static int make_config(const struct cli_call *call, const struct target *t, int *ret_status, struct err **err)
+/* config.json of this run, as `udocker-bundle config` prints it; no process of its own, which would cost as much as the runtime. */
+static int make_config(const struct cli_call *call, struct target *t, struct err **err)
 {
-	auto_strv words = STRV_INIT;
+	const struct run_opts *o = call->options;
+	auto_container *c = NULL;
+	auto_strv command = STRV_INIT;
+	struct bundle_options options;
+
+	bundle_options_from_run(&o->config, &options);
+	for (int i = 1; i < call->argc; i++)
+		strv_add(&command, call->argv[i]);
+	options.command = &command;
+	if (container_open(t->store, t->id, &c, err) < 0)
+		return -1;
+	t->dir = xstrdup(c->dir);
+	if (bundle_config_of_container(t->store, c, &options, &t->config, err) == 0)
+		return 0;
+	/* A wrong value is a container that could not be started, not a wrong command line. */
+	if (err_is(*err, ERR_USAGE))
+		(void)err_set_kind(err, ERR_UNSUPPORTED);
+	return err_add(err, "container %s", t->id);
+}
+
+/* On an anonymous file, which the runtime inherits. Returns its descriptor. */
+static int config_file(const struct target *t, struct err **err)
+{
+	autofree char *text = json_text(t->config, 0);
 	autoclose int fd = fd_anon("udocker-config");
 
-	if (fd < 0)
-		return err_sys(err, errno, "temporary file");
-	if (udocker_sibling_words(call, "udocker-bundle", "config", &words, err) < 0)
-		return -1;
-	cli_emit(run_config_options, call->options, &words);
-	strv_add(&words, "--");
-	strv_add(&words, t->id);
-	for (int i = 1; i < call->argc; i++)
-		strv_add(&words, call->argv[i]);
-	if (run_sibling(&words, fd, ret_status, err) < 0 || *ret_status != 0)
-		return -1;
-	if (lseek(fd, 0, SEEK_SET) < 0 || fd_set_cloexec(fd, false) < 0)
+	if (fd < 0 || fd_write_all(fd, text, strlen(text)) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
+		fd_set_cloexec(fd, false) < 0)
 		return err_sys(err, errno, "temporary file");
 	return steal_fd(&fd);
 }
@@ -204,18 +223,15 @@ static void banner_rule(char frame)
 }
 
 /* The seven lines of 1.3.x (udocker-compat 6.10), flushed before the program prints anything. */
-static void print_banner(const struct cli_call *call, const struct target *t, int config_fd)
+static void print_banner(const struct cli_call *call, const struct target *t)
 {
 	const struct run_opts *o = call->options;
-	auto_json *config = NULL;
 	autofree char *starting = xasprintf("STARTING %s", t->id);
 	const char *command;
 
 	if (o->nobanner || log_level() < LOG_LEVEL_INFO)
 		return;
-	if (json_read_fd(config_fd, "config.json", NULL, &config, NULL) < 0)
-		return;
-	command = json_str(json_at(json_path(config, "process", "args", NULL), 0));
+	command = json_str(json_at(json_path(t->config, "process", "args", NULL), 0));
 	printf(" \n");
 	banner_rule('*');
 	banner_line('*', "");
@@ -224,7 +240,6 @@ static void print_banner(const struct cli_call *call, const struct target *t, in
 	banner_rule('*');
 	printf(" executing: %s\n", command ? path_base(command) : "");
 	(void)fflush(stdout); /* a failure shows when the program writes */
-	(void)lseek(config_fd, 0, SEEK_SET);
 }
 
 static int runtime_words(const struct cli_call *call, const struct target *t, int config_fd,
@@ -325,16 +340,17 @@ static bool is_to_be_removed(const struct cli_call *call, const struct target *t
 	return o->rm && t->created;
 }
 
-static int run_target(const struct cli_call *call, const struct target *t, int *ret_status, struct err **err)
+static int run_target(const struct cli_call *call, struct target *t, int *ret_status, struct err **err)
 {
 	auto_strv words = STRV_INIT;
-	autoclose int config_fd = make_config(call, t, ret_status, err);
+	autoclose int config_fd = -1;
 
-	if (config_fd < 0)
+	if (make_config(call, t, err) < 0)
 		return -1;
-	if (runtime_words(call, t, config_fd, &words, err) < 0)
+	config_fd = config_file(t, err);
+	if (config_fd < 0 || runtime_words(call, t, config_fd, &words, err) < 0)
 		return -1;
-	print_banner(call, t, config_fd);
+	print_banner(call, t);
 	if (!is_to_be_removed(call, t))
 		return udocker_exec(&words, err);
 	return run_child(&words, ret_status, err);

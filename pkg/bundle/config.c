@@ -21,6 +21,7 @@
 #include "pkg/bundle/options.h"
 #include "pkg/bundle/user.h"
 #include "pkg/conf/conf.h"
+#include "pkg/store/containers.h"
 
 /* What is gathered on the way to the document. */
 struct making {
@@ -337,4 +338,27 @@ int bundle_config_make(
 	strv_free(&m.env);
 	free(m.cwd);
 	return r;
+}
+
+int bundle_config_of_container(struct store *s, const struct container *c, const struct bundle_options *o,
+	struct json **ret, struct err **err)
+{
+	auto_json *image = NULL;
+	auto_strv names = STRV_INIT;
+	autofree char *image_name = NULL, *mode = NULL;
+	struct bundle_source src = BUNDLE_SOURCE_INIT;
+
+	if (container_metadata(c->fd, &image, err) < 0 || container_names(s, c->id, &names, err) < 0)
+		return -1;
+	image_name = container_image_name(c->fd);
+	mode = container_mode(c->fd);
+	src.dir = c->dir;
+	src.dirfd = c->fd;
+	src.root = CONTAINER_ROOT;
+	src.image = image;
+	src.id = c->id;
+	src.names = &names;
+	src.image_name = image_name;
+	src.execmode = mode;
+	return bundle_config_make(&src, o, ret, err);
 }

@@ -11,8 +11,10 @@
 #include "pkg/base/strv.h"
 
 struct bundle_options;
+struct container;
 struct err;
 struct json;
+struct store;
 
 /* What is to be run. Borrowed. */
 struct bundle_source {
@@ -38,5 +40,9 @@ struct bundle_source {
  */
 int bundle_config_make(
 	const struct bundle_source *src, const struct bundle_options *o, struct json **ret, struct err **err);
+
+/* The same for a container of the store. */
+int bundle_config_of_container(struct store *s, const struct container *c, const struct bundle_options *o,
+	struct json **ret, struct err **err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
 #include "pkg/bundle/user.h"
+#include "pkg/cli/run_options.h"
 
 static int port(const char *text, size_t n, unsigned *ret)
 {
@@ -107,4 +108,30 @@ int bundle_options_check(const struct bundle_options *o, struct err **err)
 		bundle_user_spec_free(&s);
 	}
 	return 0;
+}
+
+void bundle_options_from_run(const struct run_options *r, struct bundle_options *ret)
+{
+	*ret = (struct bundle_options){ .volumes = &r->volume,
+		.novol = &r->novol,
+		.nosysdirs = r->nosysdirs,
+		.bindhome = r->bindhome,
+		.dri = r->dri,
+		.read_only = r->read_only,
+		.devices = &r->device,
+		.env = &r->env,
+		.env_files = &r->env_file,
+		.hostenv = r->hostenv,
+		.user = r->user && *r->user ? r->user : NULL, /* --user= is none, as with docker */
+		.hostauth = r->hostauth,
+		.containerauth = r->containerauth,
+		.hostname = r->hostname && *r->hostname ? r->hostname : NULL,
+		.workdir = r->workdir && *r->workdir ? r->workdir : NULL,
+		.entrypoint = r->entrypoint,
+		.nometa = r->nometa,
+		.tty = r->tty,
+		.cpuset = r->cpuset_cpus && *r->cpuset_cpus ? r->cpuset_cpus : NULL,
+		.kernel = r->kernel && *r->kernel ? r->kernel : NULL,
+		.publish = &r->publish,
+		.publish_all = r->publish_all };
 }

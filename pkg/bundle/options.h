@@ -7,6 +7,7 @@
 #include "pkg/base/strv.h"
 
 struct err;
+struct run_options;
 
 /*
  * Everything is borrowed: strings and vectors must outlive the call they are given to. BUNDLE_OPTIONS_INIT is a run without
@@ -44,6 +45,9 @@ struct bundle_options {
 	bool quiet; /* no warnings about the image: nothing is about to run */
 };
 #define BUNDLE_OPTIONS_INIT ((struct bundle_options){ 0 })
+
+/* From a command line. Borrows from r; `command` is left NULL. */
+void bundle_options_from_run(const struct run_options *r, struct bundle_options *ret);
 
 /*
  * Judge what needs no container: hostname, cpuset, kernel, publish, user, workdir. ERR_USAGE. bundle_config_make() calls it; a command may

@@ -90,7 +90,7 @@ static int build_block(const struct launch *l, struct str *ret, struct err **err
 		.flags = guest_flags(l),
 		.umask = p->umask,
 		.cwd = p->cwd,
-		.file = l->file,
+		.file = l->file ? *l->file : NULL,
 		.argv = strv_argv(&p->args),
 		.rlimits = limits,
 		.n_rlimits = p->n_rlimits,

@@ -20,7 +20,8 @@ struct launch {
 	const struct engine_plan *plan;
 	const struct runtime_process *process;
 	const struct runtime_fds *fds;
-	const char *file; /* where the program was found, inside; or NULL */
+	char *const
+		*file; /* where the program was found, inside, or NULL; known when `meanwhile` has returned */
 	uint64_t mark; /* mark.h; 0: none */
 	uint64_t caps; /* that the program may have at most (caps.h) */
 	bool new_session; /* else a process group of its own */

@@ -30,7 +30,7 @@ static struct launch launch_of(struct making *m)
 		.plan = m->p.has_plan ? &m->p.plan : NULL,
 		.process = &m->p.process,
 		.fds = &m->fds,
-		.file = m->p.program,
+		.file = &m->p.program,
 		.mark = m->c.rec.mark,
 		.caps = caps_allowed(m->p.bundle.config),
 		.tty = -1,
@@ -346,7 +346,8 @@ int runtime_dry_run(const struct runtime_globals *g, const struct runtime_create
 	auto_runtime_root root = RUNTIME_ROOT_INIT;
 	autofree char *path = NULL;
 
-	if (runtime_root_open(g->root, false, &root, err) < 0 || prepare_load(g, o, foreground, ret, err) < 0)
+	if (runtime_root_open(g->root, false, &root, err) < 0 ||
+		prepare_load(g, o, foreground, ret, err) < 0 || prepare_check(g, ret, err) < 0)
 		return -1;
 	path = path_join(root.path, o->id);
 	return prepare_plan(g, ret, -1, path, foreground, err);

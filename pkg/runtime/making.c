@@ -133,7 +133,7 @@ int making_stage(struct making *m, struct err **err)
 	if (!m->late)
 		return 0;
 	m->late = false;
-	if (stage(m, err) < 0)
+	if (prepare_check(m->globals, &m->p, err) < 0 || stage(m, err) < 0)
 		return -1;
 	if (fill_directory(m, err) < 0) {
 		making_undo(m);
@@ -161,7 +161,7 @@ int making_begin(struct making *m, struct err **err)
 	m->c.path = path_join(m->root.path, o->id);
 	m->c.owner = geteuid();
 	m->late = may_be_late(m);
-	if (!m->late && stage(m, err) < 0)
+	if (!m->late && (prepare_check(m->globals, &m->p, err) < 0 || stage(m, err) < 0))
 		return -1;
 	if (plan(m, err) < 0) {
 		making_undo(m);

@@ -12,7 +12,7 @@ struct making {
 	const struct runtime_globals *globals;
 	const struct runtime_create_options *options;
 	bool foreground;
-	bool late; /* the directory is made while the engine starts: making_stage() is still to come */
+	bool late; /* checks and the directory come while the engine starts: making_stage() is still to be called */
 	struct runtime_root root;
 	struct runtime_fds fds;
 	struct prepared p;
@@ -25,8 +25,8 @@ struct making {
 /* Descriptors, state root, checks, plan, staged directory, config.json and the record's text: all but processes. */
 int making_begin(struct making *m, struct err **err);
 /*
- * The staged directory and its files, where `late` says that making_begin() has left them out: nothing of the plan lies in them. Does nothing
- * otherwise.
+ * The checks, the staged directory and its files, where `late` says that making_begin() has left them out: nothing of the plan lies in them.
+ * Does nothing otherwise.
  */
 int making_stage(struct making *m, struct err **err);
 /* Write the record with this process and give the directory its id. */

@@ -125,15 +125,19 @@ int prepare_load(const struct runtime_globals *g, const struct runtime_create_op
 		return -1;
 	if (engine_choose(&g->engine, p.bundle.config, p.bundle.fd, &p.choice, err) < 0)
 		return -1;
-	if (check_answers(g, &p, err) < 0)
-		return -1;
 	if (is_direct(&p) && proc_sibling(GUEST_INIT_PROGRAM, &p.guest_init, err) < 0)
-		return -1;
-	if (p.has_process && (is_direct(&p) || can_look_inside(&p)) &&
-		runtime_find_program(&p.bundle, &p.process, &p.program, err) < 0)
 		return -1;
 	*ret = p;
 	p = PREPARED_INIT;
+	return 0;
+}
+
+int prepare_check(const struct runtime_globals *g, struct prepared *p, struct err **err)
+{
+	if (check_answers(g, p, err) < 0)
+		return -1;
+	if (p->has_process && (is_direct(p) || can_look_inside(p)))
+		return runtime_find_program(&p->bundle, &p->process, &p->program, err);
 	return 0;
 }
 
@@ -158,6 +162,7 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 		.guest_init = p->guest_init,
 		.no_fake_root = g->no_fake_root,
 		.strict = is_strict(g, p->bundle.config),
+		.checked = true,
 		.interactive = foreground,
 		.uid = geteuid(),
 		.gid = getegid(),

@@ -48,13 +48,15 @@ struct prepared {
 void prepared_free(struct prepared *p); /* leaves it empty */
 #define auto_prepared CLEANUP(prepared_free) struct prepared
 
-/*
- * Load, check and choose: ERR_NOT_FOUND, ERR_CORRUPT, ERR_UNSUPPORTED (refused, or ignored under --strict), ERR_ENGINE.
- * `foreground`: of run without --detach. A missing program of a direct engine's process is an error already here, and with
- * `find_program` of a delegate's too.
- */
+/* Load and choose: ERR_NOT_FOUND, ERR_CORRUPT, ERR_ENGINE. `foreground`: of run without --detach. */
 int prepare_load(const struct runtime_globals *g, const struct runtime_create_options *o, bool foreground,
 	struct prepared *ret, struct err **err);
+
+/*
+ * Whatever else must be right before the program may run: ERR_UNSUPPORTED (the engine refuses what is asked for, or ignores it under --strict),
+ * ERR_NOT_FOUND and ERR_DENIED for the program itself, of a delegate's as far as we can look inside.
+ */
+int prepare_check(const struct runtime_globals *g, struct prepared *p, struct err **err);
 
 /* Generated files into state_dirfd (-1: none are written), then the engine's plan for a container whose directory will be state_path. */
 int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_dirfd, const char *state_path,

@@ -34,6 +34,9 @@ static uint32_t run(const struct sock_filter *f, size_t n, uint32_t arch, uint32
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			pc += acc == f[pc].k ? f[pc].jt : f[pc].jf;
 			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			pc += acc >= f[pc].k ? f[pc].jt : f[pc].jf;
+			break;
 		case BPF_RET | BPF_K:
 			return f[pc].k;
 		default:
