@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the command line to the program's end, with every mode that works here."""
 import json
-import os
 
 from measure import HOME, compare, container, out, python_udocker
 
@@ -17,9 +16,11 @@ def main():
         dry = out("udocker-runtime", "run", "--dry-run", "-b", bundle, "x1")
         engine = next((line.split()[-1] for line in dry.splitlines() if line.lower().startswith("engine")), "")
         if mode.startswith("P"):
-            alone = [os.environ.get("PROOT", "proot"), "-0", "-b", "/dev", "-b", "/proc", "-b", "/sys", "-r", f"{bundle}/ROOT", "-w", "/",
-                     "/bin/true"]
-            name = "proot alone"
+            # The same root file system and the same bindings, the program started by the tracer itself.
+            words = next(line for line in dry.splitlines() if line.startswith("command: ")).split()[1:]
+            at = next(i for i, word in enumerate(words) if "udocker-guest-init:" in word)
+            alone = words[:at - 1] + words[at + 1:-1] + ["/bin/true"]
+            name = "proot alone, same bundle"
         else:
             runtime = "crun" if "crun" in engine or "crun" in dry.split("\n")[0] else "runc"
             alone = [runtime, "--root", f"{HOME}/{runtime}", "run", "-b", bundle, "alone"]
