@@ -144,9 +144,18 @@ static int walk_beneath(int dirfd, const char *path, int flags, mode_t mode)
 	}
 }
 
+/* Directories of a walk that stay open besides the root: with 2000 components, not all can. */
+#define WALK_OPEN 32
+
+struct walk_dir {
+	int fd; /* -1: closed, since we are far below */
+	dev_t dev;
+	ino_t ino;
+};
+
 /* A resolution inside a root: the directories from the root to where we are, so that ".." needs no trust in the disk. */
 struct walk {
-	int *dirs; /* dirs[0] is the root */
+	struct walk_dir *dirs; /* dirs[0] is the root */
 	size_t n;
 	size_t cap;
 	char *text; /* what `rest` points into */
@@ -157,7 +166,29 @@ struct walk {
 static void walk_up_to(struct walk *w, size_t n)
 {
 	while (w->n > n)
-		close(w->dirs[--w->n]);
+		if (w->dirs[--w->n].fd >= 0)
+			close(w->dirs[w->n].fd);
+}
+
+/* One level up. A directory that was closed is believed to be the one above only if it is the one we came through: else ESTALE. */
+static int walk_up(struct walk *w)
+{
+	struct walk_dir *up = &w->dirs[w->n - 2];
+	struct stat st;
+
+	if (up->fd < 0) {
+		autoclose int fd = openat(w->dirs[w->n - 1].fd, "..", OPEN_DIR);
+
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return -1;
+		if (st.st_dev != up->dev || st.st_ino != up->ino) {
+			errno = ESTALE;
+			return -1;
+		}
+		up->fd = steal_fd(&fd);
+	}
+	walk_up_to(w, w->n - 1);
+	return 0;
 }
 
 static void walk_free(struct walk *w)
@@ -167,10 +198,17 @@ static void walk_free(struct walk *w)
 	free(w->text);
 }
 
-static void walk_push(struct walk *w, int fd)
+static void walk_push(struct walk *w, int fd, const struct stat *st)
 {
 	w->dirs = mem_grow(w->dirs, &w->cap, w->n + 1, sizeof(*w->dirs));
-	w->dirs[w->n++] = fd;
+	w->dirs[w->n++] = (struct walk_dir){ fd, st->st_dev, st->st_ino };
+	if (w->n > WALK_OPEN + 1) {
+		struct walk_dir *far = &w->dirs[w->n - 1 - WALK_OPEN];
+
+		if (far->fd >= 0)
+			close(far->fd);
+		far->fd = -1;
+	}
 }
 
 /* Put a link's target in front of what is left. */
@@ -203,7 +241,7 @@ static int walk_follow(struct walk *w, int linkfd)
 static int walk_step(struct walk *w, int flags, mode_t mode, int *ret_fd)
 {
 	char name[NAME_MAX + 1];
-	int cur = w->dirs[w->n - 1];
+	int cur = w->dirs[w->n - 1].fd;
 	bool last, slash;
 	autoclose int fd = -1;
 	struct stat st;
@@ -212,11 +250,11 @@ static int walk_step(struct walk *w, int flags, mode_t mode, int *ret_fd)
 		return -1;
 	last = only_slashes(w->rest);
 	slash = *w->rest == '/';
-	if (strcmp(name, "..") == 0 && w->n > 1)
-		walk_up_to(w, w->n - 1);
+	if (strcmp(name, "..") == 0 && w->n > 1 && walk_up(w) < 0)
+		return -1;
 	if (!name[0] || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
 		if (last)
-			*ret_fd = openat(w->dirs[w->n - 1], ".", flags & ~O_NOFOLLOW, mode);
+			*ret_fd = openat(w->dirs[w->n - 1].fd, ".", flags & ~O_NOFOLLOW, mode);
 		return !last ? 0 : *ret_fd < 0 ? -1 : 1;
 	}
 	fd = openat(cur, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -232,19 +270,20 @@ static int walk_step(struct walk *w, int flags, mode_t mode, int *ret_fd)
 		errno = ENOTDIR;
 		return -1;
 	}
-	walk_push(w, steal_fd(&fd));
+	walk_push(w, steal_fd(&fd), &st);
 	return 0;
 }
 
 static int walk_in_root(int dirfd, const char *path, int flags, mode_t mode)
 {
+	static const struct stat unknown; /* the root stays open: nobody asks who it is */
 	struct walk w = { 0 };
 	int saved, fd = -1, r;
 
 	r = openat(dirfd, ".", OPEN_DIR);
 	if (r < 0)
 		return -1;
-	walk_push(&w, r);
+	walk_push(&w, r, &unknown);
 	w.text = xstrdup(path);
 	w.rest = w.text;
 	do {

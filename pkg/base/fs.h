@@ -57,7 +57,8 @@ char *fs_fd_path(int fd);
  * slashes is a path of ours: all before the last component is resolved as usual. A missing name is success; the first
  * failure ends it. Directories without permission are made accessible first (directories only, never files: hard links
  * may lead elsewhere). Depth is not limited by the stack or the number of descriptors. Survives other processes
- * removing at the same time.
+ * removing at the same time. An interrupt that comes while it works (sig.h) ends it with ERR_SYSTEM; one
+ * that came before, after which we clean up, does not.
  */
 int fs_rm_tree(int dirfd, const char *name, struct err **err);
 

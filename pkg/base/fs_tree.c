@@ -14,6 +14,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 
@@ -358,6 +359,8 @@ static int rm_leave(struct tree *t, char **ret_name)
 /* Everything below the deepest level of t, which holds one. The level stays. -1 with *err, or 1: start again. */
 static int rm_content(struct tree *t, struct err **err)
 {
+	const unsigned interrupts = sig_interrupts();
+
 	while (t->n) {
 		struct level *l = top_of(t);
 		autofree char *copy = NULL;
@@ -367,6 +370,8 @@ static int rm_content(struct tree *t, struct err **err)
 
 		if (r < 0)
 			return rm_fail(t, l->name, err);
+		if (sig_interrupts() != interrupts)
+			return err_make(err, ERR_SYSTEM, "interrupted while removing '%s'", t->lv[0].name);
 		if (r > 0) {
 			r = rm_plain(l->fd, name, type);
 			if (r > 0) {

@@ -141,11 +141,12 @@ void sig_reset_all(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, interrupts;
 
 static void on_interrupt(int sig)
 {
 	interrupted = sig;
+	interrupts = interrupts < SIG_ATOMIC_MAX ? interrupts + 1 : 1;
 }
 
 void sig_catch_interrupts(void)
@@ -167,4 +168,9 @@ void sig_catch_interrupts(void)
 int sig_interrupted(void)
 {
 	return interrupted;
+}
+
+unsigned sig_interrupts(void)
+{
+	return (unsigned)interrupts;
 }

@@ -19,5 +19,7 @@ void sig_reset_all(void);
  */
 void sig_catch_interrupts(void);
 int sig_interrupted(void);
+/* How many came so far. What cleans up after one goes on until another one comes. */
+unsigned sig_interrupts(void);
 
 #endif

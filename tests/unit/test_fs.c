@@ -5,6 +5,8 @@
  */
 #include "pkg/base/fs.h"
 
+#include <sys/resource.h>
+
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 #include "tests/unit/scratch.h"
@@ -222,6 +224,45 @@ static void test_in_root_flags(int root)
 		"and follows those before it");
 }
 
+#define DEEP 600
+
+/* Far more components than descriptors, down and up again. */
+static void test_deep(int root)
+{
+	int top = openat(root, "usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC), cur = dup(top);
+	auto_str down = STR_INIT, up = STR_INIT, side = STR_INIT;
+	struct rlimit lim, few;
+	struct stat st;
+
+	for (int i = 0; i < DEEP; i++) {
+		int next;
+
+		mkdirat(cur, "d", 0755);
+		next = openat(cur, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		close(cur);
+		cur = next;
+		str_add(&down, "d/");
+		str_add(&up, "../");
+	}
+	put(cur, "bottom", "deep");
+	close(cur);
+	link_to(top, str_text(&down), "way");
+	str_addf(&side, "usr/way/../d/%s../etc/passwd", str_text(&up));
+	getrlimit(RLIMIT_NOFILE, &lim);
+	few = lim;
+	few.rlim_cur = 80;
+	setrlimit(RLIMIT_NOFILE, &few);
+	is_str(content(root, "usr/way/bottom", FS_IN_ROOT), "deep", "600 levels down with few descriptors");
+	is_str(content(root, str_text(&side), FS_IN_ROOT), "theirs", "and all of them up again");
+	str_add(&down, "bottom");
+	is_str(content(top, str_text(&down), FS_BENEATH), "deep", "down in our own store");
+	setrlimit(RLIMIT_NOFILE, &lim);
+	close(top);
+	ok(fs_rm_tree(root, "usr/d", NULL) == 0 && unlinkat(root, "usr/way", 0) == 0 &&
+			fstatat(root, "usr/bin", &st, 0) == 0,
+		"removed");
+}
+
 static void is_parent(int dir, const char *path, enum fs_scope scope, const char *want, const char *base)
 {
 	const char *got = NULL;
@@ -362,6 +403,7 @@ static void test_all(void *arg)
 	root = make_root(top);
 	test_in_root(root);
 	test_in_root_flags(root);
+	test_deep(root);
 	test_parent(root);
 	test_mkdir(root);
 	test_read(root);

@@ -3,10 +3,13 @@
 #include "pkg/base/fs.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 #include "tests/unit/scratch.h"
 
@@ -61,6 +64,37 @@ static void test_deep(int depth)
 	ok(fs_rm_tree(dir, "deep", NULL) == 0, "%d levels are removed with few descriptors", depth);
 	ok(!fs_exists(dir, "deep"), "nothing is left");
 	setrlimit(RLIMIT_NOFILE, &lim);
+	scratch_close(dir, path);
+}
+
+static void interrupt_after_ms(long cpu_ms)
+{
+	struct sigevent how = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGINT };
+	struct itimerspec when = { .it_value.tv_nsec = cpu_ms * 1000000 };
+	timer_t timer;
+
+	if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &how, &timer) < 0 ||
+		timer_settime(timer, 0, &when, NULL) < 0) {
+		perror("timer");
+		exit(99);
+	}
+}
+
+/* The interrupt comes after so much work, not after so much time: the machine may be busy. */
+static void test_interrupts(void *arg)
+{
+	char path[64];
+	int dir = scratch_open_in(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", path);
+	auto_err *err = NULL;
+
+	make_deep(dir, "deep", *(int *)arg);
+	sig_catch_interrupts();
+	interrupt_after_ms(2);
+	ok(fs_rm_tree(dir, "deep", &err) < 0 && err_is(err, ERR_SYSTEM) && sig_interrupted() == SIGINT,
+		"an interrupt ends it");
+	ok(fs_exists(dir, "deep"), "before all is gone");
+	ok(fs_rm_tree(dir, "deep", NULL) == 0 && !fs_exists(dir, "deep"),
+		"what cleans up after the interrupt is not ended by it");
 	scratch_close(dir, path);
 }
 
@@ -280,6 +314,7 @@ int main(void)
 	static char old[] = "without openat2", now[] = "as the kernel is";
 
 	umask(022);
+	in_child(test_interrupts, &(int){ 20000 });
 	in_child(test_old, old);
 	test_all(now);
 	return tap_done();
