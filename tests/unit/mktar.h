@@ -17,7 +17,7 @@ struct tar_member {
 	unsigned mode;
 	uint64_t size; /* as the header has it */
 	int64_t mtime;
-	unsigned major, minor;
+	unsigned major, minor, uid, gid;
 };
 
 static inline void tar_header(struct str *t, const struct tar_member *m)
@@ -27,8 +27,8 @@ static inline void tar_header(struct str *t, const struct tar_member *m)
 
 	memcpy(h, m->name, strnlen(m->name, 100));
 	snprintf(h + 100, 8, "%07o", m->mode);
-	snprintf(h + 108, 8, "%07o", 0);
-	snprintf(h + 116, 8, "%07o", 0);
+	snprintf(h + 108, 8, "%07o", m->uid);
+	snprintf(h + 116, 8, "%07o", m->gid);
 	snprintf(h + 124, 12, "%011llo", (unsigned long long)m->size);
 	snprintf(h + 136, 12, "%011llo", (unsigned long long)m->mtime);
 	h[156] = m->type;

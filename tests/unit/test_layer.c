@@ -2,104 +2,7 @@
 /* Layers applied to a ROOT: what each kind of entry becomes, what whiteouts hide, and that nothing reaches outside. */
 #include "pkg/archive/layer.h"
 
-#include <errno.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
-
-#include "pkg/archive/inflate.h"
-#include "pkg/archive/reader.h"
-#include "pkg/base/err.h"
-#include "pkg/base/fd.h"
-#include "pkg/base/fs.h"
-#include "pkg/base/host.h"
-#include "pkg/base/mem.h"
-#include "pkg/base/str.h"
-#include "tests/unit/mktar.h"
-#include "tests/unit/tap.h"
-
-static int top = -1, root = -1;
-static char top_path[256];
-static struct layer_stats stats;
-
-static void fresh_root(void)
-{
-	if (root >= 0)
-		close(root);
-	fs_rm_tree(top, "ROOT", NULL);
-	mkdirat(top, "ROOT", 0755);
-	root = openat(top, "ROOT", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-static int apply_with(struct str *tar, const struct layer_options *o, struct err **err)
-{
-	auto_inflate *in = NULL;
-	auto_reader *r = NULL;
-	autoclose int fd = fd_anon("layer");
-
-	fd_write_all(fd, tar->data, tar->len);
-	lseek(fd, 0, SEEK_SET);
-	stats = (struct layer_stats){ 0 };
-	if (inflate_start(fd, &(struct inflate_options){ .what = "layer" }, &in, err) < 0 ||
-		reader_open(in, "layer", &r, err) < 0)
-		return -1;
-	return layer_apply(r, root, o, &stats, err);
-}
-
-/* Ends the archive, applies it and frees it. */
-static bool applies(struct str *tar)
-{
-	auto_err *err = NULL;
-	int r;
-
-	tar_end(tar);
-	r = apply_with(tar, NULL, &err);
-	str_free(tar);
-	if (r < 0)
-		printf("# %s\n", err_text(err));
-	return r == 0;
-}
-
-static void refused(struct str *tar, const char *text, const char *name)
-{
-	auto_err *err = NULL;
-	int r;
-
-	tar_end(tar);
-	r = apply_with(tar, NULL, &err);
-	str_free(tar);
-	ok(r < 0 && err_is(err, ERR_CORRUPT), "%s: refused", name);
-	if (!ok(err && strstr(err_text(err), text), "%s: says '%s'", name, text))
-		printf("#  got: %s\n", err ? err_text(err) : "no error");
-}
-
-static struct stat stat_of(const char *path)
-{
-	struct stat st = { 0 };
-
-	fs_lstat(root, path, &st, FS_IN_ROOT);
-	return st;
-}
-
-static bool there(const char *path)
-{
-	return stat_of(path).st_mode != 0;
-}
-
-static bool holds(const char *path, const char *text)
-{
-	auto_str s = STR_INIT;
-
-	return fs_read(root, path, 1 << 20, &s, FS_BENEATH) == 0 && strcmp(str_text(&s), text) == 0;
-}
-
-static bool has_mode(const char *path, mode_t mode)
-{
-	mode_t got = stat_of(path).st_mode & 07777;
-
-	if (got != mode)
-		printf("# mode of %s is %04o\n", path, got);
-	return got == mode;
-}
+#include "tests/unit/layertest.h"
 
 static void test_kinds(void)
 {
@@ -467,29 +370,6 @@ static void test_sparse(void)
 		"and its bytes where they belong");
 }
 
-static void test_xattrs(void)
-{
-	struct str t = STR_INIT;
-	char value[16] = "";
-	ssize_t n;
-	int fd;
-
-	fresh_root();
-	tar_pax(&t, "SCHILY.xattr.user.colour", "blue", 4);
-	tar_file(&t, "f", 0644, "f");
-	tar_pax(&t, "SCHILY.xattr.security.capability", "\1\0\0\2", 4);
-	tar_file(&t, "g", 0644, "g");
-	ok(applies(&t), "extended attributes");
-	fd = openat(root, "f", O_RDONLY | O_CLOEXEC);
-	n = fgetxattr(fd, "user.colour", value, sizeof(value));
-	ok(n < 0 ? errno == EOPNOTSUPP : n == 4 && memcmp(value, "blue", 4) == 0,
-		"user.* where the file system takes it");
-	close(fd);
-	fd = openat(root, "g", O_RDONLY | O_CLOEXEC);
-	ok(fgetxattr(fd, "security.capability", value, sizeof(value)) < 0, "and no other");
-	close(fd);
-}
-
 static void test_damage(void)
 {
 	struct str t = STR_INIT;
@@ -575,18 +455,8 @@ static void test_effort(void)
 
 int main(void)
 {
-	snprintf(top_path, sizeof(top_path), "%s/test_layer.XXXXXX", host_tmpdir());
-	if (!mkdtemp(top_path))
+	if (!layertest_begin("test_layer"))
 		return 1;
-	top = open(top_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	mkdirat(top, "out", 0755);
-	{
-		autoclose int fd = openat(top, "out/file", O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
-
-		fd_write_all(fd, "mine", 4);
-		fchmod(fd, 0640);
-	}
-	umask(077);
 	test_kinds();
 	test_setid();
 	test_times();
@@ -599,11 +469,7 @@ int main(void)
 	test_escapes();
 	test_names();
 	test_sparse();
-	test_xattrs();
 	test_damage();
 	test_effort();
-	close(root);
-	close(top);
-	fs_rm_tree(AT_FDCWD, top_path, NULL);
-	return tap_done();
+	return layertest_end();
 }
