@@ -51,10 +51,10 @@ static void test_dir_times(void)
 		"a layer without entries for its directories");
 	ok(time_of(".") == 100 && time_of("a") == 101 && time_of("a/b") == 102 && time_of("o") == 104,
 		"leaves their times");
-	tar_file(&t, "o/kept/new", 0644, "n");
+	tar_file(&t, "o/kept/sub/new", 0644, "n");
 	dir_at(&t, "o", 200);
 	tar_file(&t, "o/.wh..wh..opq", 0644, "");
-	ok(applies(&t) && !there("o/gone") && !there("o/kept/gone") && there("o/kept/new"),
+	ok(applies(&t) && !there("o/gone") && !there("o/kept/gone") && there("o/kept/sub/new"),
 		"an opaque directory");
 	ok(time_of("o") == 200 && time_of("o/kept") == 105,
 		"has the time that its entry gave, and one below it its own");
