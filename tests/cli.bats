@@ -140,3 +140,12 @@ load helpers
   assert_contains "autoinstall = False"
   assert_stderr_contains no_such_key
 }
+
+@test "a repository chosen by --repo has its udocker.conf read by the wrapper too" {
+  ok udocker mkrepo "$T/other"
+  printf '[DEFAULT]\nhttp_agent = from-the-other\n' >"$T/other/udocker.conf"
+  ok udocker --repo="$T/other" showconf
+  assert_contains "from-the-other"
+  ok udocker showconf
+  refute_contains "from-the-other"
+}

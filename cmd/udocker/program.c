@@ -56,12 +56,13 @@ static int udocker_setup(void *global, struct err **err)
 {
 	const struct udocker_globals *g = global;
 
-	if (refuse_root(g, err) < 0 || conf_load(g->config, err) < 0)
+	/* A repository may have a udocker.conf of its own. */
+	if (refuse_root(g, err) < 0 || setup_repo(g, err) < 0 || conf_load(g->config, err) < 0)
 		return -1;
 	log_set_level(g->debug   ? LOG_LEVEL_DEBUG
 		      : g->quiet ? LOG_LEVEL_MSG
 				 : (int)conf_int(CONF_VERBOSE_LEVEL));
-	return setup_repo(g, err);
+	return 0;
 }
 
 static int version_run(const struct cli_call *call UNUSED, struct err **err UNUSED)
