@@ -56,7 +56,7 @@ CMD_SRC  := $(sort $(wildcard cmd/*/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
-TOOL_BIN := $(TOOL_SRC:tests/tools/%.c=$(BUILD)/tools/%)
+TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(filter-out tests/tools/faults.c,$(TOOL_SRC))) $(BUILD)/tools/faults.so
 GUEST_INIT := $(BUILD)/bin/udocker-guest-init
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 HAVE_CMD  = $(sort $(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
@@ -111,6 +111,12 @@ $(BUILD)/tools/%: tests/tools/%.c Makefile
 	$(call say,TOOL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -static -o $@ $<
+
+# Preloaded into the programs: makes their writes, renames and syncs fail.
+$(BUILD)/tools/faults.so: tests/tools/faults.c Makefile
+	$(call say,TOOL)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -shared -fPIC -o $@ $< -ldl
 
 -include $(LIB_OBJ:.o=.d) $(CMD_SRC:%.c=$(BUILD)/obj/%.d) $(wildcard $(BUILD)/unit/*.d)
 
@@ -247,7 +253,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/mkimage tests/tools/mkrootfs tests/lint/check-startup .ci/run tests/helpers.bash tests/*.bats
+	shellcheck -S warning -e SC2154 -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/lint/check-startup .ci/run tests/helpers.bash tests/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]

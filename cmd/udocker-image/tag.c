@@ -76,7 +76,7 @@ const struct cli_command cmd_image_mkrepo = {
 	.min_args = 1,
 	.max_args = 1,
 	.summary = "make an empty store",
-	.about = "DIR must not exist. It can then be given to --repo, or named by UDOCKER_DIR.",
+	.about = "DIR must not exist, or be empty. It can then be given to --repo, or named by UDOCKER_DIR.",
 	.complete = CLI_COMPLETE_DIR,
 	.run = mkrepo_run,
 };

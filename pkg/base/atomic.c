@@ -93,8 +93,7 @@ void atomic_abort(struct atomic *t)
 	done(t);
 }
 
-/* Rename, but not over an existing name; by hard link where the kernel or file system has no such rename. */
-static int rename_excl(int dirfd, const char *from, const char *to)
+int atomic_rename_excl(int dirfd, const char *from, const char *to)
 {
 	struct stat st;
 
@@ -126,7 +125,7 @@ int atomic_commit(struct atomic *t, unsigned flags, struct err **err)
 		atomic_abort(t);
 		return r;
 	}
-	r = flags & ATOMIC_EXCL ? rename_excl(t->dirfd, t->tmp, t->name)
+	r = flags & ATOMIC_EXCL ? atomic_rename_excl(t->dirfd, t->tmp, t->name)
 				: renameat(t->dirfd, t->tmp, t->dirfd, t->name);
 	if (r < 0) {
 		r = err_sys(err, errno, "write '%s'", t->name);

@@ -36,6 +36,11 @@ void atomic_abort(struct atomic *t);
 /* begin + write + commit. */
 int atomic_write(
 	int dirfd, const char *name, const void *p, size_t n, mode_t mode, unsigned flags, struct err **err);
+/*
+ * Rename within a directory, but not over an existing name (EEXIST); by hard link where the kernel or file system has no such rename:
+ * then a crash may leave both names. Not synced. -1 with errno.
+ */
+int atomic_rename_excl(int dirfd, const char *from, const char *to);
 /* A symbolic link made or replaced by rename. */
 int atomic_symlink(int dirfd, const char *target, const char *name, struct err **err);
 

@@ -188,6 +188,7 @@ int bundle_setup(struct store *s, const struct container *c, const struct bundle
 		err_make(err, ERR_DENIED, "container %s is protected", c->id);
 		return err_hint(err, "unprotect it first");
 	}
+	atomic_clean(c->fd); /* what a killed predecessor left */
 	if (o->purge && purge(c, err) < 0)
 		return err_add(err, "container %s", c->id);
 	return o->mode ? change_mode(s, c, o, err) : 0;

@@ -366,16 +366,29 @@ int container_name_remove(struct store *s, const char *name, struct err **err)
 	return target ? drop_link(s, name, err) : -1;
 }
 
+/* True if the name leads to this container: what a rename in two steps leaves that was stopped between them. */
+static bool is_name_of(struct store *s, const char *name, const char *target)
+{
+	autofree char *other = fs_readlink(s->containers_fd, name);
+
+	return other && strcmp(other, target) == 0;
+}
+
 int container_name_rename(struct store *s, const char *from, const char *to, struct err **err)
 {
 	autofree char *target = name_target(s, from, err);
 
-	if (!target || container_name_check(s, to, err) < 0)
+	if (!target)
 		return -1;
-	/* Two names for a moment, and after a crash, rather than none. */
-	if (make_link(s, path_base(target), to, err) < 0)
+	if (strcmp(from, to) != 0 && is_name_of(s, to, target))
+		return drop_link(s, from, err);
+	if (container_name_check(s, to, err) < 0)
 		return -1;
-	return drop_link(s, from, err);
+	if (atomic_rename_excl(s->containers_fd, from, to) < 0)
+		return errno == EEXIST ? name_taken(to, err)
+				       : err_sys(err, errno, "rename '%s' to '%s'", from, to);
+	(void)fs_sync_dir(s->containers_fd); /* as make_link() */
+	return 0;
 }
 
 /* ---- listing ---- */

@@ -157,6 +157,8 @@ int store_open(enum store_mode mode, struct store **ret, struct err **err)
 			return err_add(err, "store %s", s->top);
 		s->exists = true;
 		s->writable = mode != STORE_READ || check_writable(s, s->top, s->top_fd, NULL) == 0;
+		if (mode != STORE_READ)
+			store_clean_stage(s);
 	}
 	*ret = steal_ptr(&s);
 	return 0;
@@ -186,18 +188,38 @@ void store_close(struct store *s)
 
 /* ---- repositories by path ---- */
 
+/* A directory that is empty or holds some of our own, all empty, and not all of them: a mkrepo that was killed. */
+static bool is_begun(const char *dir)
+{
+	autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_strv names = STRV_INIT;
+
+	if (fd < 0 || fs_list(fd, ".", &names) < 0 || names.n >= ARRAY_LEN(tree_names))
+		return false;
+	for (size_t i = 0; i < names.n; i++) {
+		auto_strv below = STRV_INIT;
+		bool ours = false;
+
+		for (size_t k = 0; k < ARRAY_LEN(tree_names); k++)
+			ours = ours || strcmp(names.v[i], tree_names[k]) == 0;
+		if (!ours || fs_list(fd, names.v[i], &below) < 0 || below.n)
+			return false;
+	}
+	return true;
+}
+
 int store_make(const char *dir, struct err **err)
 {
 	struct stat st;
 
-	if (lstat(dir, &st) == 0)
+	if (lstat(dir, &st) == 0 && !is_begun(dir))
 		return err_make(err, ERR_EXISTS, "%s exists already", dir);
 	if (make_dirs(dir, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(tree_names); i++) {
 		autofree char *path = path_join(dir, tree_names[i]);
 
-		if (mkdir(path, 0700) < 0) {
+		if (mkdir(path, 0700) < 0 && errno != EEXIST) {
 			err_sys(err, errno, "create %s", path);
 			for (size_t k = 0; k < i; k++) {
 				autofree char *made = path_join(dir, tree_names[k]);
@@ -360,7 +382,6 @@ int store_stage_begin(struct store *s, struct store_stage *ret, struct err **err
 	struct store_stage st = STORE_STAGE_INIT;
 	const char *prefix;
 
-	store_clean_stage(s);
 	st.parent_fd = stage_parent(s, &prefix, err);
 	if (st.parent_fd < 0)
 		return -1;

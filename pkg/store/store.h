@@ -33,7 +33,7 @@ void store_close(struct store *s);
 DEFINE_CLEANUP(store_cleanup, struct store, store_close);
 #define auto_store CLEANUP(store_cleanup) struct store
 
-/* mkrepo: make the six directories below dir, which must not exist (ERR_EXISTS). */
+/* mkrepo: make the six directories below dir, which must not exist (ERR_EXISTS) or be empty or what a killed mkrepo left. */
 int store_make(const char *dir, struct err **err);
 
 /* Is `dir` a repository (repos layers containers bin lib)? For --repo, which must name one. */
@@ -50,7 +50,8 @@ int store_lock_shared(struct store *s, struct err **err);
 
 /*
  * A staging directory `.stage/<random>` (0700, flock()ed while it is open) for work that is renamed into place; where containers/ is on another file
- * system, it is a dot-name below containers/ itself. Dead ones (lock free, or older than a day) are removed by store_clean_stage().
+ * system, it is a dot-name below containers/ itself. Dead ones (lock free, or older than a day) are removed by store_clean_stage(), which whoever opens
+ * the store for writing has done.
  */
 struct store_stage {
 	int fd; /* of the staging directory */
