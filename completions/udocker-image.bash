@@ -65,12 +65,18 @@ _udocker_image_table() {
 	'')
 		options='--repo --config --progress -q --quiet -D --debug --help --version'
 		valued=' --repo --config --progress '
-		operands='words load import ls inspect verify tag rm prune protect unprotect mkrepo'
+		operands='words load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
 		;;
 	load)
 		options='-i --input --platform -q --quiet --help'
 		valued=' -i --input --platform '
 		operands='file'
+		anywhere=1
+		;;
+	save)
+		options='-o --output --format --compress -a --all -f --force -q --quiet --help'
+		valued=' -o --output --format --compress '
+		operands='image'
 		anywhere=1
 		;;
 	import)
@@ -88,6 +94,12 @@ _udocker_image_table() {
 		options='--help'
 		valued=' '
 		operands='image'
+		;;
+	history)
+		options='--format --no-trunc -q --quiet -H --human --help'
+		valued=' --format '
+		operands='image'
+		anywhere=1
 		;;
 	verify)
 		options='--help'
@@ -136,7 +148,11 @@ _udocker_image_value() {
 	' --config') value='file' ;;
 	' --progress') value='words auto tty plain none' ;;
 	'load -i' | 'load --input') value='file' ;;
+	'save -o' | 'save --output') value='file' ;;
+	'save --format') value='words docker-archive oci-archive oci' ;;
+	'save --compress') value='words none gzip zstd' ;;
 	'ls --format') value='words table json' ;;
+	'history --format') value='words table json' ;;
 	esac
 }
 

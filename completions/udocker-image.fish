@@ -62,7 +62,7 @@ function __udocker_image_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'load -i' 'load --input' 'load --platform' 'import --platform' 'ls --format'
+set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'load -i' 'load --input' 'load --platform' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'ls --format' 'history --format'
 
 complete -c udocker-image -f
 complete -c udocker-image -n '__udocker_image_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the store in this directory'
@@ -73,9 +73,11 @@ complete -c udocker-image -n '__udocker_image_no_command' -s D -l debug -d 'tell
 complete -c udocker-image -n '__udocker_image_no_command' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_no_command' -s V -l version -d 'show the version'
 complete -c udocker-image -n '__udocker_image_no_command' -a load -d 'load images from an archive'
+complete -c udocker-image -n '__udocker_image_no_command' -a save -d 'write images to an archive'
 complete -c udocker-image -n '__udocker_image_no_command' -a import -d 'make an image of a root file system archive'
 complete -c udocker-image -n '__udocker_image_no_command' -a ls -d 'list the images'
 complete -c udocker-image -n '__udocker_image_no_command' -a inspect -d 'show the configuration of an image'
+complete -c udocker-image -n '__udocker_image_no_command' -a history -d 'show how an image was made'
 complete -c udocker-image -n '__udocker_image_no_command' -a verify -d 'check that images are whole'
 complete -c udocker-image -n '__udocker_image_no_command' -a tag -d 'give an image a further name'
 complete -c udocker-image -n '__udocker_image_no_command' -a rm -d 'remove images'
@@ -88,6 +90,14 @@ complete -c udocker-image -n '__udocker_image_in load' -l platform -x -d 'choose
 complete -c udocker-image -n '__udocker_image_in load' -s q -l quiet -d 'results and errors only'
 complete -c udocker-image -n '__udocker_image_in load' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in load' -F
+complete -c udocker-image -n '__udocker_image_in save' -s o -l output -r -F -d 'file to write instead of the standard output, or directory of an OCI layout'
+complete -c udocker-image -n '__udocker_image_in save' -l format -x -a 'docker-archive oci-archive oci' -d 'docker-archive (the default), oci-archive, or oci for a layout directory'
+complete -c udocker-image -n '__udocker_image_in save' -l compress -x -a 'none gzip zstd' -d 'layers in gzip, zstd, or none'
+complete -c udocker-image -n '__udocker_image_in save' -s a -l all -d 'with the images for all platforms'
+complete -c udocker-image -n '__udocker_image_in save' -s f -l force -d 'replace a file that exists'
+complete -c udocker-image -n '__udocker_image_in save' -s q -l quiet -d 'errors only'
+complete -c udocker-image -n '__udocker_image_in save' -l help -d 'show help'
+complete -c udocker-image -n '__udocker_image_in save' -a '(__udocker_image_image)'
 complete -c udocker-image -n '__udocker_image_in import' -l mv -d 'remove the file when the image is stored'
 complete -c udocker-image -n '__udocker_image_in import' -l platform -x -d 'what the programs in it are made for'
 complete -c udocker-image -n '__udocker_image_in import' -l help -d 'show help'
@@ -101,6 +111,12 @@ complete -c udocker-image -n '__udocker_image_before ls' -s a -l all -d 'accepte
 complete -c udocker-image -n '__udocker_image_before ls' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_before inspect' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in inspect' -a '(__udocker_image_image)'
+complete -c udocker-image -n '__udocker_image_in history' -l format -x -a 'table json' -d 'table, or json'
+complete -c udocker-image -n '__udocker_image_in history' -l no-trunc -d 'show everything in full'
+complete -c udocker-image -n '__udocker_image_in history' -s q -l quiet -d 'identifiers alone'
+complete -c udocker-image -n '__udocker_image_in history' -s H -l human -d 'accepted for docker\'s sake: sizes are for people'
+complete -c udocker-image -n '__udocker_image_in history' -l help -d 'show help'
+complete -c udocker-image -n '__udocker_image_in history' -a '(__udocker_image_image)'
 complete -c udocker-image -n '__udocker_image_before verify' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in verify' -a '(__udocker_image_image)'
 complete -c udocker-image -n '__udocker_image_before tag' -l help -d 'show help'

@@ -65,7 +65,7 @@ _udocker_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --allow-root --insecure --help --version'
 		valued=' --repo --config '
-		operands='words run load import images verify tag rmi create ps inspect name rmname rename protect unprotect setup rm mkrepo showconf version'
+		operands='words run load save import images history verify tag rmi create ps inspect name rmname rename protect unprotect setup rm mkrepo showconf version'
 		;;
 	run)
 		options='--name --rm --pull --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
@@ -79,6 +79,12 @@ _udocker_table() {
 		operands='file'
 		anywhere=1
 		;;
+	save)
+		options='-o --output --format --compress -a --all -f --force -q --quiet --help'
+		valued=' -o --output --format --compress '
+		operands='image'
+		anywhere=1
+		;;
 	import)
 		options='--mv --platform --help'
 		valued=' --platform '
@@ -89,6 +95,12 @@ _udocker_table() {
 		options='-l --long -p --platform -q --quiet --format --no-trunc -a --all --help'
 		valued=' --format '
 		operands=''
+		;;
+	history)
+		options='--format --no-trunc -q --quiet -H --human --help'
+		valued=' --format '
+		operands='image'
+		anywhere=1
 		;;
 	verify)
 		options='--help'
@@ -184,7 +196,11 @@ _udocker_value() {
 	'run --pull') value='words missing never always reuse' ;;
 	'run --env-file') value='file' ;;
 	'load -i' | 'load --input') value='file' ;;
+	'save -o' | 'save --output') value='file' ;;
+	'save --format') value='words docker-archive oci-archive oci' ;;
+	'save --compress') value='words none gzip zstd' ;;
 	'images --format') value='words table json' ;;
+	'history --format') value='words table json' ;;
 	'create --execmode') value='words R1 P1 P2' ;;
 	'create -b' | 'create --bundle') value='dir' ;;
 	'ps --format') value='words table json' ;;

@@ -62,7 +62,7 @@ function __udocker_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'load -i' 'load --input' 'load --platform' 'import --platform' 'images --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'ps --format' 'setup --execmode'
+set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'load -i' 'load --input' 'load --platform' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'ps --format' 'setup --execmode'
 
 complete -c udocker -f
 complete -c udocker -n '__udocker_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the repository in this directory'
@@ -75,8 +75,10 @@ complete -c udocker -n '__udocker_no_command' -l help -d 'show help'
 complete -c udocker -n '__udocker_no_command' -s V -l version -d 'show the version'
 complete -c udocker -n '__udocker_no_command' -a run -d 'run a command in a container'
 complete -c udocker -n '__udocker_no_command' -a load -d 'load images from an archive or the standard input'
+complete -c udocker -n '__udocker_no_command' -a save -d 'write images to an archive or the standard output'
 complete -c udocker -n '__udocker_no_command' -a import -d 'make an image of a root file system archive'
 complete -c udocker -n '__udocker_no_command' -a images -d 'list the images'
+complete -c udocker -n '__udocker_no_command' -a history -d 'show how an image was made'
 complete -c udocker -n '__udocker_no_command' -a verify -d 'check that an image is whole'
 complete -c udocker -n '__udocker_no_command' -a tag -d 'give an image a further name'
 complete -c udocker -n '__udocker_no_command' -a rmi -d 'remove images'
@@ -132,6 +134,14 @@ complete -c udocker -n '__udocker_in load' -l platform -x -d 'choose from images
 complete -c udocker -n '__udocker_in load' -s q -l quiet -d 'results and errors only'
 complete -c udocker -n '__udocker_in load' -l help -d 'show help'
 complete -c udocker -n '__udocker_in load' -F
+complete -c udocker -n '__udocker_in save' -s o -l output -r -F -d 'file to write instead of the standard output, or directory of an OCI layout'
+complete -c udocker -n '__udocker_in save' -l format -x -a 'docker-archive oci-archive oci' -d 'docker-archive (the default), oci-archive, or oci for a layout directory'
+complete -c udocker -n '__udocker_in save' -l compress -x -a 'none gzip zstd' -d 'layers in gzip, zstd, or none'
+complete -c udocker -n '__udocker_in save' -s a -l all -d 'with the images for all platforms'
+complete -c udocker -n '__udocker_in save' -s f -l force -d 'replace a file that exists'
+complete -c udocker -n '__udocker_in save' -s q -l quiet -d 'errors only'
+complete -c udocker -n '__udocker_in save' -l help -d 'show help'
+complete -c udocker -n '__udocker_in save' -a '(__udocker_image)'
 complete -c udocker -n '__udocker_in import' -l mv -d 'remove the file when the image is stored'
 complete -c udocker -n '__udocker_in import' -l platform -x -d 'what the programs in it are made for'
 complete -c udocker -n '__udocker_in import' -l help -d 'show help'
@@ -143,6 +153,12 @@ complete -c udocker -n '__udocker_before images' -l format -x -a 'table json' -d
 complete -c udocker -n '__udocker_before images' -l no-trunc -d 'accepted for docker\'s sake: nothing is cut off'
 complete -c udocker -n '__udocker_before images' -s a -l all -d 'accepted for docker\'s sake'
 complete -c udocker -n '__udocker_before images' -l help -d 'show help'
+complete -c udocker -n '__udocker_in history' -l format -x -a 'table json' -d 'table, or json'
+complete -c udocker -n '__udocker_in history' -l no-trunc -d 'show everything in full'
+complete -c udocker -n '__udocker_in history' -s q -l quiet -d 'identifiers alone'
+complete -c udocker -n '__udocker_in history' -s H -l human -d 'accepted for docker\'s sake: sizes are for people'
+complete -c udocker -n '__udocker_in history' -l help -d 'show help'
+complete -c udocker -n '__udocker_in history' -a '(__udocker_image)'
 complete -c udocker -n '__udocker_before verify' -l help -d 'show help'
 complete -c udocker -n '__udocker_in verify' -a '(__udocker_image)'
 complete -c udocker -n '__udocker_before tag' -l help -d 'show help'

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 
+#include "oci-spec/digest.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
@@ -200,6 +201,23 @@ int docker_layer_from_json(const struct json *j, const char *where, const char *
 	*ret_id = id;
 	*ret_parent = parent;
 	return 0;
+}
+
+void docker_layer_to_config(struct json *top, const struct digest *diff_ids, size_t n)
+{
+	static const char *const identity[] = { "id", "parent", "layer_id", "parent_id", "throwaway", "Size",
+		"size", "checksum" };
+	struct json *rootfs = json_new_object(), *ids = json_new_array();
+
+	for (size_t i = 0; i < ARRAY_LEN(identity); i++)
+		json_remove(top, identity[i]);
+	for (size_t i = 0; i < n; i++)
+		json_append(ids, json_new_str(diff_ids[i].text));
+	json_set_str(rootfs, "type", "layers");
+	json_set(rootfs, "diff_ids", ids);
+	json_set(top, "rootfs", rootfs);
+	if (!json_get(top, "os"))
+		json_set_str(top, "os", "linux");
 }
 
 int docker_layer_chain(const char *const *ids, const char *const *parents, size_t n, const char *top,

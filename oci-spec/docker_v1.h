@@ -50,6 +50,9 @@ DEFINE_CLEANUP(docker_repositories_cleanup, struct docker_repositories, docker_r
 int docker_layer_from_json(const struct json *j, const char *where, const char **ret_id,
 	const char **ret_parent, struct err **err);
 bool docker_layer_id_is_valid(const char *id);
+/* The top layer's json, in place, into an image configuration: without the layer's identity, with the rootfs that did not exist then. */
+struct digest;
+void docker_layer_to_config(struct json *top, const struct digest *diff_ids, size_t n);
 
 /*
  * Layers by their parents: ids[i] has parents[i] (NULL: none). Appends to ret the chain that ends in `top`, base first.

@@ -114,13 +114,13 @@ int cmd_image_open_input(const char *file, const char **ret_what, struct err **e
 	return fd < 0 ? err_sys(err, errno, "%s", *ret_what) : fd;
 }
 
-static const struct cli_command *const commands[] = { &cmd_image_load, &cmd_image_import, &cmd_image_ls,
-	&cmd_image_inspect, &cmd_image_verify, &cmd_image_tag, &cmd_image_rm, &cmd_image_prune,
-	&cmd_image_protect, &cmd_image_unprotect, &cmd_image_mkrepo, NULL };
+static const struct cli_command *const commands[] = { &cmd_image_load, &cmd_image_save, &cmd_image_import,
+	&cmd_image_ls, &cmd_image_inspect, &cmd_image_history, &cmd_image_verify, &cmd_image_tag,
+	&cmd_image_rm, &cmd_image_prune, &cmd_image_protect, &cmd_image_unprotect, &cmd_image_mkrepo, NULL };
 
 const struct cli_program image_program = {
 	.name = "udocker-image",
-	.summary = "load, list, verify and remove container images",
+	.summary = "load, save, list, verify and remove container images",
 	.about = "Keeps images in the store of udocker. It neither unpacks an image, which udocker-bundle "
 		 "does, nor "
 		 "starts a process.",

@@ -74,10 +74,13 @@ static int forward_run(const struct cli_call *call, struct err **err)
 
 FORWARD(images, "images", NULL, "list the images", "image", "ls", NONE);
 FORWARD(load, "load", "[NAME]", "load images from an archive or the standard input", "image", "load", FILE);
+FORWARD(save, "save", "REPO[:TAG]…", "write images to an archive or the standard output", "image", "save",
+	IMAGE);
 FORWARD(import, "import", "FILE|- REPO[:TAG]", "make an image of a root file system archive", "image",
 	"import", FILE);
 FORWARD(rmi, "rmi", "REPO[:TAG]…", "remove images", "image", "rm", IMAGE);
 FORWARD(tag, "tag", "SOURCE NAME", "give an image a further name", "image", "tag", IMAGE);
+FORWARD(history, "history", "REPO[:TAG]", "show how an image was made", "image", "history", IMAGE);
 FORWARD(verify, "verify", "REPO[:TAG]…", "check that an image is whole", "image", "verify", IMAGE);
 FORWARD(mkrepo, "mkrepo", "DIR", "make an empty repository", "image", "mkrepo", DIR);
 FORWARD(create, "create", "REPO[:TAG]", "make a container of an image; prints its id", "bundle", "create",

@@ -110,8 +110,10 @@ const struct cli_command cmd_udocker_showconf = {
 static const struct cli_command *const commands[] = {
 	&cmd_udocker_run,
 	&cmd_udocker_load,
+	&cmd_udocker_save,
 	&cmd_udocker_import,
 	&cmd_udocker_images,
+	&cmd_udocker_history,
 	&cmd_udocker_verify,
 	&cmd_udocker_tag,
 	&cmd_udocker_rmi,

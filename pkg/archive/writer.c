@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -91,7 +92,11 @@ int writer_open(int fd, const char *what, struct writer **ret, struct err **err)
 		return err_sys(err, errno, "write to %s", what);
 	w->fd = fd;
 	w->what = xstrdup(what);
-	w->start = S_ISREG(st.st_mode) ? lseek(fd, 0, SEEK_CUR) : -1;
+	/* Where writing appends, pwrite() does as well. */
+	if (S_ISREG(st.st_mode) && !(fcntl(fd, F_GETFL) & O_APPEND))
+		w->start = lseek(fd, 0, SEEK_CUR);
+	else
+		w->start = -1;
 	w->is_file = w->start >= 0;
 	w->buf = xmalloc(BUFFER);
 	*ret = steal_ptr(&w);

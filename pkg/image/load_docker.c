@@ -274,25 +274,6 @@ static int walk_parents(
 	return 0;
 }
 
-/* The top layer's json is the configuration but for its identity, and for rootfs, which did not exist then. */
-static char *old_config(struct json *top, const struct layers *l)
-{
-	static const char *const identity[] = { "id", "parent", "layer_id", "parent_id", "throwaway", "Size",
-		"checksum" };
-	struct json *rootfs = json_new_object(), *ids = json_new_array();
-
-	for (size_t i = 0; i < ARRAY_LEN(identity); i++)
-		json_remove(top, identity[i]);
-	for (size_t i = 0; i < l->n; i++)
-		json_append(ids, json_new_str(l->diff_ids[i].text));
-	json_set_str(rootfs, "type", "layers");
-	json_set(rootfs, "diff_ids", ids);
-	json_set(top, "rootfs", rootfs);
-	if (!json_get(top, "os"))
-		json_set_str(top, "os", "linux");
-	return json_text(top, 0);
-}
-
 static int load_repository(
 	struct source *src, const struct docker_repository *item, struct load_set *set, struct err **err)
 {
@@ -307,7 +288,8 @@ static int load_repository(
 	if (walk_parents(src, item->id, &top, &paths, err) < 0 || find_layers(src, &paths, &l, err) < 0 ||
 		check_layers(src, &l, NULL, err) < 0)
 		return -1;
-	text = old_config(top, &l);
+	docker_layer_to_config(top, l.diff_ids, l.n);
+	text = json_text(top, 0);
 	if (image_config_parse(text, strlen(text), item->id, &c, err) < 0)
 		return err_add(err, "%s", source_what(src));
 	if (source_add(src, path, text, strlen(text), &config, err) < 0 ||

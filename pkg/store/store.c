@@ -262,6 +262,16 @@ int store_lock_shared(struct store *s, struct err **err)
 	return 0;
 }
 
+void store_hold(struct store *s)
+{
+	auto_err *e = NULL;
+
+	/* A store that only 1.3.x writes has none, and gets none from a reader. */
+	if (s->exists && s->writable && faccessat(s->top_fd, LOCK_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+		store_lock_shared(s, &e) < 0)
+		log_debug("%s", err_text(e));
+}
+
 int store_lock_exclusive(struct store *s, struct err **err)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };

@@ -47,6 +47,11 @@ bool store_is_repository(const char *dir);
 #define STORE_LOCK_WAIT_MS 2000
 int store_lock_exclusive(struct store *s, struct err **err);
 int store_lock_shared(struct store *s, struct err **err);
+/*
+ * For a long read: take the shared lock of a store that was opened with STORE_READ, so that no udocker removes layers meanwhile. Where it cannot
+ * be taken (a store that cannot be written) nothing happens.
+ */
+void store_hold(struct store *s);
 
 /*
  * A staging directory `.stage/<random>` (0700, flock()ed while it is open) for work that is renamed into place; where containers/ is on another file

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tags of one image's platforms, by their names and by what their configurations say. */
+#include "pkg/image/platforms.h"
+
+#include <string.h>
+
+#include "oci-spec/image_config.h"
+#include "oci-spec/platform.h"
+#include "oci-spec/reference.h"
+#include "pkg/base/err.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/str.h"
+#include "pkg/base/strv.h"
+#include "pkg/store/images.h"
+#include "pkg/store/store.h"
+
+char *image_platform_tag(const char *tag, const struct platform *p)
+{
+	auto_str ret = STR_INIT;
+
+	str_addf(&ret, "%s-%s-%s", tag, *p->os ? p->os : "unknown", *p->arch ? p->arch : "unknown");
+	if (*p->variant)
+		str_addf(&ret, "-%s", p->variant);
+	return str_steal(&ret);
+}
+
+/* The image in the store is for the platform that its tag names. */
+static bool is_platform_of(struct store *s, const struct image_info *info, const char *tag)
+{
+	autofree char *want = NULL;
+	auto_image_config *c = NULL;
+	auto_image *img = NULL;
+	auto_str text = STR_INIT;
+
+	if (image_open(s, info->name, &img, NULL) < 0 || image_read_config(s, img, &text, NULL) < 0 ||
+		image_config_parse(str_text(&text), text.len, "image configuration", &c, NULL) < 0)
+		return false;
+	want = image_platform_tag(tag, &c->platform);
+	return strcmp(want, info->tag) == 0;
+}
+
+int image_platform_names(struct store *s, const char *ref, struct strv *ret, struct err **err)
+{
+	auto_reference r = REFERENCE_INIT;
+	auto_image_list list = { 0 };
+	autofree char *prefix = NULL;
+
+	if (reference_parse(ref, &r, err) < 0)
+		return -1;
+	if (image_exists(s, ref))
+		strv_add(ret, ref);
+	if (image_list(s, 0, &list, err) < 0)
+		return -1;
+	prefix = xasprintf("%s-", r.tag);
+	for (size_t i = 0; i < list.n; i++) {
+		const struct image_info *info = &list.v[i];
+
+		if (strcmp(info->repo, r.name) == 0 && str_starts(info->tag, prefix) &&
+			is_platform_of(s, info, r.tag))
+			strv_add(ret, info->name);
+	}
+	return ret->n ? 0 : err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
+}

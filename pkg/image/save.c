@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* save: gather, settle, write. */
+#include "pkg/image/save.h"
+
+#include <string.h>
+
+#include "pkg/archive/writer.h"
+#include "pkg/base/err.h"
+#include "pkg/base/path.h"
+#include "pkg/base/progress.h"
+#include "pkg/image/save_format.h"
+#include "pkg/image/save_out.h"
+#include "pkg/image/save_set.h"
+#include "pkg/store/store.h"
+
+static int check_options(const struct save_options *o, struct err **err)
+{
+	if (o->all && o->format == SAVE_DOCKER_ARCHIVE) {
+		err_make(err, ERR_USAGE, "a docker archive holds each image for one platform");
+		return err_hint(err, "use --format oci-archive");
+	}
+	if (o->format == SAVE_OCI_LAYOUT && (!o->path || strcmp(o->path, "-") == 0)) {
+		err_make(err, ERR_USAGE, "an OCI layout is a directory");
+		return err_hint(err, "name one with --output, or use --format oci-archive");
+	}
+	return 0;
+}
+
+static int write_archive(struct save_set *set, const struct save_options *o, struct err **err)
+{
+	auto_save_out out = SAVE_OUT_INIT;
+	auto_writer *w = NULL;
+	int r;
+
+	if (save_out_open(o->path, o->replace, &out, err) < 0 || save_set_settle(set, err) < 0 ||
+		writer_open(out.fd, out.what, &w, err) < 0)
+		return -1;
+	r = o->format == SAVE_DOCKER_ARCHIVE ? save_docker(set, o, w, out.dirfd, out.what, err)
+					     : save_oci_archive(set, o, w, out.dirfd, out.what, err);
+	if (r < 0 || writer_end(w, err) < 0)
+		return -1;
+	progress_update(set->progress, writer_position(w)); /* what the last line tells */
+	return save_out_commit(&out, err);
+}
+
+int save_images(struct store *s, char *const *refs, const struct save_options *o, struct err **err)
+{
+	auto_save_set set = { .store = s };
+	const char *title = o->path ? path_base(o->path) : "-";
+	int r;
+
+	if (check_options(o, err) < 0)
+		return -1;
+	for (; *refs; refs++)
+		if (save_set_add(&set, *refs, o->all, err) < 0)
+			return -1;
+	set.progress =
+		progress_begin(*title && strcmp(title, "-") != 0 ? title : "saving", save_set_bytes(&set));
+	r = o->format == SAVE_OCI_LAYOUT ? save_oci_layout(&set, o, err) : write_archive(&set, o, err);
+	progress_end(set.progress, r < 0 ? NULL : "saved");
+	return r;
+}

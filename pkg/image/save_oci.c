@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Images as OCI documents and blobs; the archive. */
+#include "pkg/image/save_oci.h"
+
+#include <string.h>
+
+#include "oci-spec/descriptor.h"
+#include "oci-spec/image_layout.h"
+#include "oci-spec/media_types.h"
+#include "oci-spec/platform.h"
+#include "oci-spec/reference.h"
+#include "pkg/archive/writer.h"
+#include "pkg/base/err.h"
+#include "pkg/base/json.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/strv.h"
+#include "pkg/image/save.h"
+#include "pkg/image/save_format.h"
+#include "pkg/image/save_manifest.h"
+#include "pkg/image/save_out.h"
+#include "pkg/image/save_set.h"
+#include "pkg/store/images.h"
+
+/* ---- conversion ---- */
+
+/* What a layer becomes: its own kind where nothing else is asked for. */
+static enum inflate_kind target_kind(
+	const struct save_layer *l, const struct save_options *o, bool new_manifest)
+{
+	switch (o->compress) {
+	case SAVE_COMPRESS_NONE:
+		return INFLATE_PLAIN;
+	case SAVE_COMPRESS_GZIP:
+		return INFLATE_GZIP;
+	case SAVE_COMPRESS_ZSTD:
+		return INFLATE_ZSTD;
+	default:
+		break;
+	}
+	if (new_manifest && (l->kind == INFLATE_XZ || l->kind == INFLATE_BZIP2))
+		return INFLATE_PLAIN; /* there is no media type for these */
+	return l->kind;
+}
+
+int save_oci_convert(
+	struct save_set *set, const struct save_options *o, int dirfd, const char *what, struct err **err)
+{
+	for (size_t i = 0; i < set->n_images; i++) {
+		struct save_image *si = set->images[i];
+		bool new_manifest = save_manifest_is_new(si);
+
+		for (size_t k = 0; k < si->n_layers; k++) {
+			struct save_layer *l = si->layers[k];
+			enum inflate_kind kind = target_kind(l, o, new_manifest);
+			int fd;
+
+			if (l->converted || kind == l->kind)
+				continue;
+			fd = save_temporary(dirfd, what, err);
+			if (fd < 0 || save_layer_convert(set, l, kind, fd, err) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- documents ---- */
+
+struct oci {
+	struct save_set *set;
+	const struct save_oci_target *to;
+	struct strv written; /* digests */
+	struct json *entries;
+};
+
+static bool is_first(struct oci *oci, const char *digest)
+{
+	if (strv_has(&oci->written, digest))
+		return false;
+	strv_add(&oci->written, digest);
+	return true;
+}
+
+static int put_text(struct oci *oci, const struct digest *d, const void *p, size_t n, struct err **err)
+{
+	return is_first(oci, d->text) ? oci->to->text(oci->to->arg, d, p, n, err) : 0;
+}
+
+/* "app:1" is docker.io/library/app:1 for tools that know no short names. NULL for an image under its digest. */
+static char *long_name(const char *name)
+{
+	struct reference_remote remote = REFERENCE_REMOTE_INIT;
+	auto_reference r = REFERENCE_INIT;
+	char *ret;
+
+	if (reference_parse(name, &r, NULL) < 0 || digest_is_set(&r.digest))
+		return NULL;
+	reference_remote(&r, &remote);
+	ret = xasprintf("%s/%s:%s", remote.host, remote.repository, r.tag);
+	reference_remote_free(&remote);
+	return ret;
+}
+
+static void add_entry(struct oci *oci, const struct descriptor *d, const char *name)
+{
+	struct json *entry = descriptor_to_json(d), *a = json_need_object(entry, "annotations");
+	autofree char *full = long_name(name);
+
+	json_set_str(a, ANNOTATION_CONTAINERD_NAME, full);
+	json_set_str(a, ANNOTATION_REF_NAME, name);
+	json_append(oci->entries, entry);
+}
+
+/* Blobs of one image; its manifest's descriptor into ret. */
+static int put_image(struct oci *oci, struct save_image *si, struct descriptor *ret, struct err **err)
+{
+	autofree char *text = NULL;
+	struct digest digest;
+	size_t n;
+
+	for (size_t i = 0; i < si->n_layers; i++)
+		if (is_first(oci, save_layer_digest(si->layers[i])->text) &&
+			oci->to->layer(oci->to->arg, si->layers[i], err) < 0)
+			return -1;
+	if (save_manifest(si, &text, &n, err) < 0 || digest_of(SHA_256, text, n, &digest, err) < 0)
+		return -1;
+	if (put_text(oci, &si->config_digest, si->config, si->config_len, err) < 0 ||
+		put_text(oci, &digest, text, n, err) < 0)
+		return -1;
+	*ret = (struct descriptor){
+		.media_type = xstrdup(MEDIA_OCI_MANIFEST), .digest = digest, .size = (int64_t)n
+	};
+	return 0;
+}
+
+/* The index of a group's platforms as a blob; ret is its descriptor then. */
+static int put_index(struct oci *oci, const struct save_group *g, struct descriptor *ret, struct err **err)
+{
+	auto_json *j = json_new_object();
+	struct json *list = json_new_array();
+	autofree char *text = NULL;
+	struct digest digest;
+
+	json_set_i64(j, "schemaVersion", 2);
+	json_set_str(j, "mediaType", MEDIA_OCI_INDEX);
+	json_set(j, "manifests", list);
+	for (size_t i = 0; i < g->n_images; i++) {
+		auto_descriptor d = { 0 };
+
+		if (put_image(oci, g->images[i], &d, err) < 0)
+			return err_add(err, "image %s", g->images[i]->img->name);
+		d.has_platform = true;
+		d.platform = g->images[i]->platform;
+		json_append(list, descriptor_to_json(&d));
+	}
+	text = json_text(j, 0);
+	if (digest_of(SHA_256, text, strlen(text), &digest, err) < 0 ||
+		put_text(oci, &digest, text, strlen(text), err) < 0)
+		return -1;
+	*ret = (struct descriptor){
+		.media_type = xstrdup(MEDIA_OCI_INDEX), .digest = digest, .size = (int64_t)strlen(text)
+	};
+	return 0;
+}
+
+static int put_group(struct oci *oci, const struct save_group *g, struct err **err)
+{
+	auto_descriptor d = { 0 };
+
+	if (g->n_images > 1) {
+		if (put_index(oci, g, &d, err) < 0)
+			return -1;
+	} else if (put_image(oci, g->images[0], &d, err) < 0)
+		return err_add(err, "image %s", g->images[0]->img->name);
+	for (size_t i = 0; i < g->names.n; i++)
+		add_entry(oci, &d, g->names.v[i]);
+	return 0;
+}
+
+int save_oci_blobs(
+	struct save_set *set, const struct save_oci_target *to, struct json **ret_entries, struct err **err)
+{
+	struct oci oci = { .set = set, .to = to, .entries = json_new_array() };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < set->n_groups; i++)
+		r = put_group(&oci, &set->groups[i], err);
+	strv_free(&oci.written);
+	if (r == 0)
+		*ret_entries = oci.entries;
+	else
+		json_free(oci.entries);
+	return r;
+}
+
+/* ---- the archive ---- */
+
+struct archive {
+	struct save_set *set;
+	struct writer *w;
+	bool has_dir[2]; /* by algorithm */
+};
+
+static const struct writer_entry file_entry = { .type = READER_FILE, .mode = 0644 };
+static const struct writer_entry dir_entry = { .type = READER_DIR, .mode = 0755 };
+
+static int put_dir(struct writer *w, const char *name, struct err **err)
+{
+	struct writer_entry e = dir_entry;
+
+	e.name = name;
+	return writer_entry(w, &e, err);
+}
+
+static int put_file(struct writer *w, const char *name, const void *p, size_t n, struct err **err)
+{
+	struct writer_entry e = file_entry;
+
+	e.name = name;
+	return writer_text(w, &e, p, n, err);
+}
+
+static int put_json(struct writer *w, const char *name, const struct json *j, struct err **err)
+{
+	autofree char *text = json_text(j, 0);
+
+	return put_file(w, name, text, strlen(text), err);
+}
+
+static int need_dir(struct archive *a, enum sha_kind kind, struct err **err)
+{
+	if (!a->has_dir[0] && !a->has_dir[1] && put_dir(a->w, "blobs", err) < 0)
+		return -1;
+	if (!a->has_dir[kind] && put_dir(a->w, kind == SHA_256 ? "blobs/sha256" : "blobs/sha512", err) < 0)
+		return -1;
+	a->has_dir[kind] = true;
+	return 0;
+}
+
+static int archive_text(void *arg, const struct digest *d, const void *p, size_t n, struct err **err)
+{
+	autofree char *path = image_layout_blob_path(d);
+	struct archive *a = arg;
+
+	return need_dir(a, d->kind, err) < 0 ? -1 : put_file(a->w, path, p, n, err);
+}
+
+static int to_writer(void *arg, const void *p, size_t n, struct err **err)
+{
+	return writer_data(arg, p, n, err);
+}
+
+static int archive_layer(void *arg, struct save_layer *l, struct err **err)
+{
+	const struct digest *d = save_layer_digest(l);
+	autofree char *path = image_layout_blob_path(d);
+	struct writer_entry e = file_entry;
+	struct archive *a = arg;
+
+	e.name = path;
+	e.size = (int64_t)save_layer_size(l);
+	if (need_dir(a, d->kind, err) < 0 || writer_entry(a->w, &e, err) < 0)
+		return -1;
+	return save_layer_send(a->set, l, to_writer, a->w, err);
+}
+
+int save_oci_archive(struct save_set *set, const struct save_options *o, struct writer *w, int dirfd,
+	const char *what, struct err **err)
+{
+	struct archive a = { .set = set, .w = w };
+	const struct save_oci_target to = { .layer = archive_layer, .text = archive_text, .arg = &a };
+	auto_json *layout = image_layout_build(), *index = json_new_object();
+	struct json *entries = NULL;
+
+	if (save_oci_convert(set, o, dirfd, what, err) < 0 ||
+		put_json(w, IMAGE_LAYOUT_FILE, layout, err) < 0 ||
+		save_oci_blobs(set, &to, &entries, err) < 0)
+		return -1;
+	json_set_i64(index, "schemaVersion", 2);
+	json_set(index, "manifests", entries);
+	return put_json(w, IMAGE_LAYOUT_INDEX, index, err);
+}
