@@ -72,28 +72,51 @@ char *image_layout_familiar(const char *name)
 	return xstrdup(name);
 }
 
-/* "name:tag" of a full reference, in the familiar form; NULL if it is none or names no tag. */
-static char *full_name(const char *text)
+/* "name:tag", or "name@digest", of a full reference; NULL if it is none or names neither. */
+static char *full_name(const char *text, bool familiar)
 {
 	auto_reference r = REFERENCE_INIT;
 	autofree char *name = NULL;
 
-	if (!text || reference_parse(text, &r, NULL) < 0 || !r.has_tag)
+	if (!text || reference_parse(text, &r, NULL) < 0 || !(r.has_tag || digest_is_set(&r.digest)))
 		return NULL;
-	name = image_layout_familiar(r.name);
-	return reference_name_is_valid(name) ? xasprintf("%s:%s", name, r.tag) : NULL;
+	name = familiar ? image_layout_familiar(r.name) : xstrdup(r.name);
+	if (!reference_name_is_valid(name))
+		return NULL;
+	return r.has_tag ? xasprintf("%s:%s", name, r.tag) : xasprintf("%s@%s", name, r.digest.text);
+}
+
+char *image_layout_long(const char *name)
+{
+	struct reference_remote remote = REFERENCE_REMOTE_INIT;
+	auto_reference r = REFERENCE_INIT;
+	char *ret;
+
+	if (reference_parse(name, &r, NULL) < 0)
+		return NULL;
+	reference_remote(&r, &remote);
+	ret = xasprintf("%s/%s%s%s", remote.host, remote.repository, digest_is_set(&r.digest) ? "@" : ":",
+		remote.what);
+	reference_remote_free(&remote);
+	return ret;
 }
 
 void image_layout_names(const struct descriptor *d, char **ret_name, char **ret_tag)
 {
 	const char *containerd = descriptor_annotation(d, ANNOTATION_CONTAINERD_NAME);
 	const char *ref = descriptor_annotation(d, ANNOTATION_REF_NAME);
+	autofree char *literal = full_name(ref, false);
+	autofree char *expanded = literal ? image_layout_long(literal) : NULL;
 
-	*ret_name = full_name(containerd);
 	*ret_tag = NULL;
+	if (containerd && str_eq(expanded, containerd)) {
+		*ret_name = steal_ptr(&literal); /* the same name, as it was typed */
+		return;
+	}
+	*ret_name = full_name(containerd, true);
 	/* ref.name is a tag by custom; skopeo and podman also write a whole name there. */
 	if (ref && reference_tag_is_valid(ref))
 		*ret_tag = xstrdup(ref);
 	else if (!*ret_name)
-		*ret_name = full_name(ref);
+		*ret_name = full_name(ref, true);
 }

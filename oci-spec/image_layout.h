@@ -27,11 +27,15 @@ char *image_layout_blob_path(const struct digest *d);
 bool image_layout_is_blob(const char *path, struct digest *ret);
 
 /*
- * What an entry of index.json is called: *ret_name is a full "name:tag" (containerd's annotation, or a ref.name that is a full reference), or NULL; *ret_tag is
- * the tag alone (ref.name without name), or NULL. Docker Hub's long form is shortened as docker shows it ("docker.io/library/x:1" -> "x:1").
+ * What an entry of index.json is called: *ret_name is a full "name:tag" (containerd's annotation, or a ref.name that is a full reference) or
+ * "name@digest", or NULL; *ret_tag is the tag alone (ref.name without name), or NULL. Docker Hub's long form is shortened as docker shows it
+ * ("docker.io/library/x:1" -> "x:1"), but where both annotations are there and mean the same, ref.name is taken as it is: `save` writes both.
  * Unsafe names count as absent. Caller frees both.
  */
 void image_layout_names(const struct descriptor *d, char **ret_name, char **ret_tag);
+
+/* "x:1" -> "docker.io/library/x:1": for tools that know no short names. NULL if it is no reference. Caller frees. */
+char *image_layout_long(const char *name);
 
 /* "docker.io/library/x" -> "x", "docker.io/o/x" -> "o/x", "index.docker.io/…" alike; others unchanged. Caller frees. */
 char *image_layout_familiar(const char *name);

@@ -11,6 +11,7 @@
 #include "oci-spec/manifest.h"
 #include "oci-spec/media_types.h"
 #include "oci-spec/platform.h"
+#include "oci-spec/reference.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/log.h"
@@ -124,6 +125,15 @@ static int take_manifest(struct oci *o, const struct descriptor *d, struct load_
 	return take_blobs(o, m, img, err);
 }
 
+/* A name with a digest is one only for the manifest of that digest. */
+static bool name_is_true(const char *name, const struct digest *manifest)
+{
+	auto_reference r = REFERENCE_INIT;
+
+	return reference_parse(name, &r, NULL) == 0 &&
+	       (!digest_is_set(&r.digest) || digest_eq(&r.digest, manifest));
+}
+
 /* One entry of index.json, or the entries that share a name and differ by platform. */
 static int take_group(struct oci *o, struct descriptor *items, size_t n, struct err **err)
 {
@@ -154,7 +164,7 @@ static int take_group(struct oci *o, struct descriptor *items, size_t n, struct 
 		return -1;
 	if (!img)
 		return 0;
-	if (name)
+	if (name && name_is_true(name, &chosen.digest))
 		load_image_name(img, name);
 	if (tag && !img->tag)
 		img->tag = steal_ptr(&tag);

@@ -8,7 +8,6 @@
 #include "oci-spec/image_layout.h"
 #include "oci-spec/media_types.h"
 #include "oci-spec/platform.h"
-#include "oci-spec/reference.h"
 #include "pkg/archive/writer.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
@@ -86,25 +85,10 @@ static int put_text(struct oci *oci, const struct digest *d, const void *p, size
 	return is_first(oci, d->text) ? oci->to->text(oci->to->arg, d, p, n, err) : 0;
 }
 
-/* "app:1" is docker.io/library/app:1 for tools that know no short names. NULL for an image under its digest. */
-static char *long_name(const char *name)
-{
-	struct reference_remote remote = REFERENCE_REMOTE_INIT;
-	auto_reference r = REFERENCE_INIT;
-	char *ret;
-
-	if (reference_parse(name, &r, NULL) < 0 || digest_is_set(&r.digest))
-		return NULL;
-	reference_remote(&r, &remote);
-	ret = xasprintf("%s/%s:%s", remote.host, remote.repository, r.tag);
-	reference_remote_free(&remote);
-	return ret;
-}
-
 static void add_entry(struct oci *oci, const struct descriptor *d, const char *name)
 {
 	struct json *entry = descriptor_to_json(d), *a = json_need_object(entry, "annotations");
-	autofree char *full = long_name(name);
+	autofree char *full = image_layout_long(name);
 
 	json_set_str(a, ANNOTATION_CONTAINERD_NAME, full);
 	json_set_str(a, ANNOTATION_REF_NAME, name);

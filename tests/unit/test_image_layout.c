@@ -55,6 +55,12 @@ int main(void)
 	named(NULL, "docker.io/org/app:1", "org/app:1", NULL);
 	named("org/app:3", NULL, "org/app:3", NULL);
 	named("docker.io/library/x:3", NULL, "x:3", NULL);
+	named("x:3", "docker.io/library/x:3", "x:3", NULL);
+	named("docker.io/x:3", "docker.io/library/x:3", "docker.io/x:3", NULL);
+	named("y:3", "docker.io/library/x:3", "x:3", NULL);
+	named("a/b@sha256:" HEX64, "docker.io/a/b@sha256:" HEX64, "a/b@sha256:" HEX64, NULL);
+	named("docker.io/a/b@sha256:" HEX64, NULL, "a/b@sha256:" HEX64, NULL);
+	named("a/b@sha256:1", NULL, NULL, NULL);
 	named("org/app", NULL, NULL, NULL);
 	named("../../etc:1", "../x:2", NULL, NULL);
 	named("a b", NULL, NULL, NULL);
