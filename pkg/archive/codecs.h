@@ -21,7 +21,8 @@ struct flow {
 };
 
 /* ---- implemented by inflate.c ---- */
-/* Read more behind the unread input: 1, 0 at the end of the source, -1. `in` may move. */
+/* Get more behind the unread input (FLOW_LEFT_MAX bytes at most): 1, 0 at the end of the source, -1. `in` may move. */
+#define FLOW_LEFT_MAX ((size_t)16)
 int flow_more(struct flow *f, struct err **err);
 /* Make sure that there is room. -1 when nobody wants more. */
 int flow_room(struct flow *f, struct err **err);

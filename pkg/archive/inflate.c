@@ -1,44 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The decompression thread: reads the source, hashes it, runs the decoder, fills the ring. Plain bytes are hashed by a thread of
+ * The decompression thread: runs the decoder on what feed.h gives, fills the ring. Plain bytes are hashed by a thread of
  * their own, the ring's second consumer; data that is not compressed goes through that one hash for both digests.
  */
 #include "pkg/archive/inflate.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdatomic.h>
-#include <sys/stat.h>
+#include <assert.h>
 
 #include "pkg/archive/codecs.h"
+#include "pkg/archive/feed.h"
 #include "pkg/archive/pipeline.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
-#include "pkg/base/progress.h"
-#include "pkg/base/sig.h"
-
-#define INPUT_SIZE ((size_t)256 << 10)
-#define POLL_MS 100
 
 struct inflate {
 	struct flow flow; /* first: a decoder's flow is our inflate */
 	struct inflate_options o;
 	char *what;
-	int fd;
-	bool is_file;
-	bool source_ended;
+	struct feed *feed;
 	struct pipeline *pipe;
 	pthread_t worker, hasher;
 	bool worker_runs, hasher_runs;
-	struct sha *input_sha, *plain_sha;
+	struct sha *plain_sha;
 	int hash_consumer;
 	bool one_hash; /* not compressed: plain_sha serves both */
-	unsigned char *buf; /* INPUT_SIZE */
+	unsigned char *buf; /* FEED_BLOCK + FLOW_LEFT_MAX */
+	uint64_t taken; /* bytes of the source that the decoder was given */
 	unsigned char *block; /* claimed from the ring, or NULL */
 	size_t block_n;
-	_Atomic uint64_t input_bytes;
 	struct inflate_result result;
+	bool completed; /* result is */
 };
 
 static const struct {
@@ -72,62 +64,68 @@ enum inflate_kind inflate_detect(const void *p, size_t n)
 	return INFLATE_PLAIN;
 }
 
+/* RFC 8878, 3.1.1.1: the window descriptor, or the content's size where the frame is one segment. */
+static uint64_t zstd_window(const unsigned char *b, size_t n)
+{
+	static const unsigned char id_bytes[] = { 0, 1, 2, 4 }, size_bytes[] = { 1, 2, 4, 8 };
+	unsigned char flags;
+	uint64_t size = 0;
+	size_t at;
+
+	if (n < 18 || memcmp(b, kinds[INFLATE_ZSTD].magic, 4) != 0)
+		return UINT64_MAX; /* a skippable frame comes first */
+	flags = b[4];
+	if (!(flags & 0x20)) {
+		uint64_t base = (uint64_t)1 << (10 + (b[5] >> 3));
+
+		return base + base / 8 * (b[5] & 7);
+	}
+	at = 5 + id_bytes[flags & 3];
+	for (size_t i = size_bytes[flags >> 6]; i-- > 0;)
+		size = size << 8 | b[at + i];
+	return size;
+}
+
+uint64_t inflate_memory(const void *p, size_t n)
+{
+	switch (inflate_detect(p, n)) {
+	case INFLATE_PLAIN:
+	case INFLATE_GZIP:
+		return (uint64_t)128 << 10; /* of ISA-L; zlib takes less */
+	case INFLATE_BZIP2:
+		return (uint64_t)4 << 20;
+	case INFLATE_ZSTD:
+		return zstd_window(p, n);
+	default:
+		return UINT64_MAX;
+	}
+}
+
 /* ---- the source ---------------------------------------------------------------------------------------------------------- */
-
-/* A pipe may be silent for long: sleep in steps, so that cancellation and interrupts are seen. */
-static int wait_readable(struct inflate *in, struct err **err)
-{
-	while (!sig_interrupted() && !pipeline_cancelled(in->pipe)) {
-		struct pollfd p = { .fd = in->fd, .events = POLLIN };
-		int r = poll(&p, 1, POLL_MS);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return err_sys(err, errno, "read %s", in->what);
-	}
-	return err_make(err, ERR_SYSTEM, "interrupted");
-}
-
-/* Fill buf, less at the end of the source only. */
-static ssize_t read_source(struct inflate *in, void *buf, size_t n, struct err **err)
-{
-	size_t got = 0;
-
-	while (got < n && !in->source_ended) {
-		ssize_t r;
-
-		if (!in->is_file && wait_readable(in, err) < 0)
-			return -1;
-		r = read(in->fd, (char *)buf + got, n - got);
-		if (r < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (r < 0)
-			return err_sys(err, errno, "read %s", in->what);
-		in->source_ended = r == 0;
-		got += (size_t)r;
-	}
-	if (in->o.hash_input && in->input_sha)
-		sha_update(in->input_sha, buf, got);
-	atomic_fetch_add_explicit(&in->input_bytes, got, memory_order_relaxed);
-	if (in->o.progress)
-		progress_update(in->o.progress, atomic_load_explicit(&in->input_bytes, memory_order_relaxed));
-	return (ssize_t)got;
-}
 
 int flow_more(struct flow *f, struct err **err)
 {
 	struct inflate *in = (struct inflate *)f;
+	const void *p;
 	ssize_t n;
 
+	assert(f->in_n <= FLOW_LEFT_MAX);
+	/* A decoder that leaves bytes unread wants them in front of what follows. */
 	if (f->in_n)
 		memmove(in->buf, f->in, f->in_n);
-	f->in = in->buf;
-	n = read_source(in, in->buf + f->in_n, INPUT_SIZE - f->in_n, err);
-	if (n < 0)
-		return -1;
+	n = feed_next(in->feed, &p, err);
+	if (n <= 0) {
+		f->in = in->buf;
+		return (int)n;
+	}
+	f->in = p;
+	if (f->in_n) {
+		memcpy(in->buf + f->in_n, p, (size_t)n);
+		f->in = in->buf;
+	}
 	f->in_n += (size_t)n;
-	return n > 0;
+	in->taken += (uint64_t)n;
+	return 1;
 }
 
 void flow_used(struct flow *f, size_t n)
@@ -158,7 +156,7 @@ int flow_room(struct flow *f, struct err **err)
 int flow_wrote(struct flow *f, size_t n, struct err **err)
 {
 	struct inflate *in = (struct inflate *)f;
-	uint64_t input = atomic_load_explicit(&in->input_bytes, memory_order_relaxed) - f->in_n;
+	uint64_t input = in->taken - f->in_n;
 	uint64_t plain;
 	char text[NUM_SIZE_LEN];
 
@@ -181,39 +179,36 @@ int flow_wrote(struct flow *f, size_t n, struct err **err)
 static int copy_plain(struct inflate *in, struct err **err)
 {
 	struct flow *f = &in->flow;
+	size_t n;
 
 	do {
-		size_t n = f->in_n;
+		ssize_t r;
 
 		if (flow_room(f, err) < 0)
 			return -1;
-		if (n > f->out_n)
-			n = f->out_n;
+		n = f->in_n < f->out_n ? f->in_n : f->out_n;
 		if (n) {
 			memcpy(f->out, f->in, n);
 			flow_used(f, n);
-		} else {
-			ssize_t r = read_source(in, f->out, f->out_n, err);
-
-			if (r < 0)
-				return -1;
-			n = (size_t)r;
+			continue;
 		}
-		if (flow_wrote(f, n, err) < 0)
-			return -1;
-	} while (f->in_n || !in->source_ended);
-	return 0;
+		r = feed_read(in->feed, f->out, f->out_n, err);
+		if (r <= 0)
+			return (int)r;
+		n = (size_t)r;
+		in->taken += n;
+	} while (flow_wrote(f, n, err) == 0);
+	return -1;
 }
 
 /* Garbage behind the compressed data counts for the digest of the source. */
 static int drain_source(struct inflate *in, struct err **err)
 {
+	const void *p;
 	ssize_t n;
 
 	do {
-		if (pipeline_cancelled(in->pipe) || sig_interrupted())
-			return err_make(err, ERR_SYSTEM, "interrupted");
-		n = read_source(in, in->buf, INPUT_SIZE, err);
+		n = feed_next(in->feed, &p, err);
 	} while (n > 0);
 	return (int)n;
 }
@@ -231,22 +226,11 @@ static void *hash_plain(void *arg)
 	return NULL;
 }
 
-/* The kind is known: who hashes what, and start the second consumer. */
-static int start_hasher(struct inflate *in, struct err **err)
+static int start_hasher(struct inflate *in, enum sha_kind kind, struct err **err)
 {
-	bool same = in->o.input_sha == in->o.plain_sha || !in->o.hash_plain;
-
-	if (in->result.kind == INFLATE_PLAIN && in->o.hash_input && same) {
-		/* What was read to find the kind is still unread input and goes through the ring as well. */
-		in->one_hash = true;
-		if (!in->plain_sha)
-			in->plain_sha = steal_ptr(&in->input_sha);
-		sha_free(steal_ptr(&in->input_sha));
-	} else if (in->o.hash_input) {
-		sha_update(in->input_sha, in->flow.in, in->flow.in_n);
-	}
+	in->plain_sha = sha_begin(kind, err);
 	if (!in->plain_sha)
-		return 0;
+		return -1;
 	in->hash_consumer = pipeline_add_consumer(in->pipe);
 	if (pipeline_thread(&in->hasher, hash_plain, in, err) < 0)
 		return -1;
@@ -254,26 +238,44 @@ static int start_hasher(struct inflate *in, struct err **err)
 	return 0;
 }
 
+/* The kind is known, and so is who hashes what. Bytes that are not compressed need one hash where both digests are of one kind. */
+static int start_hashing(struct inflate *in, struct err **err)
+{
+	const struct inflate_options *o = &in->o;
+	bool same = o->input_sha == o->plain_sha || !o->hash_plain;
+
+	in->one_hash = in->result.kind == INFLATE_PLAIN && o->hash_input && same;
+	if (in->one_hash)
+		return start_hasher(in, o->input_sha, err);
+	if (o->hash_input && feed_hash(in->feed, o->input_sha, in->flow.in, in->flow.in_n, err) < 0)
+		return -1;
+	return o->hash_plain ? start_hasher(in, o->plain_sha, err) : 0;
+}
+
+static int decode(struct inflate *in, struct err **err)
+{
+	if (in->result.kind == INFLATE_PLAIN)
+		return copy_plain(in, err);
+	if (feed_ahead(in->feed, err) < 0 || kinds[in->result.kind].decode(&in->flow, err) < 0)
+		return -1;
+	return drain_source(in, err);
+}
+
 static int work(struct inflate *in, struct err **err)
 {
-	struct sha *input = steal_ptr(&in->input_sha);
-	int r;
+	ssize_t n = feed_read(in->feed, in->buf, FEED_BLOCK, err);
 
-	/* The first bytes are hashed once it is clear by whom. */
-	r = flow_more(&in->flow, err);
-	in->input_sha = input;
-	if (r < 0)
+	if (n < 0)
 		return -1;
-	in->result.kind = inflate_detect(in->flow.in, in->flow.in_n);
-	if (start_hasher(in, err) < 0)
-		return -1;
-	r = in->result.kind == INFLATE_PLAIN ? copy_plain(in, err)
-					     : kinds[in->result.kind].decode(&in->flow, err);
-	if (r < 0)
+	in->flow.in = in->buf;
+	in->flow.in_n = (size_t)n;
+	in->taken = (uint64_t)n;
+	in->result.kind = inflate_detect(in->buf, (size_t)n);
+	if (start_hashing(in, err) < 0 || decode(in, err) < 0)
 		return -1;
 	if (in->block)
 		pipeline_publish(in->pipe, in->block_n);
-	return drain_source(in, err);
+	return 0;
 }
 
 static void *worker(void *arg)
@@ -289,23 +291,14 @@ static void *worker(void *arg)
 int inflate_start(int fd, const struct inflate_options *o, struct inflate **ret, struct err **err)
 {
 	auto_inflate *in = xcalloc(1, sizeof(*in));
-	struct stat st;
 
-	in->fd = fd;
 	in->o = *o;
 	in->what = xstrdup(o->what ? o->what : "archive");
 	in->o.what = in->what;
 	in->flow.what = in->what;
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, errno, "read %s", in->what);
-	if (S_ISDIR(st.st_mode))
-		return err_sys(err, EISDIR, "read %s", in->what);
-	in->is_file = S_ISREG(st.st_mode);
-	if (o->hash_input && !(in->input_sha = sha_begin(o->input_sha, err)))
+	if (feed_open(fd, in->what, o->progress, &in->feed, err) < 0)
 		return -1;
-	if (o->hash_plain && !(in->plain_sha = sha_begin(o->plain_sha, err)))
-		return -1;
-	in->buf = xmalloc(INPUT_SIZE);
+	in->buf = xmalloc(FEED_BLOCK + FLOW_LEFT_MAX);
 	in->pipe = pipeline_new(PIPELINE_BLOCK, PIPELINE_COUNT);
 	if (pipeline_thread(&in->worker, worker, in, err) < 0)
 		return -1;
@@ -330,6 +323,24 @@ static void join_threads(struct inflate *in)
 	in->worker_runs = in->hasher_runs = false;
 }
 
+/* The end was reached: the threads have nothing left to do. */
+static void complete(struct inflate *in)
+{
+	struct inflate_result *r = &in->result;
+
+	join_threads(in);
+	r->input_bytes = feed_position(in->feed);
+	feed_digest(in->feed, r->input_hex);
+	if (in->plain_sha)
+		sha_finish(in->plain_sha, r->plain_hex);
+	sha_free(steal_ptr(&in->plain_sha));
+	if (in->one_hash)
+		memcpy(r->input_hex, r->plain_hex, sizeof(r->input_hex));
+	if (!in->o.hash_plain)
+		r->plain_hex[0] = '\0';
+	in->completed = true;
+}
+
 int inflate_finish(struct inflate *in, struct inflate_result *ret, struct err **err)
 {
 	const void *p;
@@ -340,18 +351,8 @@ int inflate_finish(struct inflate *in, struct inflate_result *ret, struct err **
 	} while (n > 0);
 	if (n < 0)
 		return -1;
-	join_threads(in);
-	in->result.input_bytes = atomic_load(&in->input_bytes);
-	if (in->plain_sha)
-		sha_finish(in->plain_sha, in->result.plain_hex);
-	if (in->input_sha)
-		sha_finish(in->input_sha, in->result.input_hex);
-	sha_free(steal_ptr(&in->plain_sha));
-	sha_free(steal_ptr(&in->input_sha));
-	if (in->one_hash)
-		memcpy(in->result.input_hex, in->result.plain_hex, sizeof(in->result.input_hex));
-	if (!in->o.hash_plain)
-		in->result.plain_hex[0] = 0;
+	if (!in->completed)
+		complete(in);
 	if (ret)
 		*ret = in->result;
 	return 0;
@@ -359,7 +360,7 @@ int inflate_finish(struct inflate *in, struct inflate_result *ret, struct err **
 
 uint64_t inflate_position(const struct inflate *in)
 {
-	return atomic_load_explicit(&in->input_bytes, memory_order_relaxed);
+	return feed_position(in->feed);
 }
 
 void inflate_free(struct inflate *in)
@@ -368,9 +369,11 @@ void inflate_free(struct inflate *in)
 		return;
 	if (in->pipe)
 		pipeline_cancel(in->pipe);
+	if (in->feed)
+		feed_cancel(in->feed);
 	join_threads(in);
+	feed_free(in->feed);
 	pipeline_free(in->pipe);
-	sha_free(in->input_sha);
 	sha_free(in->plain_sha);
 	free(in->buf);
 	free(in->what);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ring between threads: one mutex, one condition, counters that only grow. Blocks are a quarter of a megabyte, so the lock is
- * taken a few thousand times per gigabyte and never matters.
+ * The ring between threads: one mutex, counters that only grow, a condition for each side. Blocks are a quarter of a megabyte, so the
+ * lock is taken a few thousand times per gigabyte and never matters; what costs is waking, so a producer sleeps until there is
+ * room for several blocks.
  */
 #include "pkg/archive/pipeline.h"
 
@@ -23,9 +24,10 @@ struct block {
 
 struct pipeline {
 	pthread_mutex_t mutex;
-	pthread_cond_t changed;
+	pthread_cond_t more, room; /* consumers wait for more blocks, the producer for room */
 	struct block *blocks;
 	size_t block, count;
+	size_t wake_at; /* a waiting producer is woken when no more blocks than these are in use */
 	uint64_t head; /* blocks published */
 	uint64_t taken[PIPELINE_MAX_CONSUMERS]; /* blocks a consumer has been given */
 	uint64_t freed[PIPELINE_MAX_CONSUMERS]; /* blocks it is done with */
@@ -42,12 +44,14 @@ struct pipeline *pipeline_new(size_t block, size_t count)
 
 	p->block = block;
 	p->count = count;
+	p->wake_at = count - (count + 3) / 4;
 	p->consumers = 1;
 	p->blocks = xcalloc(count, sizeof(*p->blocks));
 	pthread_mutex_init(&p->mutex, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->changed, &attr);
+	pthread_cond_init(&p->more, &attr);
+	pthread_cond_init(&p->room, &attr);
 	pthread_condattr_destroy(&attr);
 	return p;
 }
@@ -61,7 +65,8 @@ void pipeline_free(struct pipeline *p)
 	free(p->blocks);
 	free(p->fail_text);
 	free(p->fail_hint);
-	pthread_cond_destroy(&p->changed);
+	pthread_cond_destroy(&p->more);
+	pthread_cond_destroy(&p->room);
 	pthread_mutex_destroy(&p->mutex);
 	free(p);
 }
@@ -78,7 +83,7 @@ int pipeline_add_consumer(struct pipeline *p)
 }
 
 /* With the mutex held: sleep until something changed or it is time to look at the interrupt flag. */
-static void wait_changed(struct pipeline *p)
+static void wait_for(struct pipeline *p, pthread_cond_t *cond)
 {
 	struct timespec until;
 
@@ -88,15 +93,18 @@ static void wait_changed(struct pipeline *p)
 		until.tv_nsec -= 1000000000L;
 		until.tv_sec++;
 	}
-	pthread_cond_timedwait(&p->changed, &p->mutex, &until);
+	pthread_cond_timedwait(cond, &p->mutex, &until);
 }
 
-static bool is_full(const struct pipeline *p)
+/* Blocks that the slowest consumer has not given back. */
+static size_t used(const struct pipeline *p)
 {
+	size_t most = 0;
+
 	for (int i = 0; i < p->consumers; i++)
-		if (p->head - p->freed[i] >= p->count)
-			return true;
-	return false;
+		if (p->head - p->freed[i] > most)
+			most = p->head - p->freed[i];
+	return most;
 }
 
 void *pipeline_claim(struct pipeline *p)
@@ -104,8 +112,8 @@ void *pipeline_claim(struct pipeline *p)
 	struct block *b = NULL;
 
 	pthread_mutex_lock(&p->mutex);
-	while (!p->cancelled && !sig_interrupted() && is_full(p))
-		wait_changed(p);
+	while (!p->cancelled && !sig_interrupted() && used(p) >= p->count)
+		wait_for(p, &p->room);
 	if (!p->cancelled && !sig_interrupted())
 		b = &p->blocks[p->head % p->count];
 	pthread_mutex_unlock(&p->mutex);
@@ -125,7 +133,7 @@ void pipeline_publish(struct pipeline *p, size_t n)
 	pthread_mutex_lock(&p->mutex);
 	p->blocks[p->head % p->count].n = n;
 	p->head++;
-	pthread_cond_broadcast(&p->changed);
+	pthread_cond_broadcast(&p->more);
 	pthread_mutex_unlock(&p->mutex);
 }
 
@@ -138,7 +146,7 @@ void pipeline_finish(struct pipeline *p, struct err *e)
 		p->fail_hint = xstrdup_null(err_hint_text(e));
 	}
 	p->finished = true;
-	pthread_cond_broadcast(&p->changed);
+	pthread_cond_broadcast(&p->more);
 	pthread_mutex_unlock(&p->mutex);
 	err_free(e);
 }
@@ -159,10 +167,11 @@ ssize_t pipeline_next(struct pipeline *p, int consumer, const void **ret, struct
 	pthread_mutex_lock(&p->mutex);
 	if (p->freed[consumer] != p->taken[consumer]) {
 		p->freed[consumer] = p->taken[consumer];
-		pthread_cond_broadcast(&p->changed);
+		if (used(p) <= p->wake_at)
+			pthread_cond_signal(&p->room);
 	}
 	while (!p->cancelled && !sig_interrupted() && !p->finished && p->taken[consumer] == p->head)
-		wait_changed(p);
+		wait_for(p, &p->more);
 	if (sig_interrupted() || p->cancelled) {
 		err_make(err, ERR_SYSTEM, "interrupted");
 	} else if (p->taken[consumer] != p->head) {
@@ -183,7 +192,8 @@ void pipeline_cancel(struct pipeline *p)
 {
 	pthread_mutex_lock(&p->mutex);
 	p->cancelled = true;
-	pthread_cond_broadcast(&p->changed);
+	pthread_cond_broadcast(&p->more);
+	pthread_cond_signal(&p->room);
 	pthread_mutex_unlock(&p->mutex);
 }
 

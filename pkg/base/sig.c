@@ -141,12 +141,14 @@ void sig_reset_all(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static volatile sig_atomic_t interrupted, interrupts;
+/* Atomic, since every thread asks for them: lock-free for an int, so a handler may set them. */
+static _Atomic int interrupted;
+static _Atomic unsigned interrupts;
 
 static void on_interrupt(int sig)
 {
 	interrupted = sig;
-	interrupts = interrupts < SIG_ATOMIC_MAX ? interrupts + 1 : 1;
+	interrupts++;
 }
 
 void sig_catch_interrupts(void)
@@ -172,5 +174,5 @@ int sig_interrupted(void)
 
 unsigned sig_interrupts(void)
 {
-	return (unsigned)interrupts;
+	return interrupts;
 }

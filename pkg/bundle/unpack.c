@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two layers are in flight: the one that is applied and the next, whose decompression has begun. Each holds a ring of 4 MiB, so
- * memory does not depend on the size or number of layers.
+ * A few layers are in flight: the one that is applied and the next ones, whose decompression has begun. Each holds rings of 5 MiB and
+ * what its format needs, which together has a limit too: so memory does not depend on the size or number of layers.
  */
 #include "pkg/bundle/unpack.h"
+
+#include <errno.h>
 
 #include "oci-spec/digest.h"
 #include "oci-spec/image_config.h"
@@ -17,6 +19,21 @@
 #include "pkg/store/layers.h"
 
 #define AGAIN "nothing was made: load or pull the image again"
+#define FLIGHTS 3
+/* Of the formats; one layer may need more, then it flies alone. */
+#define FLIGHTS_MEMORY ((uint64_t)24 << 20)
+
+/* A layer that is open; once `in` is set its decompression has begun. */
+struct flight {
+	int fd;
+	uint64_t memory; /* inflate_memory() */
+	uint64_t size;
+	struct inflate *in;
+	struct progress *progress;
+	struct digest digest, diff_id; /* unset: nothing to compare with */
+	char *what; /* "layer sha256:… of lib/py:1" */
+};
+#define FLIGHT_INIT ((struct flight){ .fd = -1 })
 
 struct unpack {
 	struct store *store;
@@ -24,17 +41,9 @@ struct unpack {
 	const struct unpack_options *o;
 	int root_fd;
 	struct layer_stats stats;
+	struct flight flights[FLIGHTS]; /* layer i is flight i % FLIGHTS */
+	size_t begun; /* layers whose decompression has */
 };
-
-/* A layer whose decompression has begun. */
-struct flight {
-	int fd;
-	struct inflate *in;
-	struct progress *progress;
-	struct digest digest, diff_id; /* unset: nothing to compare with */
-	char *what; /* "layer sha256:… of lib/py:1" */
-};
-#define FLIGHT_INIT ((struct flight){ .fd = -1 })
 
 static void flight_end(struct flight *f, const char *outcome)
 {
@@ -46,9 +55,10 @@ static void flight_end(struct flight *f, const char *outcome)
 	*f = FLIGHT_INIT;
 }
 
-static void flight_drop(struct flight *f)
+static void unpack_drop(struct unpack *u)
 {
-	flight_end(f, "failed");
+	for (size_t i = 0; i < FLIGHTS; i++)
+		flight_end(&u->flights[i], "failed");
 }
 
 static int set_expectations(const struct unpack *u, size_t i, struct flight *f, struct err **err)
@@ -73,29 +83,70 @@ static int check_size(const struct image_layer *layer, uint64_t size, const char
 	return err_hint(err, AGAIN);
 }
 
-static int flight_begin(const struct unpack *u, size_t i, struct flight *f, struct err **err)
+static int flight_open(const struct unpack *u, size_t i, struct flight *f, struct err **err)
 {
 	const struct image_layer *layer = &u->src->image->layers[i];
-	struct inflate_options o = { 0 };
-	uint64_t size;
+	unsigned char head[INFLATE_HEAD];
+	ssize_t n;
 
 	f->what = xasprintf("layer %s of %s", layer->file, u->src->image->name);
 	if (set_expectations(u, i, f, err) < 0)
 		return -1;
-	f->fd = layer_open(u->store, layer->file, &size, err);
+	f->fd = layer_open(u->store, layer->file, &f->size, err);
 	if (f->fd < 0)
 		return err_add(err, "%s", u->src->image->name);
-	if (check_size(layer, size, f->what, err) < 0)
+	if (check_size(layer, f->size, f->what, err) < 0)
 		return -1;
+	n = pread(f->fd, head, sizeof(head), 0);
+	if (n < 0)
+		return err_sys(err, errno, "%s: read", f->what);
+	f->memory = inflate_memory(head, (size_t)n);
+	return 0;
+}
+
+static int flight_begin(const struct unpack *u, size_t i, struct flight *f, struct err **err)
+{
+	struct inflate_options o = { .what = f->what };
+
 	if (u->o->progress)
-		f->progress = progress_begin(layer->file, size);
-	o.what = f->what;
+		f->progress = progress_begin(u->src->image->layers[i].file, f->size);
 	o.progress = f->progress;
 	o.hash_input = digest_is_set(&f->digest);
 	o.input_sha = f->digest.kind;
 	o.hash_plain = digest_is_set(&f->diff_id);
 	o.plain_sha = f->diff_id.kind;
 	return inflate_start(f->fd, &o, &f->in, err);
+}
+
+/* Memory of the formats that are at work is within the limit with this one too. */
+static bool fits(const struct unpack *u, const struct flight *f)
+{
+	uint64_t left = FLIGHTS_MEMORY;
+
+	for (size_t i = 0; i < FLIGHTS; i++) {
+		if (!u->flights[i].in)
+			continue;
+		if (u->flights[i].memory > left)
+			return false;
+		left -= u->flights[i].memory;
+	}
+	return f->memory <= left;
+}
+
+/* Layer `now`, which is about to be applied, is in flight behind this, and as many of the next as may be. */
+static int begin_ahead(struct unpack *u, size_t now, struct err **err)
+{
+	for (; u->begun < u->src->image->n_layers && u->begun < now + FLIGHTS; u->begun++) {
+		struct flight *f = &u->flights[u->begun % FLIGHTS];
+
+		if (f->fd < 0 && flight_open(u, u->begun, f, err) < 0)
+			return -1;
+		if (u->begun != now && !fits(u, f))
+			break;
+		if (flight_begin(u, u->begun, f, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int compare(const struct flight *f, const struct digest *want, const char *hex, const char *name,
@@ -138,20 +189,12 @@ static int flight_apply(struct unpack *u, struct flight *f, struct err **err)
 
 static int apply_all(struct unpack *u, struct err **err)
 {
-	CLEANUP(flight_drop) struct flight now = FLIGHT_INIT;
-	CLEANUP(flight_drop) struct flight next = FLIGHT_INIT;
-	size_t n = u->src->image->n_layers;
+	for (size_t i = 0; i < u->src->image->n_layers; i++) {
+		struct flight *f = &u->flights[i % FLIGHTS];
 
-	for (size_t i = 0; i < n; i++) {
-		if (i == 0 && flight_begin(u, i, &now, err) < 0)
+		if (begin_ahead(u, i, err) < 0 || flight_apply(u, f, err) < 0)
 			return -1;
-		if (i + 1 < n && flight_begin(u, i + 1, &next, err) < 0)
-			return -1;
-		if (flight_apply(u, &now, err) < 0)
-			return -1;
-		flight_end(&now, "done");
-		now = next;
-		next = FLIGHT_INIT;
+		flight_end(f, "done");
 	}
 	return 0;
 }
@@ -159,12 +202,15 @@ static int apply_all(struct unpack *u, struct err **err)
 int bundle_unpack(struct store *s, const struct unpack_source *src, int root_fd,
 	const struct unpack_options *o, struct unpack_stats *ret, struct err **err)
 {
+	CLEANUP(unpack_drop)
 	struct unpack u = { .store = s, .src = src, .o = o, .root_fd = root_fd };
 	const struct image *img = src->image;
 
 	if (img->version >= 2 && src->config->n_diff_ids && src->config->n_diff_ids != img->n_layers)
 		return err_make(err, ERR_CORRUPT, "%s: its configuration lists %zu diff ids for %zu layers",
 			img->name, src->config->n_diff_ids, img->n_layers);
+	for (size_t i = 0; i < FLIGHTS; i++)
+		u.flights[i] = FLIGHT_INIT;
 	if (apply_all(&u, err) < 0)
 		return -1;
 	ret->files = u.stats.files;

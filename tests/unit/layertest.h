@@ -35,9 +35,9 @@ static inline void fresh_root(void)
 
 static inline int apply_with(struct str *tar, const struct layer_options *o, struct err **err)
 {
+	autoclose int fd = fd_anon("layer");
 	auto_inflate *in = NULL;
 	auto_reader *r = NULL;
-	autoclose int fd = fd_anon("layer");
 
 	fd_write_all(fd, tar->data, tar->len);
 	lseek(fd, 0, SEEK_SET);

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 #include "tests/unit/compressed.h"
 #include "tests/unit/mktar.h"
@@ -264,6 +266,79 @@ static void test_finish_early(void)
 	is_str(r.plain_hex, hex_of(pattern, PATTERN_LEN), "hashes all");
 }
 
+static void test_finish_twice(void)
+{
+	struct inflate_options o = { .what = "x", .hash_input = true, .hash_plain = true };
+	autoclose int packed = file_of(pattern_gzip, sizeof(pattern_gzip));
+	autoclose int plain = file_of(pattern, PATTERN_LEN);
+	const int fds[] = { packed, plain };
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		auto_inflate *in = NULL;
+		struct inflate_result once, twice;
+
+		ok(inflate_start(fds[i], &o, &in, NULL) == 0 && inflate_finish(in, &once, NULL) == 0 &&
+				inflate_finish(in, &twice, NULL) == 0,
+			"finish twice");
+		ok(*twice.input_hex && *twice.plain_hex, "both digests are there");
+		ok(memcmp(&once, &twice, sizeof(once)) == 0, "and the same");
+	}
+}
+
+static void test_memory(void)
+{
+	/* A frame of one segment and 0x01020304 bytes; one with a dictionary's number of one byte and 5 bytes. */
+	static const unsigned char segment[32] = { 0x28, 0xb5, 0x2f, 0xfd, 0xa0, 4, 3, 2, 1 };
+	static const unsigned char named[32] = { 0x28, 0xb5, 0x2f, 0xfd, 0x21, 77, 5 };
+	static const unsigned char skippable[32] = { 0x50, 0x2a, 0x4d, 0x18, 4 };
+
+	is_int(inflate_memory(pattern_zstd, INFLATE_HEAD), 8 << 20, "zstd takes its window");
+	is_int(inflate_memory(segment, INFLATE_HEAD), 0x01020304, "or the size of the content");
+	is_int(inflate_memory(named, INFLATE_HEAD), 5, "behind a dictionary's number");
+	ok(inflate_memory(skippable, INFLATE_HEAD) == UINT64_MAX, "which may be unknown");
+	ok(inflate_memory(pattern_zstd, 8) == UINT64_MAX, "or not be there");
+	ok(inflate_memory(pattern_xz, INFLATE_HEAD) == UINT64_MAX, "as for xz");
+	ok(inflate_memory(pattern_gzip, INFLATE_HEAD) < 1 << 20, "gzip takes little");
+	ok(inflate_memory("", 0) < 1 << 20, "and so does what is not compressed");
+}
+
+/* gzip data and more zeros than anybody waits for. */
+static int endless_padding(void)
+{
+	int fd = file_of(pattern_gzip, sizeof(pattern_gzip));
+
+	ok(ftruncate(fd, (off_t)1 << 42) == 0, "4 TB of padding");
+	return fd;
+}
+
+static void test_padding_given_up(void)
+{
+	struct inflate_options o = { .what = "x" };
+	autoclose int fd = endless_padding();
+	struct inflate *in = NULL;
+
+	ok(inflate_start(fd, &o, &in, NULL) == 0, "padding without end");
+	usleep(20000);
+	inflate_free(in);
+	ok(true, "can be given up");
+}
+
+/* The flag stays set: the last test. */
+static void test_padding_interrupted(void)
+{
+	struct inflate_options o = { .what = "x", .hash_input = true };
+	autoclose int fd = endless_padding();
+	auto_inflate *in = NULL;
+	auto_err *err = NULL;
+
+	sig_catch_interrupts();
+	ok(inflate_start(fd, &o, &in, NULL) == 0, "and again");
+	usleep(20000);
+	raise(SIGTERM);
+	ok(inflate_finish(in, NULL, &err) < 0, "an interrupt ends it");
+	is_str(err_text(err), "interrupted", "and says so");
+}
+
 static void test_bad_source(void)
 {
 	struct inflate_options o = { .what = "here" };
@@ -291,6 +366,10 @@ int main(void)
 	test_ceilings();
 	test_pipe();
 	test_finish_early();
+	test_finish_twice();
+	test_memory();
+	test_padding_given_up();
 	test_bad_source();
+	test_padding_interrupted();
 	return tap_done();
 }
