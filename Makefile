@@ -253,7 +253,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/lint/check-startup .ci/run tests/helpers.bash tests/*.bats
+	shellcheck -S warning -e SC2154 -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]

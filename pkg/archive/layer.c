@@ -213,8 +213,6 @@ static int apply_whiteout(struct layer *l, struct err **err)
 		base[base > path ? -1 : 0] = '\0';
 		return hide_below(l, path, 0, err);
 	}
-	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return layer_corrupt(l->path, "a whiteout that names no file", err);
 	memmove(base, name, strlen(name) + 1);
 	return hide_path(l, path, err);
 }
@@ -238,27 +236,55 @@ static int apply_content(struct layer *l, const struct reader_entry *e, struct e
 	return layer_make(l, e, dirfd, err);
 }
 
+enum name_kind { NAME_CONTENT, NAME_AUFS_LINK, NAME_AUFS, NAME_WHITEOUT };
+
+/* What the name of an entry makes of it, -1 for a whiteout of nothing. NAME_AUFS is that file system's own bookkeeping. */
+static int kind_of(const char *path, struct err **err)
+{
+	const char *base = layer_base(path), *hidden = base + strlen(WHITEOUT);
+
+	if (str_starts(path, AUFS_LINKS))
+		return NAME_AUFS_LINK;
+	if (strcmp(base, WHITEOUT_OPAQUE) != 0 &&
+		(str_starts(base, WHITEOUT_META) || has_parent_like(path, WHITEOUT_META)))
+		return NAME_AUFS;
+	if (has_parent_like(path, WHITEOUT))
+		return layer_corrupt(path, "lies below a whiteout", err);
+	if (!str_starts(base, WHITEOUT))
+		return NAME_CONTENT;
+	if (!*hidden || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
+		return layer_corrupt(path, "a whiteout that names no file", err);
+	return NAME_WHITEOUT;
+}
+
+int layer_check_name(const char *name, struct err **err)
+{
+	char path[LAYER_PATH_MAX + 1];
+
+	return layer_clean_name(name, path, err) < 0 || kind_of(path, err) < 0 ? -1 : 0;
+}
+
 static int apply_entry(struct layer *l, const struct reader_entry *e, struct err **err)
 {
-	const char *base;
+	int kind;
 
 	if (layer_clean_name(e->name, l->path, err) < 0)
 		return -1;
 	if (!*l->path)
 		return layer_make_root(l, e, err);
-	base = layer_base(l->path);
-	if (str_starts(l->path, AUFS_LINKS)) {
-		l->aufs_links = true;
-		return apply_content(l, e, err);
-	}
-	if (strcmp(base, WHITEOUT_OPAQUE) != 0 &&
-		(str_starts(base, WHITEOUT_META) || has_parent_like(l->path, WHITEOUT_META)))
-		return 0; /* AUFS's own bookkeeping */
-	if (has_parent_like(l->path, WHITEOUT))
-		return layer_corrupt(l->path, "lies below a whiteout", err);
-	if (str_starts(base, WHITEOUT))
+	kind = kind_of(l->path, err);
+	switch (kind) {
+	case NAME_AUFS:
+		return 0;
+	case NAME_WHITEOUT:
 		return apply_whiteout(l, err);
-	return apply_content(l, e, err);
+	case NAME_AUFS_LINK:
+	case NAME_CONTENT:
+		l->aufs_links |= kind == NAME_AUFS_LINK;
+		return apply_content(l, e, err);
+	default:
+		return -1;
+	}
 }
 
 /* They come and go without a trace, also in the time of ROOT. */

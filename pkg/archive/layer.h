@@ -36,4 +36,7 @@ struct layer_stats { /* layer_apply() adds to what is there */
 int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, struct layer_stats *stats,
 	struct err **err);
 
+/* The name of an entry as layer_apply() judges it before it looks at a ROOT: ERR_CORRUPT for one that no ROOT could take. */
+int layer_check_name(const char *name, struct err **err);
+
 #endif

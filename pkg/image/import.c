@@ -14,6 +14,7 @@
 #include "oci-spec/platform.h"
 #include "oci-spec/reference.h"
 #include "pkg/archive/inflate.h"
+#include "pkg/archive/layer.h"
 #include "pkg/archive/reader.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
@@ -80,6 +81,8 @@ static int check_tar(struct import *im, int fd, struct inflate_result *ret, stru
 			return -1;
 		if (more == 0)
 			break;
+		if (layer_check_name(e.name, err) < 0)
+			return err_add(err, "%s", im->o->what);
 		n++;
 	}
 	if (n == 0)

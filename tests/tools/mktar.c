@@ -8,9 +8,12 @@
  *   link PATH TARGET         hard PATH TARGET              fifo PATH [MODE]
  *   char PATH MAJOR MINOR    block PATH MAJOR MINOR        raw-size PATH SIZE [CONTENT…]   a header that lies
  *   pax KEY=VALUE            gpax KEY=VALUE                bytes TEXT                      as it is, unpadded
- *   uid N  gid N  uname X  gname X  mtime N                hold until they are changed
+ *   uid N  gid N  uname X  gname X  mtime N                hold until they are changed; numbers may be negative
  *   typeflag X  bad-checksum  no-magic                     for the next entry only
+ *   gnu-name TEXT  gnu-link TEXT                           the next entry's long name as GNU tar writes it
+ *   pax-raw TEXT             text of the next entry's pax header, as it is
  *   end                      two blocks of zeros
+ *   repeat N LINE            that line N times, each {} in it replaced by 0 to N-1
  *
  * A path of more than 100 bytes goes into the prefix if it can be split at a slash, else into a pax record of its own.
  */
@@ -23,6 +26,7 @@
 
 #define BLOCK 512
 #define WORDS 64
+#define TEXT_MAX ((size_t)4 << 20) /* of one line's content, of the pax records of one entry */
 
 struct header {
 	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100];
@@ -40,15 +44,15 @@ struct entry {
 	struct text path, target, data;
 	char type;
 	unsigned mode;
-	uint64_t size, major, minor;
+	int64_t size, major, minor;
 };
 
 static struct {
-	uint64_t uid, gid, mtime;
+	int64_t uid, gid, mtime;
 	char uname[32], gname[32];
 	char type; /* of the next entry, 0: its own */
 	bool bad_sum, no_magic;
-	char pax[65536]; /* records for the next entry */
+	char pax[TEXT_MAX]; /* records for the next entry */
 	size_t pax_len;
 } set;
 
@@ -82,8 +86,8 @@ static void emit_padding(uint64_t n)
 	emit_zeros((BLOCK - n % BLOCK) % BLOCK);
 }
 
-/* Octal with a NUL, or base 256 where that is too small. */
-static void put_number(char *field, size_t width, uint64_t v)
+/* Octal with a NUL, or base 256 where that is too small or the number negative. */
+static void put_number(char *field, size_t width, int64_t v)
 {
 	char digits[32];
 
@@ -148,7 +152,7 @@ static void put_path(struct header *h, struct text path)
 	put_text(h->name, sizeof(h->name), path.p, path.n);
 }
 
-static void emit_header(struct header *h, char type, uint64_t size)
+static void emit_header(struct header *h, char type, int64_t size)
 {
 	put_number(h->size, sizeof(h->size), size);
 	h->type = type;
@@ -172,10 +176,21 @@ static void emit_pax(char type)
 	put_number(h.uid, sizeof(h.uid), 0);
 	put_number(h.gid, sizeof(h.gid), 0);
 	put_number(h.mtime, sizeof(h.mtime), 0);
-	emit_header(&h, type, n);
+	emit_header(&h, type, (int64_t)n);
 	emit(set.pax, n);
 	emit_padding(n);
 	set.pax_len = 0;
+}
+
+static void emit_gnu_long(char type, struct text name)
+{
+	struct header h = { .name = "././@LongLink" };
+
+	put_number(h.mode, sizeof(h.mode), 0644);
+	emit_header(&h, type, (int64_t)name.n + 1);
+	emit(name.p, name.n);
+	emit_zeros(1);
+	emit_padding(name.n + 1);
 }
 
 static void emit_entry(const struct entry *e)
@@ -257,13 +272,13 @@ static size_t split(char *line, struct text *words, char **raw)
 	return n;
 }
 
-static uint64_t number(const struct text *t, int base)
+static int64_t number(const struct text *t, int base)
 {
 	char *end;
-	unsigned long long v;
+	long long v;
 
 	errno = 0;
-	v = strtoull(t->p, &end, base);
+	v = strtoll(t->p, &end, base);
 	if (errno || *end || end == t->p)
 		fail("not a number");
 	return v;
@@ -272,7 +287,7 @@ static uint64_t number(const struct text *t, int base)
 /* The words from `at` on as they were: one blank between them. */
 static struct text rest_of(const struct text *words, size_t n, size_t at)
 {
-	static char buf[65536];
+	static char buf[TEXT_MAX];
 	struct text t = { buf, 0 };
 
 	for (size_t i = at; i < n; i++) {
@@ -307,9 +322,17 @@ static bool do_setting(const char *what, struct text *w, size_t n)
 			emit_pax('g');
 		return true;
 	}
+	if (strcmp(what, "pax-raw") == 0) {
+		w[1] = rest_of(w, n, 1);
+		memcpy(set.pax, w[1].p, w[1].n);
+		set.pax_len = w[1].n;
+		return true;
+	}
 	if (n != 2)
 		return false;
-	if (strcmp(what, "uid") == 0)
+	if (strncmp(what, "gnu-", 4) == 0)
+		emit_gnu_long(what[4] == 'n' ? 'L' : 'K', w[1]);
+	else if (strcmp(what, "uid") == 0)
 		set.uid = number(&w[1], 10);
 	else if (strcmp(what, "gid") == 0)
 		set.gid = number(&w[1], 10);
@@ -338,7 +361,7 @@ static bool do_entry(const char *what, const struct text *w, size_t n)
 	} else if (strcmp(what, "file") == 0 || strcmp(what, "raw-size") == 0) {
 		e.type = '0';
 		e.data = rest_of(w, n, 3);
-		e.size = *what == 'r' && n > 2 ? number(&w[2], 10) : e.data.n;
+		e.size = *what == 'r' && n > 2 ? number(&w[2], 10) : (int64_t)e.data.n;
 		e.mode = *what == 'f' && n > 2 ? (unsigned)number(&w[2], 8) : 0644;
 	} else if (strcmp(what, "zeros") == 0 && n == 4) {
 		e.type = '0';
@@ -357,17 +380,58 @@ static bool do_entry(const char *what, const struct text *w, size_t n)
 	}
 	emit_entry(&e);
 	if (*what == 'z')
-		emit_zeros(e.size);
+		emit_zeros((uint64_t)e.size);
 	emit(e.data.p, e.data.n);
-	emit_padding(*what == 'z' ? e.size : e.data.n);
+	emit_padding(*what == 'z' ? (uint64_t)e.size : e.data.n);
 	return true;
+}
+
+static void do_line(char *line);
+
+/* The line with each {} replaced by the counter. */
+static void do_numbered(const char *line, long long i)
+{
+	size_t room = strlen(line) * 10 + 1, n = 0; /* a {} becomes 20 digits at most */
+	char *copy = malloc(room);
+
+	if (!copy)
+		fail("no memory");
+	for (const char *p = line; *p;) {
+		if (p[0] == '{' && p[1] == '}') {
+			n += (size_t)snprintf(copy + n, room - n, "%lld", i);
+			p += 2;
+		} else {
+			copy[n++] = *p++;
+		}
+	}
+	copy[n] = '\0';
+	do_line(copy);
+	free(copy);
+}
+
+/* repeat N LINE */
+static void do_repeat(const char *rest)
+{
+	char *line;
+	long long n = strtoll(rest, &line, 10);
+
+	if (line == rest || *line++ != ' ')
+		fail("repeat N LINE expected");
+	for (long long i = 0; i < n; i++)
+		do_numbered(line, i);
 }
 
 static void do_line(char *line)
 {
 	struct text words[WORDS], content;
 	char *raw[WORDS];
-	size_t n = split(line, words, raw);
+	size_t n;
+
+	if (strncmp(line, "repeat ", 7) == 0) {
+		do_repeat(line + 7);
+		return;
+	}
+	n = split(line, words, raw);
 
 	if (n == 0 || *raw[0] == '#')
 		return;

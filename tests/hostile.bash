@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034,SC2154
+# What the hostile*.bats files share: input that attacks is given to a command, and what a user may rely on is looked at
+# afterwards: the status, one clear line, nothing half-made in the store, nothing touched outside of it, bounded memory.
+
+load helpers
+
+# MiB that a command may have in memory; a sanitizer takes many times that.
+hostile_setup() {
+  common_setup
+  mkdir outside
+  echo secret >outside/victim
+  chmod 640 outside/victim
+  ln -s victim outside/link
+  mkdir outside/dir
+  echo below >outside/dir/file
+  BOUND=(bounded -t 300 -m "${MEMORY:-64}")
+  ! grep -q __asan_init "$SUITE_BIN/udocker-image" || BOUND=(bounded -t 300)
+}
+
+setup() { hostile_setup; }
+
+# Everything outside of the store, with modes, link counts, sizes and contents.
+outside_now() {
+  find "$T/outside" -printf '%P %y %m %n %s %l\n' | sort
+  cat "$T/outside/victim" "$T/outside/dir/file"
+  find "$T" -mindepth 1 -maxdepth 1 ! -name 'layer*.tar' ! -name '*.tar' ! -name bundle ! -name evil ! -name out ! -name err ! -name 'separate-stderr-*' -printf '%P\n' | sort
+}
+
+# Nothing of a container, an image or staging is in the store.
+store_empty() {
+  local left
+  [ -d "$STORE" ] || return 0
+  left=$(find "$STORE" -mindepth 2 | head -5)
+  [ -z "$left" ] || fail "$NAME: left in the store: $left"
+  left=$(find "$STORE" -mindepth 1 -maxdepth 1 ! -name '.lock*' ! -name .stage ! -name repos ! -name layers ! -name containers \
+    ! -name bin ! -name lib ! -name doc)
+  [ -z "$left" ] || fail "$NAME: new in the store: $left"
+}
+
+# fails_clearly WORDS: the last command ended with 1 and one line that holds each of the |-separated words, shows no control characters
+# and is of a length that a terminal can show.
+fails_clearly() {
+  local word each
+  [ "$status" -eq 1 ] || fail "$NAME: exit status $status, wanted 1"
+  assert_one_error_line
+  assert_output ""
+  IFS='|' read -ra each <<<"$1"
+  for word in "${each[@]}"; do
+    [[ $stderr == *"$word"* ]] || fail "$NAME: the message has no: $word"
+  done
+  [ ${#stderr} -le 1500 ] || fail "$NAME: a message of ${#stderr} characters"
+  assert_shown_safely
+}
+
+# What a terminal would take for a command, or what is no UTF-8, reaches neither stream.
+assert_shown_safely() {
+  local bad
+  bad=$(printf '%s%s' "$output" "$stderr" | LC_ALL=C tr -d '\11\12\40-\176\200-\377')
+  [ -z "$bad" ] || fail "$NAME: control characters are shown"
+  printf '%s%s' "$output" "$stderr" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1 || fail "$NAME: what is shown is no UTF-8"
+}
+
+bounded_run() { run --separate-stderr "${BOUND[@]}" "$@"; }
+
+# The scripts on stdin, separated by lines of ---, as layer1.tar and so on; N is their number.
+make_layers() {
+  local script line
+  N=1
+  script=
+  while IFS= read -r line; do
+    if [ "$line" = --- ]; then
+      printf '%s\nend\n' "$script" | mktar >"layer$N.tar"
+      N=$((N + 1)) script=
+    else
+      script+=$line$'\n'
+    fi
+  done
+  printf '%s\nend\n' "$script" | mktar >"layer$N.tar"
+}
+
+stored() { # the layers as image evil:1
+  local tars=() i
+  for ((i = 1; i <= N; i++)); do tars+=("layer$i.tar"); done
+  rm -f image.tar
+  mkimage -n evil:1 image.tar "${tars[@]}"
+  bounded_run udocker-image load -i image.tar
+  [ "$status" -eq 0 ] || fail "$NAME: load: exit status $status"
+  rm -f image.tar
+}
+
+# Both ways to make a container of evil:1. $1: ok, or create when it must fail; then what is left is looked at.
+creates() {
+  local want=$1 words=$2 check=$3
+  bounded_run udocker-bundle create --no-sync evil:1
+  if [ "$want" = ok ]; then
+    [ "$status" -eq 0 ] || fail "$NAME: create: exit status $status"
+    assert_shown_safely
+    ROOT=$STORE/containers/$output/ROOT
+    [ -z "$check" ] || eval "$check" || fail "$NAME: not so: $check"
+    bounded_run udocker-bundle rm "$output"
+    [ "$status" -eq 0 ] || fail "$NAME: rm: exit status $status"
+  else
+    fails_clearly "$words"
+    [ -z "$(ls -A "$STORE/containers")" ] || fail "$NAME: a container is there"
+  fi
+  bounded_run udocker-bundle create --no-sync --bundle bundle evil:1
+  if [ "$want" = ok ]; then
+    [ "$status" -eq 0 ] || fail "$NAME: create --bundle: exit status $status"
+    ROOT=$T/bundle/rootfs
+    [ -z "$check" ] || eval "$check" || fail "$NAME: in the bundle not so: $check"
+    rm -rf bundle
+  else
+    fails_clearly "$words"
+  fi
+  refute_file bundle
+  [ -z "$(find "$T" -maxdepth 1 -name '.*udocker-*')" ] || fail "$NAME: staging is left"
+  bounded_run udocker-image verify evil:1
+  [ "$status" -eq 0 ] || fail "$NAME: the image is damaged"
+}
+
+# layer_case NAME WHO WORDS [CHECK]   with what mktar reads on stdin. WHO: import, when import refuses it (and create, if it comes in an
+# image); create, when create does; ok, when nobody need to, and then CHECK must be true for the new $ROOT.
+layer_case() {
+  NAME=$1
+  local who=$2 words=$3 check=${4:-} before
+  make_layers
+  before=$(outside_now)
+  if [ "$N" -eq 1 ]; then
+    bounded_run udocker-image import layer1.tar evil:1
+    if [ "$who" = import ]; then
+      fails_clearly "$words"
+      store_empty
+      stored
+    else
+      [ "$status" -eq 0 ] || fail "$NAME: import: exit status $status"
+    fi
+  else
+    stored
+  fi
+  creates "$who" "$words" "$check"
+  ok udocker-image rm evil:1
+  store_empty
+  rm -f layer*.tar
+  [ "$(outside_now)" = "$before" ] || fail "$NAME: changed outside: $(diff <(printf '%s' "$before") <(outside_now))"
+}
