@@ -18,7 +18,7 @@
 #define OWNER_ATTR "user.rootlesscontainers"
 #define OWNER_FIELD_UID 0x08 /* field 1, varint */
 #define OWNER_FIELD_GID 0x10 /* field 2, varint */
-#define OWNER_NONE UINT32_MAX /* means "as it is" there */
+#define OWNER_NONE UINT32_MAX /* as it is without: 0 */
 
 #define LIST_MAX ((size_t)64 << 10) /* XATTR_LIST_MAX */
 
@@ -36,7 +36,7 @@ static size_t add_field(unsigned char *p, unsigned char field, uint32_t value)
 	size_t n = 0;
 
 	if (!value)
-		return 0;
+		value = OWNER_NONE;
 	p[n++] = field;
 	for (; value >= 0x80; value >>= 7)
 		p[n++] = (unsigned char)(value | 0x80);
@@ -52,9 +52,11 @@ static int record_owner(const struct layer *l, const struct reader_entry *e, int
 
 	if (e->uid < 0 || e->uid >= OWNER_NONE || e->gid < 0 || e->gid >= OWNER_NONE)
 		return layer_corrupt(l->path, "an owner that is no number of a user or group", err);
+	if (!e->uid && !e->gid)
+		return 0;
 	n = add_field(text, OWNER_FIELD_UID, (uint32_t)e->uid);
 	n += add_field(text + n, OWNER_FIELD_GID, (uint32_t)e->gid);
-	if (!n || fsetxattr(fd, OWNER_ATTR, text, n, 0) == 0)
+	if (fsetxattr(fd, OWNER_ATTR, text, n, 0) == 0)
 		return 0;
 	if (errno != EOPNOTSUPP)
 		return layer_failed(l->path, err);

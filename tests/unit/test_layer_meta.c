@@ -275,11 +275,13 @@ static void test_owners(void)
 	tar_end(&t);
 	ok(apply_with(&t, &o, &err) == 0, "owners are recorded");
 	ok(attr("f", OWNER, v) == 5 && memcmp(v, "\x08\xe8\x07\x10\x64", 5) == 0, "of a file");
-	ok(attr("d", OWNER, v) == 2 && memcmp(v, "\x10\x05", 2) == 0,
-		"of a directory, a zero by leaving it out");
+	ok(attr("d", OWNER, v) == 8 && memcmp(v, "\x08\xff\xff\xff\xff\x0f\x10\x05", 8) == 0,
+		"of a directory, where zero is as it is");
 	ok(attr("big", OWNER, v) == 7 && memcmp(v, "\x08\xff\xff\x7f\x10\x80\x01", 7) == 0,
 		"numbers of several bytes");
-	ok(attr("most", OWNER, v) == 6 && memcmp(v, "\x08\xfe\xff\xff\xff\x0f", 6) == 0, "up to the largest");
+	ok(attr("most", OWNER, v) == 12 &&
+			memcmp(v, "\x08\xfe\xff\xff\xff\x0f\x10\xff\xff\xff\xff\x0f", 12) == 0,
+		"up to the largest");
 	ok(attr("roots", OWNER, v) < 0, "root's own have none");
 	str_free(&t);
 	owned(&t, '5', "d", 0, 0);
