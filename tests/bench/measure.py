@@ -14,41 +14,48 @@ NULL = subprocess.DEVNULL
 
 
 def run(argv):
-    """Milliseconds of one run and its peak memory in MiB; a failure ends the benchmark."""
+    """Milliseconds of one run; a failure ends the benchmark."""
     with open(f"{HOME}/stderr", "w+b") as stderr:
         start = time.perf_counter()
-        child = subprocess.Popen(argv, stdin=NULL, stdout=NULL, stderr=stderr)
-        _, status, usage = os.wait4(child.pid, 0)
+        status = subprocess.run(argv, stdin=NULL, stdout=NULL, stderr=stderr, check=False).returncode
         elapsed = (time.perf_counter() - start) * 1000
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
+        if status != 0:
             stderr.seek(0)
-            sys.exit(f"{' '.join(argv)}: exit status {child.returncode}: {stderr.read().decode(errors='replace')}")
-    return elapsed, usage.ru_maxrss / 1024
+            sys.exit(f"{' '.join(argv)}: exit status {status}: {stderr.read().decode(errors='replace')}")
+    return elapsed
 
 
-def compare(title, contenders, rounds=ROUNDS, clean=None, memory=False):
+def run_usage(argv):
+    """(milliseconds, peak MiB, milliseconds of processor time), children included."""
+    elapsed = run(["usage", f"{HOME}/usage", *argv])
+    with open(f"{HOME}/usage", encoding="ascii") as f:
+        peak, user, system = map(int, f.read().split())
+    return elapsed, peak / 1024, user + system
+
+
+def compare(title, contenders, rounds=ROUNDS, clean=None, warm_up=True, usage=False):
     """
     contenders: [(name, argv)], the first is what the others are compared with. In each round every contender runs once, so
     that a busy machine slows all of them alike. clean() runs before each of them and is not measured.
     """
-    times = {name: [] for name, _ in contenders}
-    peaks = {name: 0 for name, _ in contenders}
-    for i in range(rounds + 1):
+    results = {name: [] for name, _ in contenders}
+    for i in range(rounds + warm_up):
         for name, argv in contenders:
             if clean:
                 clean()
-            elapsed, peak = run(argv)
-            peaks[name] = max(peaks[name], peak)
-            if i:
-                times[name].append(elapsed)
+            result = run_usage(argv) if usage else (run(argv), 0, 0)
+            if i >= warm_up:
+                results[name].append(result)
+    times = {name: [r[0] for r in rows] for name, rows in results.items()}
     base = contenders[0][0]
     print(f"\n{title} ({rounds} rounds, compared with {base})")
     for name, _ in contenders:
         ratio = statistics.median(a / b for a, b in zip(times[name], times[base]))
         more = statistics.median(a - b for a, b in zip(times[name], times[base]))
-        peak = f"   {peaks[name]:6.1f} MiB" if memory else ""
-        print(f"  {name:<34} {statistics.median(times[name]):8.2f} ms   {ratio:6.2f} x   {more:+9.2f} ms{peak}", flush=True)
+        peak = max(r[1] for r in results[name])
+        cpu = statistics.median(r[2] for r in results[name])
+        taken = f"   {cpu:8.0f} ms of processors, {peak:5.1f} MiB at most" if usage else ""
+        print(f"  {name:<34} {statistics.median(times[name]):8.2f} ms   {ratio:6.2f} x   {more:+9.2f} ms{taken}", flush=True)
     return times
 
 
