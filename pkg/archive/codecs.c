@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gzip by ISA-L or zlib, zstd by libzstd, xz and bzip2 by libarchive's raw format. Each library is opened when the first stream
- * that needs it comes by.
+ * gzip by ISA-L or zlib, zstd by libzstd, xz by liblzma (libarchive sets it no limit of memory), bzip2 by libarchive's raw format. Each
+ * library is opened when the first stream that needs it comes by.
  */
 #include "pkg/archive/codecs.h"
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <lzma.h>
 #include <pthread.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -53,6 +54,15 @@ static int damaged(const struct flow *f, const char *format, const char *why, st
 static int truncated(const struct flow *f, const char *format, struct err **err)
 {
 	return err_make(err, ERR_CORRUPT, "%s: truncated: the %s data ends too early", f->what, format);
+}
+
+/* Windows of zstd and xz: the largest that zstd --ultra and xz -9 ask for, and what libzstd allows by itself. */
+#define WINDOW_MAX_MIB 128
+
+static int too_large(const struct flow *f, const char *format, struct err **err)
+{
+	return err_make(err, ERR_CORRUPT, "%s: the %s data needs more than %d MiB of memory to unpack",
+		f->what, format, WINDOW_MAX_MIB);
 }
 
 /* ---- gzip ---------------------------------------------------------------------------------------------------------------- */
@@ -248,6 +258,11 @@ static struct library zstd_library = {
 	.soname = "libzstd.so.1", .package = "libzstd1", .symbols = zstd_symbols
 };
 
+static int zstd_failed(const struct flow *f, const char *why, struct err **err)
+{
+	return strstr(why, "too much memory") ? too_large(f, "zstd", err) : damaged(f, "zstd", why, err);
+}
+
 static int zstd_frames(struct flow *f, ZSTD_DCtx *z, struct err **err)
 {
 	size_t left = 0; /* 0: between frames */
@@ -270,7 +285,7 @@ static int zstd_frames(struct flow *f, ZSTD_DCtx *z, struct err **err)
 		out = (ZSTD_outBuffer){ f->out, f->out_n, 0 };
 		left = dl_ZSTD_decompressStream(z, &out, &in);
 		if (dl_ZSTD_isError(left))
-			return damaged(f, "zstd", dl_ZSTD_getErrorName(left), err);
+			return zstd_failed(f, dl_ZSTD_getErrorName(left), err);
 		flow_used(f, in.pos);
 		if (flow_wrote(f, out.pos, err) < 0)
 			return -1;
@@ -294,11 +309,86 @@ int codec_zstd(struct flow *f, struct err **err)
 	return r;
 }
 
-/* ---- xz and bzip2 -------------------------------------------------------------------------------------------------------- */
+/* ---- xz ------------------------------------------------------------------------------------------------------------------ */
+
+DL_SLOT(lzma_stream_decoder);
+DL_SLOT(lzma_code);
+DL_SLOT(lzma_end);
+static const struct dl_symbol lzma_symbols[] = { DL_ENTRY(lzma_stream_decoder), DL_ENTRY(lzma_code),
+	DL_ENTRY(lzma_end), DL_END };
+static struct library lzma_library = {
+	.soname = "liblzma.so.5", .package = "liblzma5", .symbols = lzma_symbols
+};
+
+static int xz_failed(const struct flow *f, lzma_ret code, struct err **err)
+{
+	switch (code) {
+	case LZMA_BUF_ERROR: /* it asks for more */
+		return truncated(f, "xz", err);
+	case LZMA_MEMLIMIT_ERROR:
+		return too_large(f, "xz", err);
+	case LZMA_MEM_ERROR:
+		return err_make(err, ERR_SYSTEM, "%s: no memory for xz", f->what);
+	case LZMA_FORMAT_ERROR:
+		return damaged(f, "xz", "wrong header", err);
+	case LZMA_OPTIONS_ERROR:
+		return damaged(f, "xz", "unknown options", err);
+	default:
+		return damaged(f, "xz", "invalid data or a wrong checksum", err);
+	}
+}
+
+static int xz_streams(struct flow *f, lzma_stream *z, struct err **err)
+{
+	int more = 1;
+
+	for (;;) {
+		size_t in_n, out_n;
+		lzma_ret r;
+
+		if (flow_room(f, err) < 0)
+			return -1;
+		if (!f->in_n && more) {
+			more = flow_more(f, err);
+			if (more < 0)
+				return -1;
+		}
+		in_n = f->in_n;
+		out_n = f->out_n;
+		z->next_in = f->in;
+		z->avail_in = in_n;
+		z->next_out = f->out;
+		z->avail_out = out_n;
+		r = dl_lzma_code(z, more ? LZMA_RUN : LZMA_FINISH);
+		flow_used(f, in_n - z->avail_in);
+		if (flow_wrote(f, out_n - z->avail_out, err) < 0)
+			return -1;
+		if (r == LZMA_STREAM_END)
+			return 0;
+		if (r != LZMA_OK)
+			return xz_failed(f, r, err);
+	}
+}
+
+int codec_xz(struct flow *f, struct err **err)
+{
+	const uint64_t limit = (uint64_t)(WINDOW_MAX_MIB + 2) << 20;
+	lzma_stream z = LZMA_STREAM_INIT;
+	int r;
+
+	if (need(&lzma_library, err) < 0)
+		return -1;
+	if (dl_lzma_stream_decoder(&z, limit, LZMA_CONCATENATED) != LZMA_OK)
+		return err_make(err, ERR_SYSTEM, "%s: no memory for xz", f->what);
+	r = xz_streams(f, &z, err);
+	dl_lzma_end(&z);
+	return r;
+}
+
+/* ---- bzip2 --------------------------------------------------------------------------------------------------------------- */
 
 DL_SLOT(archive_read_new);
 DL_SLOT(archive_read_free);
-DL_SLOT(archive_read_support_filter_xz);
 DL_SLOT(archive_read_support_filter_bzip2);
 DL_SLOT(archive_read_support_format_raw);
 DL_SLOT(archive_read_open);
@@ -306,10 +396,9 @@ DL_SLOT(archive_read_next_header);
 DL_SLOT(archive_read_data);
 DL_SLOT(archive_error_string);
 static const struct dl_symbol archive_symbols[] = { DL_ENTRY(archive_read_new), DL_ENTRY(archive_read_free),
-	DL_ENTRY(archive_read_support_filter_xz), DL_ENTRY(archive_read_support_filter_bzip2),
-	DL_ENTRY(archive_read_support_format_raw), DL_ENTRY(archive_read_open),
-	DL_ENTRY(archive_read_next_header), DL_ENTRY(archive_read_data), DL_ENTRY(archive_error_string),
-	DL_END };
+	DL_ENTRY(archive_read_support_filter_bzip2), DL_ENTRY(archive_read_support_format_raw),
+	DL_ENTRY(archive_read_open), DL_ENTRY(archive_read_next_header), DL_ENTRY(archive_read_data),
+	DL_ENTRY(archive_error_string), DL_END };
 static struct library archive_library = {
 	.soname = "libarchive.so.13", .package = "libarchive13", .symbols = archive_symbols
 };
@@ -339,18 +428,18 @@ static la_ssize_t raw_read(struct archive *a UNUSED, void *arg, const void **ret
 	return (la_ssize_t)w->lent;
 }
 
-static int raw_failed(struct raw *w, struct archive *a, const char *format, struct err **err)
+static int raw_failed(struct raw *w, struct archive *a, struct err **err)
 {
 	const char *why = dl_archive_error_string(a);
 
 	if (w->err)
 		return err_move(err, &w->err);
 	if (w->ended)
-		return truncated(w->flow, format, err);
-	return damaged(w->flow, format, why ? why : "unknown reason", err);
+		return truncated(w->flow, "bzip2", err);
+	return damaged(w->flow, "bzip2", why ? why : "unknown reason", err);
 }
 
-static int raw_run(struct raw *w, struct archive *a, const char *format, struct err **err)
+static int raw_run(struct raw *w, struct archive *a, struct err **err)
 {
 	struct archive_entry *e;
 	int r = dl_archive_read_open(a, w, NULL, raw_read, NULL);
@@ -360,7 +449,7 @@ static int raw_run(struct raw *w, struct archive *a, const char *format, struct 
 	if (r == ARCHIVE_EOF)
 		return 0; /* the compressed form of nothing */
 	if (r < ARCHIVE_WARN)
-		return raw_failed(w, a, format, err);
+		return raw_failed(w, a, err);
 	for (;;) {
 		la_ssize_t n;
 
@@ -368,7 +457,7 @@ static int raw_run(struct raw *w, struct archive *a, const char *format, struct 
 			return -1;
 		n = dl_archive_read_data(a, w->flow->out, w->flow->out_n);
 		if (n < 0)
-			return raw_failed(w, a, format, err);
+			return raw_failed(w, a, err);
 		if (n == 0)
 			return 0;
 		if (flow_wrote(w->flow, (size_t)n, err) < 0)
@@ -376,7 +465,7 @@ static int raw_run(struct raw *w, struct archive *a, const char *format, struct 
 	}
 }
 
-static int decode_raw(struct flow *f, bool xz, struct err **err)
+int codec_bzip2(struct flow *f, struct err **err)
 {
 	struct raw w = { .flow = f };
 	struct archive *a;
@@ -387,23 +476,10 @@ static int decode_raw(struct flow *f, bool xz, struct err **err)
 	a = dl_archive_read_new();
 	if (!a)
 		return err_make(err, ERR_SYSTEM, "%s: no memory for libarchive", f->what);
-	if (xz)
-		dl_archive_read_support_filter_xz(a);
-	else
-		dl_archive_read_support_filter_bzip2(a);
+	dl_archive_read_support_filter_bzip2(a);
 	dl_archive_read_support_format_raw(a);
-	r = raw_run(&w, a, xz ? "xz" : "bzip2", err);
+	r = raw_run(&w, a, err);
 	dl_archive_read_free(a);
 	err_clear(&w.err);
 	return r;
-}
-
-int codec_xz(struct flow *f, struct err **err)
-{
-	return decode_raw(f, true, err);
-}
-
-int codec_bzip2(struct flow *f, struct err **err)
-{
-	return decode_raw(f, false, err);
 }
