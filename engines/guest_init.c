@@ -215,21 +215,35 @@ __asm__(".globl _start\n_start:\n\tlis 2, .TOC.@ha\n\taddi 2, 2, .TOC.@l\n\tmr 3
 
 void guest_main(long *stack);
 
-/* ---- what a C library would have ---- */
-static int status_fd = -1;
+/*
+ * All that changes lies on the stack: without data of its own the program is one segment, and each further one would be two more calls
+ * of the loader, four stops of a tracer.
+ */
+struct guest {
+	int status_fd;
+	char *cursor, *limit; /* of the launch block: next field; behind the last NUL */
+	const char *file; /* where the program is, "" if it has to be looked for */
+	int first[GUEST_INIT_FDS_PER_MESSAGE];
+	size_t used; /* of the arena */
+	_Alignas(16) char arena[GUEST_INIT_INLINE_MAX];
+	char text[GUEST_INIT_INLINE_MAX + 1];
+	char path[4096 + 256];
+	char listen_pid[32];
+};
 
+/* ---- what a C library would have ---- */
 static __attribute__((noreturn)) void die(void)
 {
 	for (;;)
 		(void)call(NR_exit_group, GUEST_INIT_FAILED, 0, 0, 0, 0);
 }
 
-static __attribute__((noreturn)) void fail(int stage, long error)
+static __attribute__((noreturn)) void fail(const struct guest *g, int stage, long error)
 {
 	struct guest_init_status s = { stage, (int32_t)(error < 0 ? -error : error) };
 
 	/* Nobody can be told if this fails too; the exit status still says it. */
-	(void)call(NR_write, status_fd, (long)&s, sizeof(s), 0, 0);
+	(void)call(NR_write, g->status_fd, (long)&s, sizeof(s), 0, 0);
 	die();
 }
 
@@ -269,99 +283,95 @@ void *memset(void *to, int c, size_t n)
 	return to;
 }
 
-/* Zeroed memory, never given back: from a small arena, and from the kernel when that is spent. */
-static void *grab(size_t n)
+/* Memory, never given back: from a small arena, and from the kernel when that is spent. */
+static void *grab(struct guest *g, size_t n)
 {
-	static _Alignas(16) char arena[32768];
-	static size_t used;
 	long r;
 
 	n = (n + 15) & ~(size_t)15;
-	if (n <= sizeof(arena) - used) {
-		used += n;
-		return arena + used - n;
+	if (n <= sizeof(g->arena) - g->used) {
+		g->used += n;
+		return g->arena + g->used - n;
 	}
 	r = call(NR_mmap, 0, (long)n, 3 /* read, write */, 0x22 /* private, anonymous */, -1);
 	if (r < 0 && r > -4096)
-		fail(GUEST_INIT_STAGE_BLOCK, r);
+		fail(g, GUEST_INIT_STAGE_BLOCK, r);
 	return (void *)r;
 }
 
 /* ---- the launch block ---- */
-static char *cursor, *limit; /* next field; behind the last NUL */
-
-static char *field(void)
+static char *field(struct guest *g)
 {
-	char *s = cursor;
+	char *s = g->cursor;
 
-	if (s >= limit)
-		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
-	cursor += length(s) + 1;
+	if (s >= g->limit)
+		fail(g, GUEST_INIT_STAGE_BLOCK, EINVAL);
+	g->cursor += length(s) + 1;
 	return s;
 }
 
-static uint64_t number(void)
+static uint64_t number(struct guest *g)
 {
-	const char *s = field();
+	const char *s = field(g);
 	uint64_t n = 0;
 
 	if (!*s)
-		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+		fail(g, GUEST_INIT_STAGE_BLOCK, EINVAL);
 	for (; *s; s++) {
 		if (*s < '0' || *s > '9')
-			fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+			fail(g, GUEST_INIT_STAGE_BLOCK, EINVAL);
 		n = n * 10 + (uint64_t)(*s - '0');
 	}
 	return n;
 }
 
 /* A count is at most the bytes that are left, since each thing counted takes at least one. */
-static size_t count(void)
+static size_t count(struct guest *g)
 {
-	uint64_t n = number();
+	uint64_t n = number(g);
 
-	if (n > (uint64_t)(limit - cursor))
-		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+	if (n > (uint64_t)(g->limit - g->cursor))
+		fail(g, GUEST_INIT_STAGE_BLOCK, EINVAL);
 	return (size_t)n;
 }
 
-static void expect(const char *word)
+static void expect(struct guest *g, const char *word)
 {
-	const char *s = field();
+	const char *s = field(g);
 
 	while (*s && *s == *word) {
 		s++;
 		word++;
 	}
 	if (*s != *word)
-		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+		fail(g, GUEST_INIT_STAGE_BLOCK, EINVAL);
 }
 
-static char **list(size_t *ret_n)
+static char **list(struct guest *g, size_t *ret_n)
 {
-	size_t n = count();
-	char **v = grab((n + 1) * sizeof(*v));
+	size_t n = count(g);
+	char **v = grab(g, (n + 1) * sizeof(*v));
 
 	for (size_t i = 0; i < n; i++)
-		v[i] = field();
+		v[i] = field(g);
 	v[n] = NULL;
 	*ret_n = n;
 	return v;
 }
 
 /* The bytes, which must end as fields do. */
-static void use_block(char *bytes, size_t n)
+static void use_block(struct guest *g, char *bytes, size_t n)
 {
 	if (n == 0 || bytes[n - 1] != '\0')
-		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
-	cursor = bytes;
-	limit = bytes + n;
+		fail(g, GUEST_INIT_STAGE_BLOCK, EINVAL);
+	g->cursor = bytes;
+	g->limit = bytes + n;
 }
 
-static void read_block(int fd)
+static void read_block(struct guest *g, int fd)
 {
 	size_t cap = (size_t)GUEST_INIT_INLINE_MAX * 8, n = 0;
-	char *buf = grab(cap);
+	char *buf = grab(g, cap);
 	long r;
 
 	for (;;) {
@@ -369,7 +379,7 @@ static void read_block(int fd)
 		if (r == -EINTR)
 			continue;
 		if (r < 0)
-			fail(GUEST_INIT_STAGE_BLOCK, r);
+			fail(g, GUEST_INIT_STAGE_BLOCK, r);
 		n += (size_t)r;
 		if (r == 0)
 			break;
@@ -377,14 +387,14 @@ static void read_block(int fd)
 			char *more;
 
 			if (cap > GUEST_INIT_BLOCK_MAX)
-				fail(GUEST_INIT_STAGE_BLOCK, E2BIG);
-			more = grab(cap * 8);
+				fail(g, GUEST_INIT_STAGE_BLOCK, E2BIG);
+			more = grab(g, cap * 8);
 			memcpy(more, buf, n);
 			buf = more;
 			cap *= 8;
 		}
 	}
-	use_block(buf, n);
+	use_block(g, buf, n);
 }
 
 /* ---- the other side ---- */
@@ -418,7 +428,8 @@ static void say_hello(void)
 }
 
 /* One message: its bytes, and its descriptors into `fd`. How many of these came is in *ret_fds; all are close-on-exec. */
-static size_t receive(void *data, size_t size, int fd[GUEST_INIT_FDS_PER_MESSAGE], size_t *ret_fds)
+static size_t receive(
+	const struct guest *g, void *data, size_t size, int fd[GUEST_INIT_FDS_PER_MESSAGE], size_t *ret_fds)
 {
 	struct {
 		void *base;
@@ -439,17 +450,17 @@ static size_t receive(void *data, size_t size, int fd[GUEST_INIT_FDS_PER_MESSAGE
 	while (r == -EINTR);
 	if (r <= 0 || msg.control_len < head || control.len < head || control.level != SOL_SOCKET ||
 		control.type != SCM_RIGHTS)
-		fail(GUEST_INIT_STAGE_FDS, r < 0 ? r : ERRNO_PROTOCOL); /* our supervisor has gone */
+		fail(g, GUEST_INIT_STAGE_FDS, r < 0 ? r : ERRNO_PROTOCOL); /* our supervisor has gone */
 	n = (control.len - head) / sizeof(int);
 	if (n > GUEST_INIT_FDS_PER_MESSAGE)
-		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
+		fail(g, GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
 	memcpy(fd, control.fd, n * sizeof(int));
 	*ret_fds = n;
 	return (size_t)r;
 }
 
 /* A descriptor that stands where another is to go moves behind all that are asked for; the old one ends with exec. */
-static void make_room(int *fd, int number, int base)
+static void make_room(const struct guest *g, int *fd, int number, int base)
 {
 	long r;
 
@@ -457,12 +468,12 @@ static void make_room(int *fd, int number, int base)
 		return;
 	r = call(NR_fcntl, *fd, F_DUPFD_CLOEXEC, base, 0, 0);
 	if (r < 0)
-		fail(GUEST_INIT_STAGE_FDS, r);
+		fail(g, GUEST_INIT_STAGE_FDS, r);
 	*fd = (int)r;
 }
 
 /* To the numbers of the block. What we hold besides is close-on-exec, so that nothing has to be closed by a call of its own. */
-static void place(int *fd, const int *to, size_t n)
+static void place(struct guest *g, int *fd, const int *to, size_t n)
 {
 	int base = 3, has_zero = 0;
 	long r;
@@ -472,58 +483,56 @@ static void place(int *fd, const int *to, size_t n)
 		has_zero |= to[i] == SOCK;
 	}
 	for (size_t i = 0; i < n; i++) {
-		make_room(&status_fd, to[i], base);
+		make_room(g, &g->status_fd, to[i], base);
 		/* One that is where it belongs moves too: dup3() to itself fails, and it must lose its close-on-exec. */
 		for (size_t j = i; j < n; j++)
-			make_room(&fd[j], to[i], base);
+			make_room(g, &fd[j], to[i], base);
 		r = call(NR_dup3, fd[i], to[i], 0, 0, 0);
 		if (r < 0)
-			fail(GUEST_INIT_STAGE_FDS, r);
+			fail(g, GUEST_INIT_STAGE_FDS, r);
 	}
 	if (!has_zero)
 		(void)call(NR_close, SOCK, 0, 0, 0, 0);
 }
 
 /* The answer to our hello: leaves the block's first fields read and the program's descriptors where they belong. */
-static void receive_all(void)
+static void receive_all(struct guest *g)
 {
-	static char text[GUEST_INIT_INLINE_MAX + 1];
-	static int first[GUEST_INIT_FDS_PER_MESSAGE];
 	size_t n, have, used = 1, want;
 	int *fd, *to;
 
-	n = receive(text, sizeof(text), first, &have);
+	n = receive(g, g->text, sizeof(g->text), g->first, &have);
 	if (have < 1)
-		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
-	status_fd = first[0];
-	if (text[0] == GUEST_INIT_FILE && have >= 2)
-		read_block(first[used++]);
+		fail(g, GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
+	g->status_fd = g->first[0];
+	if (g->text[0] == GUEST_INIT_FILE && have >= 2)
+		read_block(g, g->first[used++]);
 	else
-		use_block(text + 1, n - 1);
-	expect(GUEST_INIT_MAGIC);
-	want = count();
-	to = grab((want + 1) * sizeof(*to));
-	fd = grab((want + GUEST_INIT_FDS_PER_MESSAGE) * sizeof(*fd));
+		use_block(g, g->text + 1, n - 1);
+	expect(g, GUEST_INIT_MAGIC);
+	want = count(g);
+	to = grab(g, (want + 1) * sizeof(*to));
+	fd = grab(g, (want + GUEST_INIT_FDS_PER_MESSAGE) * sizeof(*fd));
 	for (size_t i = 0; i < want; i++)
-		to[i] = (int)number();
+		to[i] = (int)number(g);
 	have -= used;
 	if (have > want)
-		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
-	memcpy(fd, first + used, have * sizeof(int));
+		fail(g, GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
+	memcpy(fd, g->first + used, have * sizeof(int));
 	while (have < want) {
-		(void)receive(&n, 1, fd + have, &used);
+		(void)receive(g, &n, 1, fd + have, &used);
 		have += used;
 	}
 	if (have > want)
-		fail(GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
-	place(fd, to, want);
+		fail(g, GUEST_INIT_STAGE_FDS, ERRNO_PROTOCOL);
+	place(g, fd, to, want);
 }
 
 /* ---- the process, and the program ---- */
-static void check(int stage, long r)
+static void check(const struct guest *g, int stage, long r)
 {
 	if (r < 0)
-		fail(stage, r);
+		fail(g, stage, r);
 }
 
 /*
@@ -551,38 +560,38 @@ static void set_session(unsigned flags)
 		(void)call(NR_setpgid, 0, 0, 0, 0, 0);
 }
 
-/* Returns where the program is, "" if it has to be looked for. */
-static const char *set_process(unsigned flags)
+static void set_process(struct guest *g, unsigned flags)
 {
-	long mask = (long)number(), uid = (long)number(), gid = (long)number();
-	const char *cwd = field();
-	const char *file = field();
-	size_t n = count();
-	unsigned *groups = grab((n + 1) * sizeof(*groups));
+	long mask = (long)number(g), uid = (long)number(g), gid = (long)number(g);
+	const char *cwd = field(g);
+	unsigned *groups;
+	size_t n;
 
+	g->file = field(g);
+	n = count(g);
+	groups = grab(g, (n + 1) * sizeof(*groups));
 	for (size_t i = 0; i < n; i++)
-		groups[i] = (unsigned)number();
-	for (size_t left = count(); left > 0; left--) {
-		long resource = (long)number();
+		groups[i] = (unsigned)number(g);
+	for (size_t left = count(g); left > 0; left--) {
+		long resource = (long)number(g);
 		uint64_t limits[2];
 
-		limits[0] = number();
-		limits[1] = number();
-		check(GUEST_INIT_STAGE_RLIMIT, call(NR_prlimit64, 0, resource, (long)limits, 0, 0));
+		limits[0] = number(g);
+		limits[1] = number(g);
+		check(g, GUEST_INIT_STAGE_RLIMIT, call(NR_prlimit64, 0, resource, (long)limits, 0, 0));
 	}
 	if (flags & GUEST_INIT_SET_UMASK)
 		(void)call(NR_umask, mask, 0, 0, 0, 0);
 	if (flags & GUEST_INIT_SET_GROUPS)
-		check(GUEST_INIT_STAGE_GROUPS, call(NR_setgroups, (long)n, (long)groups, 0, 0, 0));
+		check(g, GUEST_INIT_STAGE_GROUPS, call(NR_setgroups, (long)n, (long)groups, 0, 0, 0));
 	if (flags & GUEST_INIT_SET_IDS) {
-		check(GUEST_INIT_STAGE_IDS, call(NR_setresgid, gid, gid, gid, 0, 0));
-		check(GUEST_INIT_STAGE_IDS, call(NR_setresuid, uid, uid, uid, 0, 0));
+		check(g, GUEST_INIT_STAGE_IDS, call(NR_setresgid, gid, gid, gid, 0, 0));
+		check(g, GUEST_INIT_STAGE_IDS, call(NR_setresuid, uid, uid, uid, 0, 0));
 	}
 	/* After the ids: changing them clears it. */
 	if (flags & GUEST_INIT_PDEATHSIG)
 		(void)call(NR_prctl, PDEATHSIG, SIGKILL, 0, 0, 0);
-	check(GUEST_INIT_STAGE_CWD, call(NR_chdir, (long)cwd, 0, 0, 0, 0));
-	return file;
+	check(g, GUEST_INIT_STAGE_CWD, call(NR_chdir, (long)cwd, 0, 0, 0, 0));
 }
 
 static const char *search_path(char **env)
@@ -608,9 +617,10 @@ static int is_elsewhere(long r)
 }
 
 /* As execvp(): every directory of PATH (an empty one is the working directory); "permission denied" beats "not found". */
-static __attribute__((noreturn)) void run(const char *where, char **argv, char **env)
+static __attribute__((noreturn)) void run(struct guest *g, char **argv, char **env)
 {
-	static char file[4096 + 256];
+	const char *where = g->file;
+	char *file = g->path;
 	const char *name = argv[0], *path;
 	size_t name_len = length(name);
 	long r, remembered = -ENOENT;
@@ -620,20 +630,20 @@ static __attribute__((noreturn)) void run(const char *where, char **argv, char *
 	if (*where) {
 		r = call(NR_execve, (long)where, (long)argv, (long)env, 0, 0);
 		if (!is_elsewhere(r))
-			fail(GUEST_INIT_STAGE_EXEC, r);
+			fail(g, GUEST_INIT_STAGE_EXEC, r);
 	}
 
 	for (size_t i = 0; i < name_len; i++)
 		has_slash |= name[i] == '/';
 	if (has_slash || name_len == 0)
-		fail(GUEST_INIT_STAGE_EXEC,
+		fail(g, GUEST_INIT_STAGE_EXEC,
 			name_len ? call(NR_execve, (long)name, (long)argv, (long)env, 0, 0) : ENOENT);
 	for (path = search_path(env);; path++) {
 		size_t n = 0;
 
 		while (path[n] && path[n] != ':')
 			n++;
-		if (n + name_len + 2 <= sizeof(file)) {
+		if (n + name_len + 2 <= sizeof(g->path)) {
 			memcpy(file, path, n);
 			file[n] = '/';
 			memcpy(file + n + 1, name, name_len + 1);
@@ -641,11 +651,11 @@ static __attribute__((noreturn)) void run(const char *where, char **argv, char *
 			if (r == -EACCES)
 				remembered = r;
 			else if (!is_elsewhere(r))
-				fail(GUEST_INIT_STAGE_EXEC, r);
+				fail(g, GUEST_INIT_STAGE_EXEC, r);
 		}
 		path += n;
 		if (!*path)
-			fail(GUEST_INIT_STAGE_EXEC, remembered);
+			fail(g, GUEST_INIT_STAGE_EXEC, remembered);
 	}
 }
 
@@ -665,13 +675,13 @@ static int flags_of(const char *s)
 }
 
 /* LISTEN_PID must name the process that gets the sockets, which nobody but us knows in time. */
-static void set_listen_pid(char **env)
+static void set_listen_pid(struct guest *g, char **env)
 {
 	static const char key[] = "LISTEN_PID=";
-	static char entry[sizeof(key) + 20];
-	char *p = entry + sizeof(entry) - 1;
+	char *p = g->listen_pid + sizeof(g->listen_pid) - 1;
 	long pid = call(NR_getpid, 0, 0, 0, 0, 0);
 
+	*p = '\0';
 	for (; pid > 0; pid /= 10)
 		*--p = (char)('0' + pid % 10);
 	p -= sizeof(key) - 1;
@@ -692,7 +702,7 @@ static void set_listen_pid(char **env)
  */
 static __attribute__((noreturn)) void probe(void)
 {
-	static char where_to[256]; /* the largest struct stat has 144 bytes */
+	char where_to[256]; /* the largest struct stat has 144 bytes */
 	long r = call(NR_newfstatat, 0, (long)"", (long)where_to, AT_EMPTY_PATH, 0);
 
 	for (;;)
@@ -706,10 +716,12 @@ void guest_main(long *stack)
 	char **args = (char **)(stack + 1);
 	int given = stack[0] == 2 ? flags_of(args[1]) : -1;
 	unsigned flags = (unsigned)given;
-	const char *file;
 	char **argv, **env;
 	size_t argc, envc;
+	struct guest g;
 
+	g.status_fd = -1;
+	g.used = 0;
 	if (stack[0] == 2 && args[1][0] == 't')
 		probe();
 	if (given < 0) {
@@ -718,16 +730,16 @@ void guest_main(long *stack)
 	}
 	set_session(flags);
 	say_hello();
-	receive_all();
+	receive_all(&g);
 	if (flags & GUEST_INIT_TTY)
-		check(GUEST_INIT_STAGE_SESSION, call(NR_ioctl, 0, TIOCSCTTY, 0, 0, 0));
-	file = set_process(flags);
-	argv = list(&argc);
-	env = list(&envc);
-	expect("end");
+		check(&g, GUEST_INIT_STAGE_SESSION, call(NR_ioctl, 0, TIOCSCTTY, 0, 0, 0));
+	set_process(&g, flags);
+	argv = list(&g, &argc);
+	env = list(&g, &envc);
+	expect(&g, "end");
 	if (argc == 0)
-		fail(GUEST_INIT_STAGE_BLOCK, EINVAL);
+		fail(&g, GUEST_INIT_STAGE_BLOCK, EINVAL);
 	if (flags & GUEST_INIT_LISTEN_PID)
-		set_listen_pid(env);
-	run(file, argv, env);
+		set_listen_pid(&g, env);
+	run(&g, argv, env);
 }

@@ -181,18 +181,23 @@ static int emit_bind(struct planner *p, const struct bind *b, struct err **err)
 }
 
 /*
- * Where guest_init is bound: below a host's /proc or /sys that is shown unchanged, where PRoot cannot make a placeholder and
- * needs none. Without these in the root itself: PRoot makes an empty file there and removes it at its end.
+ * Where guest_init is bound. Best is a file that is there and that nobody reads, so that PRoot need not make and remove a folder for
+ * a placeholder: execdomains has had one constant line since Linux 4.1. Else below a host's /proc or /sys that is shown unchanged, where
+ * PRoot cannot make a placeholder in the guest. Without these in the root itself: PRoot makes an empty file there and removes it at its end.
  */
 static char *init_place(const struct planner *p)
 {
 	static const char *const tops[] = { "/proc", "/sys" };
+	static const char unread[] = "/proc/execdomains";
 
 	for (size_t i = 0; i < ARRAY_LEN(tops); i++) {
 		const struct bind *b = covering(p, tops[i]);
 
-		if (b && str_eq(b->host, tops[i]) && str_eq(b->guest, tops[i]))
-			return path_join(tops[i], INIT_NAME);
+		if (!b || !str_eq(b->host, tops[i]) || !str_eq(b->guest, tops[i]))
+			continue;
+		if (i == 0 && covering(p, unread) == b)
+			return xstrdup(unread);
+		return path_join(tops[i], INIT_NAME);
 	}
 	return xstrdup("/" INIT_NAME);
 }

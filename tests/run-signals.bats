@@ -40,6 +40,18 @@ config() {
 }
 args() { config ".process.args = $(jq -cn '$ARGS.positional' --args -- "$@")${MORE:+ | $MORE}"; }
 
+@test "the program and its tracer have the processors of the caller" {
+  check() {
+    local outside
+    args sh -c 't=$(sed -n "s/^TracerPid:.//p" /proc/self/status)
+      for p in self $t; do [ $p = 0 ] || sed -n "s/^Cpus_allowed_list:.//p" /proc/$p/status; done | sort -u'
+    outside=$("$@" sed -n 's/^Cpus_allowed_list:.//p' /proc/self/status)
+    [ "$("$@" udocker-runtime --root "$ROOT" --engine "$ENGINE" run -b "$B" "$C")" = "$outside" ] || fail "$ENGINE: not $outside"
+  }
+  each_engine check
+  each_engine check taskset -c "$(sed -n 's/^Cpus_allowed_list:.\([0-9]*\).*/\1/p' /proc/self/status)"
+}
+
 @test "signals sent to run reach the program, which decides" {
   check() {
     local sig name status

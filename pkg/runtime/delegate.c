@@ -150,22 +150,30 @@ static void pass_descriptors(const struct making *m)
 	}
 }
 
+/* In the child. */
+static NORETURN void become_delegate(const struct making *m, char *const *words, pid_t parent)
+{
+	/* Alone it would go on to make a container in a directory that nobody knows of, or that has been deleted. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != parent)
+		_exit(125);
+	pass_descriptors(m);
+	sig_reset_all();
+	execv(words[0], words);
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
 static int start_delegate(const struct making *m, const struct strv *argv, pid_t *ret, struct err **err)
 {
-	pid_t parent = getpid(), pid = fork();
+	char *const *words = strv_argv(argv);
+	pid_t parent = getpid();
+	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. */
+	pid_t pid = vfork();
 
 	if (pid < 0)
 		return err_sys(err, errno, "start %s: fork", argv->v[0]);
-	if (pid == 0) {
-		/* Alone it would go on to make a container in a directory that nobody knows of, or that has been deleted. */
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		if (getppid() != parent)
-			_exit(125);
-		pass_descriptors(m);
-		sig_reset_all();
-		execv(argv->v[0], strv_argv(argv));
-		_exit(errno == ENOENT ? 127 : 126);
-	}
+	if (pid == 0)
+		become_delegate(m, words, parent);
 	*ret = pid;
 	return 0;
 }

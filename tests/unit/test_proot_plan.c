@@ -138,8 +138,8 @@ static void test_mounts(void)
 		"/bin/proot -b /proc:/proc -b /dev:/dev -b /sys:/sys -b /srv/x:/data -b "
 		"/bundle/rel/y:/data/in "
 		"-b /state/stand-in/0:/run -b /o:/odd!! -b /state/stand-in/1:/t:2 -b "
-		"/lib/init:/proc/.udocker-init "
-		"-0 -k %K -r %R -w /w /proc/.udocker-init",
+		"/lib/init:/proc/execdomains "
+		"-0 -k %K -r %R -w /w /proc/execdomains",
 		"mounts");
 	auto_result r = plan(c, PROOT_KERNEL, "P1", "/state");
 	is_int(r.plan.n_makes, 2, "two things are to be made");
@@ -150,7 +150,7 @@ static void test_mounts(void)
 		"proot ignores mounts.cgroup: no control groups are made|"
 		"proot ignores mounts.readonly: bind mounts stay writable",
 		"what is ignored is told once");
-	is_str(r.plan.init_path, "/proc/.udocker-init", "where guest_init is");
+	is_str(r.plan.init_path, "/proc/execdomains", "where guest_init is");
 	is_str(r.plan.cwd, "/", "started in /");
 	ok(r.plan.supervise, "a supervisor is needed");
 
@@ -184,10 +184,15 @@ static void test_init_place(void)
 	autofree char *sys = xasprintf(PLAIN, "0", ",'mounts':[{'destination':'/sys','type':'sysfs'}]");
 	autofree char *own = xasprintf(
 		PLAIN, "0", ",'mounts':[{'destination':'/proc','type':'bind','source':'/my/proc'}]");
-	auto_result a = plan(sys, 0, "P1", "/s"), b = plan(own, 0, "P1", "/s");
+	autofree char *taken = xasprintf(PLAIN, "0",
+		",'mounts':[{'destination':'/proc','type':'proc'},"
+		"{'destination':'/proc/execdomains','type':'bind','source':'/x'}]");
+	auto_result a = plan(sys, 0, "P1", "/s"), b = plan(own, 0, "P1", "/s"),
+		    c = plan(taken, 0, "P1", "/s");
 
 	is_str(a.plan.init_path, "/sys/.udocker-init", "/sys where there is no /proc");
 	is_str(b.plan.init_path, "/.udocker-init", "not below a /proc that is something else");
+	is_str(c.plan.init_path, "/proc/.udocker-init", "not over what the container has there");
 }
 
 static void test_masks(void)
@@ -200,8 +205,8 @@ static void test_masks(void)
 	is_line(c, 0,
 		"/bin/proot -b /proc:/proc -b /dev/null:/proc/version -b /state/stand-in/0:/proc/fs -b "
 		"/dev/null:/secret "
-		"-b /state/stand-in/0:/folder -b /lib/init:/proc/.udocker-init -0 -r %R -w /w "
-		"/proc/.udocker-init",
+		"-b /state/stand-in/0:/folder -b /lib/init:/proc/execdomains -0 -r %R -w /w "
+		"/proc/execdomains",
 		"masked paths that are there");
 }
 
