@@ -16,6 +16,7 @@ struct layer_options {
 	bool keep_setid; /* keep set-user-id and set-group-id bits; 1.3.x drops them. The sticky bit is always kept */
 	/* Owners other than 0:0 go into user.rootlesscontainers (as umoci writes it) of files and directories; links cannot have it. */
 	bool record_owner;
+	bool write_out; /* the files will be synced: have the disk begin with each as soon as it is complete */
 };
 
 struct layer_stats { /* layer_apply() adds to what is there */

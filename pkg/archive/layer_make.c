@@ -16,6 +16,8 @@
 /* Names of device nodes that are remembered for hard links to them. An archive can hold millions, and none takes room on the disk. */
 #define SKIPPED_MAX ((size_t)1 << 18)
 
+#define WRITE_OUT_MIN 16384
+
 static mode_t mode_for(const struct layer *l, const struct reader_entry *e, mode_t least)
 {
 	return (e->mode & (0777 | l->keep)) | least;
@@ -50,6 +52,9 @@ static int make_file(struct layer *l, const struct reader_entry *e, int dirfd, s
 	(void)futimens(fd, times); /* a time that the file system cannot hold */
 	l->st->files++;
 	l->st->bytes += (uint64_t)e->size;
+	/* Smaller ones are better written together. Where it is not known, the sync has all to do. */
+	if (l->o->write_out && e->size >= WRITE_OUT_MIN)
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	/* Network file systems report a full disk here. */
 	if (close(steal_fd(&fd)) < 0 && errno != EINTR)
 		return layer_failed(l->path, err);

@@ -112,9 +112,10 @@ static int fill_root(struct store *s, const struct origin *from, int dirfd, cons
 	const struct bundle_create_options *o, struct err **err)
 {
 	struct unpack_source src = { .image = from->image, .config = from->config };
-	struct unpack_options uo = {
-		.progress = o->progress, .keep_setid = o->keep_setid, .record_owner = o->record_owner
-	};
+	struct unpack_options uo = { .progress = o->progress,
+		.keep_setid = o->keep_setid,
+		.record_owner = o->record_owner,
+		.write_out = !o->no_sync };
 	struct unpack_stats stats;
 	autoclose int root_fd = -1;
 
@@ -210,6 +211,7 @@ static int give_birth(struct birth *b, const struct origin *from, struct err **e
 	b->dir = path_join(b->store->containers, b->id);
 	if (store_stage_begin(b->store, &stage, err) < 0)
 		return -1;
+	stage.no_sync = b->o->no_sync;
 	if (fill_root(b->store, from, stage.fd, CONTAINER_ROOT, b->o, err) < 0)
 		return -1;
 	if (write_small_files(b, from, stage.fd, err) < 0)
@@ -337,7 +339,7 @@ static int place_begin(struct place *p, const char *dir, struct err **err)
 	return 0;
 }
 
-static int place_publish(struct place *p, const char *dir, struct err **err)
+static int place_publish(struct place *p, const char *dir, bool no_sync, struct err **err)
 {
 	mode_t mask = umask(022);
 
@@ -348,7 +350,9 @@ static int place_publish(struct place *p, const char *dir, struct err **err)
 	if (renameat(p->parent_fd, p->tmp, p->parent_fd, p->base) < 0)
 		return err_sys(err, errno, "%s", dir);
 	free(steal_ptr(&p->tmp));
-	(void)fs_sync_dir(p->parent_fd); /* it is complete; when the disk knows its name is its own affair */
+	if (!no_sync)
+		(void)fs_sync_dir(
+			p->parent_fd); /* it is complete; when the disk knows its name is its own affair */
 	return 0;
 }
 
@@ -373,5 +377,5 @@ int bundle_create_at(struct store *s, const char *ref, const char *dir, const st
 	src.image_name = from.image->name;
 	if (bundle_write_config(&src, err) < 0 || sync_folder(p.fd, o, err) < 0)
 		return err_add(err, "bundle of %s", from.image->name);
-	return place_publish(&p, dir, err);
+	return place_publish(&p, dir, o->no_sync, err);
 }

@@ -168,7 +168,11 @@ static int compare(const struct flight *f, const struct digest *want, const char
 
 static int flight_apply(struct unpack *u, struct flight *f, struct err **err)
 {
-	struct layer_options o = { .keep_setid = u->o->keep_setid, .record_owner = u->o->record_owner };
+	struct layer_options o = {
+		.keep_setid = u->o->keep_setid,
+		.record_owner = u->o->record_owner,
+		.write_out = u->o->write_out,
+	};
 	struct inflate_result result;
 	auto_reader *r = NULL;
 

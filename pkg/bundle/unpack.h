@@ -22,6 +22,7 @@ struct unpack_options {
 	bool keep_setid; /* keep set-user-id and set-group-id bits (1.3.x drops them) */
 	bool record_owner; /* owners into an attribute of each file (layer.h) */
 	bool progress; /* a line per layer (progress.h) */
+	bool write_out; /* the caller will sync: see layer.h */
 };
 
 struct unpack_stats {

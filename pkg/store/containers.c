@@ -317,7 +317,6 @@ static int make_link(struct store *s, const char *id, const char *name, struct e
 {
 	if (symlinkat(id, s->containers_fd, name) < 0)
 		return errno == EEXIST ? name_taken(name, err) : err_sys(err, errno, "name '%s'", name);
-	(void)fs_sync_dir(s->containers_fd); /* the name is given; when the disk knows is its own affair */
 	return 0;
 }
 
@@ -327,7 +326,10 @@ int container_name_add(struct store *s, const char *id, const char *name, struct
 		return -1;
 	if (s->containers_fd < 0 || !is_folder(s, id))
 		return err_make(err, ERR_NOT_FOUND, "no such container: '%s'", id);
-	return make_link(s, id, name, err);
+	if (make_link(s, id, name, err) < 0)
+		return -1;
+	(void)fs_sync_dir(s->containers_fd); /* the name is given; when the disk knows is its own affair */
+	return 0;
 }
 
 /* The link's target, or an error that says why this is no name. */
@@ -355,7 +357,7 @@ static int drop_link(struct store *s, const char *name, struct err **err)
 {
 	if (unlinkat(s->containers_fd, name, 0) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "remove the name '%s'", name);
-	(void)fs_sync_dir(s->containers_fd); /* as make_link() */
+	(void)fs_sync_dir(s->containers_fd); /* as container_name_add() */
 	return 0;
 }
 
@@ -387,7 +389,7 @@ int container_name_rename(struct store *s, const char *from, const char *to, str
 	if (atomic_rename_excl(s->containers_fd, from, to) < 0)
 		return errno == EEXIST ? name_taken(to, err)
 				       : err_sys(err, errno, "rename '%s' to '%s'", from, to);
-	(void)fs_sync_dir(s->containers_fd); /* as make_link() */
+	(void)fs_sync_dir(s->containers_fd); /* as container_name_add() */
 	return 0;
 }
 
@@ -494,8 +496,10 @@ int container_publish(
 			log_warning("container %s stays without a name: %s", id, strerror(errno));
 		return -1;
 	}
-	(void)fs_sync_dir(s->containers_fd);
-	(void)fs_sync_dir(stage->parent_fd);
+	if (!stage->no_sync) {
+		(void)fs_sync_dir(s->containers_fd);
+		(void)fs_sync_dir(stage->parent_fd);
+	}
 	return 0;
 }
 

@@ -100,7 +100,8 @@ void container_list_free(struct container_list *l);
 
 /*
  * Rename a finished staging directory to containers/<id> (id as id_uuid() makes it, name NULL for none). When the name turns out to be
- * taken the staging directory is as it was before (ERR_EXISTS). The caller has made the content durable; the rename is.
+ * taken the staging directory is as it was before (ERR_EXISTS). The caller has made the content durable; the rename is, unless the stage
+ * says no_sync.
  */
 int container_publish(
 	struct store *s, struct store_stage *stage, const char *id, const char *name, struct err **err);

@@ -62,6 +62,7 @@ struct store_stage {
 	int fd; /* of the staging directory */
 	int parent_fd;
 	char *name; /* below parent_fd */
+	bool no_sync; /* set by the caller: what is published need not survive a power cut */
 };
 #define STORE_STAGE_INIT ((struct store_stage){ .fd = -1, .parent_fd = -1 })
 int store_stage_begin(struct store *s, struct store_stage *ret, struct err **err);
