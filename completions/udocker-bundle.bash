@@ -68,8 +68,8 @@ _udocker_bundle_table() {
 		operands='words create config ls inspect name rmname rename rm protect unprotect setup'
 		;;
 	create)
-		options='--name --execmode -b --bundle --keep-setid --record-owner --no-sync --force --help'
-		valued=' --name --execmode -b --bundle '
+		options='--name --execmode -b --bundle --keep-setid --record-owner --max-size --max-ratio --no-sync --force --help'
+		valued=' --name --execmode -b --bundle --max-size --max-ratio '
 		operands='image'
 		;;
 	config)

@@ -62,7 +62,7 @@ function __udocker_bundle_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_bundle_valued ' --repo' ' --config' ' --progress' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'config -o' 'config --output' 'config -v' 'config --volume' 'config --novol' 'config --device' 'config -e' 'config --env' 'config --env-file' 'config -u' 'config --user' 'config --hostname' 'config -w' 'config --workdir' 'config --entrypoint' 'config --cpuset-cpus' 'config --kernel' 'config -p' 'config --publish' 'config --volumes-from' 'config --dns' 'config --dns-search' 'ls --format' 'setup --execmode'
+set -g __udocker_bundle_valued ' --repo' ' --config' ' --progress' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'config -o' 'config --output' 'config -v' 'config --volume' 'config --novol' 'config --device' 'config -e' 'config --env' 'config --env-file' 'config -u' 'config --user' 'config --hostname' 'config -w' 'config --workdir' 'config --entrypoint' 'config --cpuset-cpus' 'config --kernel' 'config -p' 'config --publish' 'config --volumes-from' 'config --dns' 'config --dns-search' 'ls --format' 'setup --execmode'
 
 complete -c udocker-bundle -f
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the store in this directory'
@@ -88,6 +88,8 @@ complete -c udocker-bundle -n '__udocker_bundle_before create' -l execmode -x -a
 complete -c udocker-bundle -n '__udocker_bundle_before create' -s b -l bundle -x -a '(__fish_complete_directories)' -d 'make a free-standing bundle in this new or empty directory instead'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l keep-setid -d 'keep set-user-id and set-group-id bits'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l record-owner -d 'write the owner of each file into its attribute user.rootlesscontainers'
+complete -c udocker-bundle -n '__udocker_bundle_before create' -l max-size -x -d 'what the image may unpack to whatever its own size (unpack_max_size)'
+complete -c udocker-bundle -n '__udocker_bundle_before create' -l max-ratio -x -d 'and beyond that, how many times its own size (unpack_max_ratio)'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l no-sync -d 'do not wait until the files are on the disk'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l force -d 'when the name cannot be given, go on without it'
 complete -c udocker-bundle -n '__udocker_bundle_before create' -l help -d 'show help'

@@ -68,8 +68,8 @@ _udocker_image_table() {
 		operands='words load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
 		;;
 	load)
-		options='-i --input --platform -q --quiet --help'
-		valued=' -i --input --platform '
+		options='-i --input --platform --max-size --max-ratio -q --quiet --help'
+		valued=' -i --input --platform --max-size --max-ratio '
 		operands='file'
 		anywhere=1
 		;;
@@ -80,8 +80,8 @@ _udocker_image_table() {
 		anywhere=1
 		;;
 	import)
-		options='--mv --platform --help'
-		valued=' --platform '
+		options='--mv --platform --max-size --max-ratio --help'
+		valued=' --platform --max-size --max-ratio '
 		operands='file'
 		anywhere=1
 		;;

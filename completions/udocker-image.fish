@@ -62,7 +62,7 @@ function __udocker_image_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'load -i' 'load --input' 'load --platform' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'ls --format' 'history --format'
+set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'ls --format' 'history --format'
 
 complete -c udocker-image -f
 complete -c udocker-image -n '__udocker_image_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the store in this directory'
@@ -87,6 +87,8 @@ complete -c udocker-image -n '__udocker_image_no_command' -a unprotect -d 'let a
 complete -c udocker-image -n '__udocker_image_no_command' -a mkrepo -d 'make an empty store'
 complete -c udocker-image -n '__udocker_image_in load' -s i -l input -r -F -d 'archive or OCI layout directory to read instead of the standard input'
 complete -c udocker-image -n '__udocker_image_in load' -l platform -x -d 'choose from images for several platforms'
+complete -c udocker-image -n '__udocker_image_in load' -l max-size -x -d 'what the archive may unpack to whatever its own size (unpack_max_size)'
+complete -c udocker-image -n '__udocker_image_in load' -l max-ratio -x -d 'and beyond that, how many times its own size (unpack_max_ratio)'
 complete -c udocker-image -n '__udocker_image_in load' -s q -l quiet -d 'results and errors only'
 complete -c udocker-image -n '__udocker_image_in load' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in load' -F
@@ -100,6 +102,8 @@ complete -c udocker-image -n '__udocker_image_in save' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in save' -a '(__udocker_image_image)'
 complete -c udocker-image -n '__udocker_image_in import' -l mv -d 'remove the file when the image is stored'
 complete -c udocker-image -n '__udocker_image_in import' -l platform -x -d 'what the programs in it are made for'
+complete -c udocker-image -n '__udocker_image_in import' -l max-size -x -d 'what the archive may unpack to whatever its own size (unpack_max_size)'
+complete -c udocker-image -n '__udocker_image_in import' -l max-ratio -x -d 'and beyond that, how many times its own size (unpack_max_ratio)'
 complete -c udocker-image -n '__udocker_image_in import' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in import' -F
 complete -c udocker-image -n '__udocker_image_before ls' -s l -l long -d 'show the folder and the files of each image'

@@ -74,8 +74,8 @@ _udocker_table() {
 		rest='file'
 		;;
 	load)
-		options='-i --input --platform -q --quiet --help'
-		valued=' -i --input --platform '
+		options='-i --input --platform --max-size --max-ratio -q --quiet --help'
+		valued=' -i --input --platform --max-size --max-ratio '
 		operands='file'
 		anywhere=1
 		;;
@@ -86,8 +86,8 @@ _udocker_table() {
 		anywhere=1
 		;;
 	import)
-		options='--mv --platform --help'
-		valued=' --platform '
+		options='--mv --platform --max-size --max-ratio --help'
+		valued=' --platform --max-size --max-ratio '
 		operands='file'
 		anywhere=1
 		;;
@@ -119,8 +119,8 @@ _udocker_table() {
 		anywhere=1
 		;;
 	create)
-		options='--name --execmode -b --bundle --keep-setid --record-owner --no-sync --force --help'
-		valued=' --name --execmode -b --bundle '
+		options='--name --execmode -b --bundle --keep-setid --record-owner --max-size --max-ratio --no-sync --force --help'
+		valued=' --name --execmode -b --bundle --max-size --max-ratio '
 		operands='image'
 		;;
 	ps)

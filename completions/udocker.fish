@@ -62,7 +62,7 @@ function __udocker_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'load -i' 'load --input' 'load --platform' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'ps --format' 'setup --execmode'
+set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'setup --execmode'
 
 complete -c udocker -f
 complete -c udocker -n '__udocker_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the repository in this directory'
@@ -131,6 +131,8 @@ complete -c udocker -n '__udocker_before run' -a '(__udocker_either)'
 complete -c udocker -n '__udocker_behind run' -F
 complete -c udocker -n '__udocker_in load' -s i -l input -r -F -d 'archive or OCI layout directory to read instead of the standard input'
 complete -c udocker -n '__udocker_in load' -l platform -x -d 'choose from images for several platforms'
+complete -c udocker -n '__udocker_in load' -l max-size -x -d 'what the archive may unpack to whatever its own size (unpack_max_size)'
+complete -c udocker -n '__udocker_in load' -l max-ratio -x -d 'and beyond that, how many times its own size (unpack_max_ratio)'
 complete -c udocker -n '__udocker_in load' -s q -l quiet -d 'results and errors only'
 complete -c udocker -n '__udocker_in load' -l help -d 'show help'
 complete -c udocker -n '__udocker_in load' -F
@@ -144,6 +146,8 @@ complete -c udocker -n '__udocker_in save' -l help -d 'show help'
 complete -c udocker -n '__udocker_in save' -a '(__udocker_image)'
 complete -c udocker -n '__udocker_in import' -l mv -d 'remove the file when the image is stored'
 complete -c udocker -n '__udocker_in import' -l platform -x -d 'what the programs in it are made for'
+complete -c udocker -n '__udocker_in import' -l max-size -x -d 'what the archive may unpack to whatever its own size (unpack_max_size)'
+complete -c udocker -n '__udocker_in import' -l max-ratio -x -d 'and beyond that, how many times its own size (unpack_max_ratio)'
 complete -c udocker -n '__udocker_in import' -l help -d 'show help'
 complete -c udocker -n '__udocker_in import' -F
 complete -c udocker -n '__udocker_before images' -s l -l long -d 'show the folder and the files of each image'
@@ -171,6 +175,8 @@ complete -c udocker -n '__udocker_before create' -l execmode -x -a 'R1 P1 P2' -d
 complete -c udocker -n '__udocker_before create' -s b -l bundle -x -a '(__fish_complete_directories)' -d 'make a free-standing bundle in this new or empty directory instead'
 complete -c udocker -n '__udocker_before create' -l keep-setid -d 'keep set-user-id and set-group-id bits'
 complete -c udocker -n '__udocker_before create' -l record-owner -d 'write the owner of each file into its attribute user.rootlesscontainers'
+complete -c udocker -n '__udocker_before create' -l max-size -x -d 'what the image may unpack to whatever its own size (unpack_max_size)'
+complete -c udocker -n '__udocker_before create' -l max-ratio -x -d 'and beyond that, how many times its own size (unpack_max_ratio)'
 complete -c udocker -n '__udocker_before create' -l no-sync -d 'do not wait until the files are on the disk'
 complete -c udocker -n '__udocker_before create' -l force -d 'when the name cannot be given, go on without it'
 complete -c udocker -n '__udocker_before create' -l help -d 'show help'

@@ -16,6 +16,8 @@ static const char *type_name(enum conf_type type)
 		return "path";
 	case CONF_INT:
 		return "number";
+	case CONF_SIZE:
+		return "size";
 	case CONF_BOOL:
 		return "true or false";
 	case CONF_LIST:

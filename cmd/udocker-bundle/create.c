@@ -7,10 +7,11 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/term.h"
 #include "pkg/cli/output.h"
+#include "pkg/conf/conf.h"
 #include "pkg/store/store.h"
 
 struct create_opts {
-	const char *name, *execmode, *bundle;
+	const char *name, *execmode, *bundle, *max_size, *max_ratio;
 	bool no_sync, force, keep_setid, record_owner;
 };
 
@@ -32,6 +33,10 @@ static const struct cli_option create_options[] = {
 	CLI_FLAG("keep-setid", 0, struct create_opts, keep_setid, "keep set-user-id and set-group-id bits"),
 	CLI_FLAG("record-owner", 0, struct create_opts, record_owner,
 		"write the owner of each file into its attribute user.rootlesscontainers"),
+	CLI_STR("max-size", 0, "SIZE", struct create_opts, max_size,
+		"what the image may unpack to whatever its own size (unpack_max_size)"),
+	CLI_STR("max-ratio", 0, "N", struct create_opts, max_ratio,
+		"and beyond that, how many times its own size (unpack_max_ratio)"),
 	CLI_FLAG("no-sync", 0, struct create_opts, no_sync, "do not wait until the files are on the disk"),
 	CLI_FLAG("force", 0, struct create_opts, force, "when the name cannot be given, go on without it"),
 	CLI_END,
@@ -55,6 +60,8 @@ static int create_run(const struct cli_call *call, struct err **err)
 	if (o->bundle && (o->name || o->execmode))
 		return err_make(err, ERR_USAGE,
 			"--bundle goes with neither --name nor --execmode: they are of the store");
+	if (conf_set_unpack_limits(o->max_size, o->max_ratio, err) < 0)
+		return -1;
 	if (o->bundle) {
 		if (store_open(STORE_READ, &s, err) < 0)
 			return -1;

@@ -10,11 +10,13 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/cli/output.h"
+#include "pkg/conf/conf.h"
 #include "pkg/image/import.h"
 #include "pkg/store/store.h"
 
 struct import_opts {
 	const char *platform;
+	const char *max_size, *max_ratio;
 	bool move;
 };
 
@@ -22,6 +24,10 @@ static const struct cli_option import_options[] = {
 	CLI_FLAG("mv", 0, struct import_opts, move, "remove the file when the image is stored"),
 	CLI_STR("platform", 0, "OS/ARCH[/VARIANT]", struct import_opts, platform,
 		"what the programs in it are made for"),
+	CLI_STR("max-size", 0, "SIZE", struct import_opts, max_size,
+		"what the archive may unpack to whatever its own size (unpack_max_size)"),
+	CLI_STR("max-ratio", 0, "N", struct import_opts, max_ratio,
+		"and beyond that, how many times its own size (unpack_max_ratio)"),
 	CLI_END,
 };
 
@@ -34,6 +40,8 @@ static int import_run(const struct cli_call *call, struct err **err)
 	auto_store *s = NULL;
 	autoclose int fd = -1;
 
+	if (conf_set_unpack_limits(o->max_size, o->max_ratio, err) < 0)
+		return -1;
 	if (o->platform) {
 		if (platform_parse(o->platform, &platform, err) < 0)
 			return -1;

@@ -11,12 +11,14 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/strv.h"
 #include "pkg/cli/output.h"
+#include "pkg/conf/conf.h"
 #include "pkg/image/load.h"
 #include "pkg/store/store.h"
 
 struct load_opts {
 	const char *input;
 	const char *platform;
+	const char *max_size, *max_ratio;
 	bool quiet;
 };
 
@@ -30,6 +32,10 @@ static const struct cli_option load_options[] = {
 		.complete = CLI_COMPLETE_FILE },
 	CLI_STR("platform", 0, "OS/ARCH[/VARIANT]", struct load_opts, platform,
 		"choose from images for several platforms"),
+	CLI_STR("max-size", 0, "SIZE", struct load_opts, max_size,
+		"what the archive may unpack to whatever its own size (unpack_max_size)"),
+	CLI_STR("max-ratio", 0, "N", struct load_opts, max_ratio,
+		"and beyond that, how many times its own size (unpack_max_ratio)"),
 	CLI_FLAG("quiet", 'q', struct load_opts, quiet, "results and errors only"),
 	CLI_END,
 };
@@ -65,7 +71,8 @@ static int load_run(const struct cli_call *call, struct err **err)
 
 	if (o->quiet)
 		log_set_level(LOG_LEVEL_MSG);
-	if (take_operands(call, &options.name, err) < 0)
+	if (take_operands(call, &options.name, err) < 0 ||
+		conf_set_unpack_limits(o->max_size, o->max_ratio, err) < 0)
 		return -1;
 	if (o->platform) {
 		if (platform_parse(o->platform, &platform, err) < 0)

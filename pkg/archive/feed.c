@@ -10,6 +10,7 @@
 
 #include "pkg/archive/pipeline.h"
 #include "pkg/base/err.h"
+#include "pkg/base/fd.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
 #include "pkg/base/sig.h"
@@ -17,7 +18,7 @@
 #define POLL_MS 100
 
 struct feed {
-	int fd;
+	int fd, copy_to;
 	char *what;
 	bool is_file, ended;
 	struct progress *progress;
@@ -28,7 +29,8 @@ struct feed {
 	_Atomic uint64_t position;
 };
 
-int feed_open(int fd, const char *what, struct progress *progress, struct feed **ret, struct err **err)
+int feed_open(
+	int fd, const char *what, struct progress *progress, int copy_to, struct feed **ret, struct err **err)
 {
 	struct feed *f;
 	struct stat st;
@@ -39,6 +41,7 @@ int feed_open(int fd, const char *what, struct progress *progress, struct feed *
 		return err_sys(err, EISDIR, "read %s", what);
 	f = xcalloc(1, sizeof(*f));
 	f->fd = fd;
+	f->copy_to = copy_to;
 	f->what = xstrdup(what);
 	f->is_file = S_ISREG(st.st_mode);
 	f->progress = progress;
@@ -108,6 +111,8 @@ ssize_t feed_read(struct feed *f, void *buf, size_t n, struct err **err)
 		f->ended = r == 0;
 		got += (size_t)r;
 	}
+	if (f->copy_to >= 0 && fd_write_all(f->copy_to, buf, got) < 0)
+		return err_sys(err, errno, "%s: write a copy", f->what);
 	if (f->sha)
 		sha_update(f->sha, buf, got);
 	atomic_fetch_add_explicit(&f->position, got, memory_order_relaxed);

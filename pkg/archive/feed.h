@@ -17,8 +17,12 @@ struct feed;
 
 #define FEED_BLOCK ((size_t)256 << 10) /* what feed_next() gives at most */
 
-/* fd is borrowed, `what` copied, `progress` (may be NULL) borrowed. ERR_SYSTEM for what cannot be read. */
-int feed_open(int fd, const char *what, struct progress *progress, struct feed **ret, struct err **err);
+/*
+ * fd is borrowed, `what` copied, `progress` (may be NULL) borrowed. What is read is also written to the descriptor copy_to, unless that is
+ * -1. ERR_SYSTEM for what cannot be read or written.
+ */
+int feed_open(int fd, const char *what, struct progress *progress, int copy_to, struct feed **ret,
+	struct err **err);
 /* Stops the thread. NULL is fine. */
 void feed_free(struct feed *f);
 DEFINE_CLEANUP(feed_cleanup, struct feed, feed_free);

@@ -6,19 +6,20 @@
 #include "pkg/archive/inflate.h"
 
 #include <assert.h>
+#include <sys/stat.h>
 
 #include "pkg/archive/codecs.h"
 #include "pkg/archive/feed.h"
 #include "pkg/archive/pipeline.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
-#include "pkg/base/num.h"
 
 struct inflate {
 	struct flow flow; /* first: a decoder's flow is our inflate */
 	struct inflate_options o;
 	char *what;
 	struct feed *feed;
+	uint64_t file_size; /* 0 for a stream */
 	struct pipeline *pipe;
 	pthread_t worker, hasher;
 	bool worker_runs, hasher_runs;
@@ -157,22 +158,14 @@ int flow_wrote(struct flow *f, size_t n, struct err **err)
 {
 	struct inflate *in = (struct inflate *)f;
 	uint64_t input = in->taken - f->in_n;
-	uint64_t plain;
-	char text[NUM_SIZE_LEN];
 
 	f->out += n;
 	f->out_n -= n;
 	in->block_n += n;
 	in->result.plain_bytes += n;
-	plain = in->result.plain_bytes;
-	if (in->o.max_plain && plain > in->o.max_plain)
-		return err_make(err, ERR_CORRUPT, "%s: more than the %s that are allowed when unpacked",
-			in->what, num_format_size(in->o.max_plain, text));
-	if (in->o.max_ratio && plain >= INFLATE_RATIO_FROM && plain / in->o.max_ratio > input)
-		return err_make(err, ERR_CORRUPT,
-			"%s: unpacks to more than %u times its size: taken for a decompression bomb",
-			in->what, in->o.max_ratio);
-	return 0;
+	if (input < in->file_size)
+		input = in->file_size;
+	return limit_check(&in->o.limit, in->result.plain_bytes, input, in->what, err);
 }
 
 /* Not compressed: from the descriptor straight into the ring. */
@@ -201,14 +194,18 @@ static int copy_plain(struct inflate *in, struct err **err)
 	return -1;
 }
 
-/* Garbage behind the compressed data counts for the digest of the source. */
+/* Garbage behind the compressed data counts for the digest of the source. It must end: /dev/zero could follow. */
 static int drain_source(struct inflate *in, struct err **err)
 {
+	uint64_t sum = 0;
 	const void *p;
 	ssize_t n;
 
 	do {
 		n = feed_next(in->feed, &p, err);
+		sum += n > 0 ? (uint64_t)n : 0;
+		if (sum > INFLATE_TRAILING_MAX && !in->file_size)
+			return err_make(err, ERR_CORRUPT, "%s: no end behind the compressed data", in->what);
 	} while (n > 0);
 	return (int)n;
 }
@@ -291,13 +288,16 @@ static void *worker(void *arg)
 int inflate_start(int fd, const struct inflate_options *o, struct inflate **ret, struct err **err)
 {
 	auto_inflate *in = xcalloc(1, sizeof(*in));
+	struct stat st;
 
 	in->o = *o;
 	in->what = xstrdup(o->what ? o->what : "archive");
 	in->o.what = in->what;
 	in->flow.what = in->what;
-	if (feed_open(fd, in->what, o->progress, &in->feed, err) < 0)
+	if (feed_open(fd, in->what, o->progress, o->copy ? o->copy_to : -1, &in->feed, err) < 0)
 		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		in->file_size = (uint64_t)st.st_size;
 	in->buf = xmalloc(FEED_BLOCK + FLOW_LEFT_MAX);
 	in->pipe = pipeline_new(PIPELINE_BLOCK, PIPELINE_COUNT);
 	if (pipeline_thread(&in->worker, worker, in, err) < 0)

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include "pkg/archive/limit.h"
 #include "pkg/base/base.h"
 #include "pkg/base/sha256.h"
 
@@ -33,12 +34,12 @@ struct inflate_options {
 	bool hash_input; /* digest of the bytes as they come from the descriptor, to its end */
 	bool hash_plain; /* digest of the plain bytes (the diff id) */
 	enum sha_kind input_sha, plain_sha;
+	bool copy; /* write the bytes as they come from the descriptor to copy_to as well, to its end */
+	int copy_to; /* borrowed */
 	struct progress *progress; /* told how much of the source is read; borrowed, or NULL */
-	uint64_t max_plain; /* more plain bytes than this are an error; 0: no limit */
-	unsigned
-		max_ratio; /* plain : compressed, looked at from INFLATE_RATIO_FROM plain bytes on; 0: no limit */
+	struct limit
+		limit; /* on the plain bytes; what comes in is a file's size, or what was read of a stream */
 };
-#define INFLATE_RATIO_FROM ((uint64_t)16 << 20)
 
 struct inflate_result {
 	enum inflate_kind kind;
@@ -56,9 +57,11 @@ int inflate_start(int fd, const struct inflate_options *o, struct inflate **ret,
 /*
  * The next plain bytes, valid until the next call; 0 at the end. -1: ERR_CORRUPT for data that is damaged, truncated or over a
  * ceiling, ERR_SYSTEM for a failed read or an interrupt. Trailing zeros and garbage behind gzip data are ignored as by gzip(1), the
- * latter with a warning.
+ * latter with a warning, up to INFLATE_TRAILING_MAX bytes of a stream.
  */
 ssize_t inflate_read(struct inflate *in, const void **ret, struct err **err);
+
+#define INFLATE_TRAILING_MAX ((uint64_t)64 << 20)
 
 /* Read and drop what is left, to the end of the source; then *ret (may be NULL) is complete. Errors as inflate_read(). */
 int inflate_finish(struct inflate *in, struct inflate_result *ret, struct err **err);

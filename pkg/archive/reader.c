@@ -231,6 +231,20 @@ int reader_next(struct reader *r, struct reader_entry *ret, struct err **err)
 	return status;
 }
 
+int reader_rest(struct reader *r, struct err **err)
+{
+	uint64_t sum = 0;
+	const void *p;
+	ssize_t n;
+
+	while ((n = inflate_read(r->in, &p, err)) > 0) {
+		sum += (uint64_t)n;
+		if (sum > READER_TRAILING_MAX)
+			return err_make(err, ERR_CORRUPT, "%s: no end behind the last entry", r->what);
+	}
+	return (int)n;
+}
+
 int reader_block(struct reader *r, const void **ret, size_t *ret_n, int64_t *ret_offset, struct err **err)
 {
 	la_int64_t offset = 0;

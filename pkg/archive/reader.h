@@ -50,6 +50,10 @@ DEFINE_CLEANUP(reader_cleanup, struct reader, reader_free);
 /* The next entry: 1, 0 at the end of the archive, -1 (ERR_CORRUPT …). Strings are valid until the next call. */
 int reader_next(struct reader *r, struct reader_entry *ret, struct err **err);
 
+/* Behind the last entry: read and drop what follows the archive, READER_TRAILING_MAX bytes at most, or ERR_CORRUPT. */
+int reader_rest(struct reader *r, struct err **err);
+#define READER_TRAILING_MAX ((uint64_t)64 << 20) /* tapes are padded; /dev/zero has no end */
+
 /*
  * The next run of the entry's content: 1 with bytes (valid until the next call) that belong at *ret_offset (what lies between is a
  * hole), 0 at the end, -1. Content that nobody reads is skipped by reader_next().

@@ -15,6 +15,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
+#include "pkg/conf/conf.h"
 #include "pkg/store/images.h"
 #include "pkg/store/layers.h"
 
@@ -43,6 +44,8 @@ struct unpack {
 	struct layer_stats stats;
 	struct flight flights[FLIGHTS]; /* layer i is flight i % FLIGHTS */
 	size_t begun; /* layers whose decompression has */
+	struct limit limit;
+	uint64_t plain, packed; /* bytes of the layers so far; one that is listed again comes in once */
 };
 
 static void flight_end(struct flight *f, const char *outcome)
@@ -106,7 +109,7 @@ static int flight_open(const struct unpack *u, size_t i, struct flight *f, struc
 
 static int flight_begin(const struct unpack *u, size_t i, struct flight *f, struct err **err)
 {
-	struct inflate_options o = { .what = f->what };
+	struct inflate_options o = { .what = f->what, .limit = u->limit };
 
 	if (u->o->progress)
 		f->progress = progress_begin(u->src->image->layers[i].file, f->size);
@@ -166,7 +169,20 @@ static int compare(const struct flight *f, const struct digest *want, const char
 	return err_hint(err, AGAIN);
 }
 
-static int flight_apply(struct unpack *u, struct flight *f, struct err **err)
+/* A layer alone is kept within the limit by inflate.c, the image as a whole here. */
+static int count(struct unpack *u, size_t i, uint64_t plain, struct err **err)
+{
+	const struct image *img = u->src->image;
+	bool again = false;
+
+	for (size_t k = 0; k < i && !again; k++)
+		again = str_eq(img->layers[k].file, img->layers[i].file);
+	u->plain += plain;
+	u->packed += again ? 0 : u->flights[i % FLIGHTS].size;
+	return limit_check(&u->limit, u->plain, u->packed, img->name, err);
+}
+
+static int flight_apply(struct unpack *u, struct flight *f, size_t i, struct err **err)
 {
 	struct layer_options o = {
 		.keep_setid = u->o->keep_setid,
@@ -184,7 +200,7 @@ static int flight_apply(struct unpack *u, struct flight *f, struct err **err)
 			err_add(err, "%s", f->what);
 		return -1;
 	}
-	if (inflate_finish(f->in, &result, err) < 0)
+	if (inflate_finish(f->in, &result, err) < 0 || count(u, i, result.plain_bytes, err) < 0)
 		return -1;
 	if (compare(f, &f->digest, result.input_hex, "digest", err) < 0)
 		return -1;
@@ -196,7 +212,7 @@ static int apply_all(struct unpack *u, struct err **err)
 	for (size_t i = 0; i < u->src->image->n_layers; i++) {
 		struct flight *f = &u->flights[i % FLIGHTS];
 
-		if (begin_ahead(u, i, err) < 0 || flight_apply(u, f, err) < 0)
+		if (begin_ahead(u, i, err) < 0 || flight_apply(u, f, i, err) < 0)
 			return -1;
 		flight_end(f, "done");
 	}
@@ -213,6 +229,8 @@ int bundle_unpack(struct store *s, const struct unpack_source *src, int root_fd,
 	if (img->version >= 2 && src->config->n_diff_ids && src->config->n_diff_ids != img->n_layers)
 		return err_make(err, ERR_CORRUPT, "%s: its configuration lists %zu diff ids for %zu layers",
 			img->name, src->config->n_diff_ids, img->n_layers);
+	u.limit =
+		(struct limit){ conf_size(CONF_UNPACK_MAX_SIZE), (unsigned)conf_int(CONF_UNPACK_MAX_RATIO) };
 	for (size_t i = 0; i < FLIGHTS; i++)
 		u.flights[i] = FLIGHT_INIT;
 	if (apply_all(&u, err) < 0)

@@ -115,6 +115,8 @@ static const char *type_name(enum conf_type type)
 	switch (type) {
 	case CONF_INT:
 		return "a number";
+	case CONF_SIZE:
+		return "a size (such as 10G)";
 	case CONF_BOOL:
 		return "true or false";
 	case CONF_LIST:
@@ -130,12 +132,18 @@ static int assign(enum conf_key key, const char *text, enum source source)
 	struct setting *s = &settings[key];
 	auto_strv list = STRV_INIT;
 	int64_t number = 0;
+	uint64_t size = 0;
 	bool flag = false;
 
 	switch (conf_table()[key].type) {
 	case CONF_INT:
 		if (*text && num_parse_i64(text, 0, NUMBER_MAX, &number) < 0)
 			return -1;
+		break;
+	case CONF_SIZE:
+		if (*text && (num_parse_size(text, &size) < 0 || size > INT64_MAX))
+			return -1;
+		number = (int64_t)size;
 		break;
 	case CONF_BOOL:
 		if (*text && num_parse_bool(text, &flag) < 0)
@@ -190,6 +198,24 @@ int conf_set(enum conf_key key, const char *value, struct err **err)
 		return err_make(err, ERR_USAGE, "%s: '%s' is not %s", row->name, value, type_name(row->type));
 	resolve_paths();
 	return 0;
+}
+
+static int set_option(enum conf_key key, const char *option, const char *value, struct err **err)
+{
+	if (!value)
+		return 0;
+	if (!*value || assign(key, value, SOURCE_OPTION) < 0)
+		return err_make(err, ERR_USAGE, "%s: '%s' is not %s", option, value,
+			type_name(conf_table()[key].type));
+	return 0;
+}
+
+int conf_set_unpack_limits(const char *max_size, const char *max_ratio, struct err **err)
+{
+	prepare();
+	if (set_option(CONF_UNPACK_MAX_SIZE, "--max-size", max_size, err) < 0)
+		return -1;
+	return set_option(CONF_UNPACK_MAX_RATIO, "--max-ratio", max_ratio, err);
 }
 
 /* ---- files ---------------------------------------------------------------------------------------- */
@@ -273,7 +299,7 @@ static void read_key(const char *file, int line, const char *name, const char *v
 		unquote(&text);
 	if (strcasecmp(str_text(&text), "none") == 0)
 		str_truncate(&text, 0);
-	if (!text.len && (row->type == CONF_INT || row->type == CONF_PATH))
+	if (!text.len && (row->type == CONF_INT || row->type == CONF_SIZE || row->type == CONF_PATH))
 		set_default((enum conf_key)key);
 	else if (assign((enum conf_key)key, str_text(&text), SOURCE_FILE) < 0)
 		log_warning("%s:%d: %s: '%s' is not %s, ignoring it", file, line, name, value,
@@ -420,6 +446,12 @@ int64_t conf_int(enum conf_key key)
 {
 	prepare();
 	return settings[key].number;
+}
+
+uint64_t conf_size(enum conf_key key)
+{
+	prepare();
+	return (uint64_t)settings[key].number;
 }
 
 bool conf_bool(enum conf_key key)

@@ -12,7 +12,7 @@
 struct err;
 struct strv;
 
-enum conf_type { CONF_STRING, CONF_PATH, CONF_INT, CONF_BOOL, CONF_LIST };
+enum conf_type { CONF_STRING, CONF_PATH, CONF_INT, CONF_SIZE, CONF_BOOL, CONF_LIST };
 
 enum conf_key {
 	CONF_VERBOSE_LEVEL,
@@ -71,6 +71,8 @@ enum conf_key {
 	CONF_LIB_DIRS_LIST_ESSENTIAL,
 	CONF_LIB_DIRS_LIST_APPEND,
 	CONF_LIBC_SEARCH,
+	CONF_UNPACK_MAX_SIZE,
+	CONF_UNPACK_MAX_RATIO,
 	CONF_N
 };
 
@@ -101,14 +103,17 @@ int conf_load(const char *file, struct err **err);
  * of a store (reposdir, bindir …) that are not set themselves follow CONF_TOPDIR. What conf_str() returned before is gone.
  */
 int conf_set(enum conf_key key, const char *value, struct err **err);
+/* The options --max-size and --max-ratio of several commands; NULL where one was not given. ERR_USAGE names the option. */
+int conf_set_unpack_limits(const char *max_size, const char *max_ratio, struct err **err);
 
 /*
  * Values, owned by conf, good until the next conf_set(). Strings are "" when unset, never NULL; those of a list are its text. Paths are
  * absolute, a relative one counts from the current directory (the keystore from homedir); CONF_TOPDIR is "" when there is no HOME. An unset
- * number is 0, an unset switch false. conf_int, conf_bool and conf_list are for settings of that type only.
+ * number or size is 0, an unset switch false. conf_int, conf_size, conf_bool and conf_list are for settings of that type only.
  */
 const char *conf_str(enum conf_key key);
 int64_t conf_int(enum conf_key key);
+uint64_t conf_size(enum conf_key key); /* bytes */
 bool conf_bool(enum conf_key key);
 const struct strv *conf_list(enum conf_key key);
 bool conf_is_default(enum conf_key key);

@@ -320,6 +320,20 @@ static const struct conf_row rows[CONF_N] = {
 			 "/lib64/libc.so.[0-9] /usr/lib/libc.so.[0-9] "
 			 "/lib/libc.so.[0-9] /usr/libc.so.[0-9] /libc.so.[0-9] /libc.so",
 		.text = "patterns by which the C library of a container is found for F modes" },
+	[CONF_UNPACK_MAX_SIZE] = { .key = CONF_UNPACK_MAX_SIZE,
+		.name = "unpack_max_size",
+		.env = "UDOCKER_UNPACK_MAX_SIZE",
+		.type = CONF_SIZE,
+		.value = "16G",
+		.text = "what an archive or an image may unpack to whatever its own size, as --max-size; 0: "
+			"there is no limit" },
+	[CONF_UNPACK_MAX_RATIO] = { .key = CONF_UNPACK_MAX_RATIO,
+		.name = "unpack_max_ratio",
+		.env = "UDOCKER_UNPACK_MAX_RATIO",
+		.type = CONF_INT,
+		.value = "200",
+		.text = "beyond unpack_max_size, how many times its own size it may unpack to, as "
+			"--max-ratio; 0: not at all" },
 };
 
 const struct conf_row *conf_table(void)

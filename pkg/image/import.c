@@ -21,8 +21,8 @@
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/sha256.h"
-#include "pkg/base/sig.h"
 #include "pkg/base/time.h"
+#include "pkg/conf/conf.h"
 #include "pkg/store/images.h"
 #include "pkg/store/layers.h"
 #include "pkg/store/store.h"
@@ -49,24 +49,20 @@ static int create(struct import *im, const char *name, struct err **err)
 	return fd < 0 ? err_sys(err, errno, "write to %s", im->store->top) : fd;
 }
 
-static int stage_input(struct import *im, int in, int out, struct err **err)
+static struct limit limit(void)
 {
-	uint64_t n;
-
-	for (;;) {
-		if (sig_interrupted())
-			return err_sys(err, EINTR, "%s", im->o->what);
-		if (fd_copy(in, out, (uint64_t)64 << 20, &n) < 0)
-			return err_sys(err, errno, "copy %s to %s", im->o->what, im->store->top);
-		if (n == 0)
-			return lseek(out, 0, SEEK_SET) < 0 ? err_sys(err, errno, "%s", im->o->what) : 0;
-	}
+	return (struct limit){ conf_size(CONF_UNPACK_MAX_SIZE), (unsigned)conf_int(CONF_UNPACK_MAX_RATIO) };
 }
 
-/* Every entry is looked at, so that what is stored can be unpacked; and both digests are taken on the way. */
-static int check_tar(struct import *im, int fd, struct inflate_result *ret, struct err **err)
+/* Every entry is looked at while the input is staged, so that what is stored can be unpacked, and /dev/zero ends at its first block. */
+static int stage_tar(struct import *im, int fd, int staged, struct inflate_result *ret, struct err **err)
 {
-	const struct inflate_options o = { .what = im->o->what, .hash_input = true, .hash_plain = true };
+	const struct inflate_options o = { .what = im->o->what,
+		.hash_input = true,
+		.hash_plain = true,
+		.copy = true,
+		.copy_to = staged,
+		.limit = limit() };
 	auto_inflate *in = NULL;
 	auto_reader *r = NULL;
 	size_t n = 0;
@@ -88,13 +84,13 @@ static int check_tar(struct import *im, int fd, struct inflate_result *ret, stru
 	if (n == 0)
 		return err_make(err, ERR_CORRUPT,
 			"%s holds no files: it should be the tar of a root file system", im->o->what);
-	return inflate_finish(in, ret, err);
+	return reader_rest(r, err) < 0 ? -1 : inflate_finish(in, ret, err);
 }
 
 /* Layers have media types for plain tar, gzip and zstd alone. */
 static int unpack_layer(struct import *im, int from, struct err **err)
 {
-	const struct inflate_options o = { .what = im->o->what };
+	const struct inflate_options o = { .what = im->o->what, .limit = limit() };
 	autoclose int to = create(im, PLAIN, err);
 	auto_inflate *in = NULL;
 
@@ -122,7 +118,7 @@ static int stage_layer(struct import *im, int fd, struct err **err)
 	autoclose int staged = create(im, STAGED, err);
 	struct inflate_result r = { 0 };
 
-	if (staged < 0 || stage_input(im, fd, staged, err) < 0 || check_tar(im, staged, &r, err) < 0)
+	if (staged < 0 || stage_tar(im, fd, staged, &r, err) < 0)
 		return -1;
 	(void)digest_from_hex(SHA_256, r.input_hex, &im->digest); /* what a hash gives is always one */
 	(void)digest_from_hex(SHA_256, r.plain_hex, &im->diff_id);

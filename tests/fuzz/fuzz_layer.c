@@ -37,7 +37,7 @@ static void make_top(void)
 
 static void apply(int fd, int root)
 {
-	struct inflate_options o = { .what = "layer", .hash_plain = true, .max_plain = 4 << 20 };
+	struct inflate_options o = { .what = "layer", .hash_plain = true, .limit = { .size = 4 << 20 } };
 	struct layer_stats stats = { 0 };
 	auto_inflate *in = NULL;
 	auto_reader *r = NULL;

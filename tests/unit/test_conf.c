@@ -95,7 +95,8 @@ static void test_form(void)
 		  "http_proxy = socks5://h:1=2\nautoinstall = False\nproot_killonexit=no\n"
 		  "sysdirs_list = [\"/dev\",\n  # inside\n    '/proc', \"/a b\"]\ndri_list = /x  "
 		  "/y\nvalid_host_env = ('A', 'B',)\n"
-		  "cmd = 'sh', '-l'\nhttp_insecure = None\nlocation = \"/quoted dir\"\nctimeout =\n");
+		  "cmd = 'sh', '-l'\nhttp_insecure = None\nlocation = \"/quoted dir\"\nctimeout =\n"
+		  "unpack_max_size = 64M\n");
 	is_str(warnings, "", "no warnings");
 	is_str(conf_str(CONF_HTTP_AGENT), "me/1.0", "=");
 	is_int(conf_int(CONF_TIMEOUT), 33, ": and upper case and CR");
@@ -108,6 +109,7 @@ static void test_form(void)
 	is_str(conf_list(CONF_CMD)->v[1], "-l", "a tuple without brackets");
 	is_str(conf_str(CONF_LOCATION), "/quoted dir", "quotes are taken off");
 	is_int(conf_int(CONF_CTIMEOUT), 6, "an empty number is the default");
+	is_int(conf_size(CONF_UNPACK_MAX_SIZE), 64 << 20, "a size");
 	ok(!conf_is_default(CONF_TIMEOUT) && conf_is_default(CONF_CTIMEOUT), "conf_is_default");
 }
 
@@ -118,6 +120,10 @@ static void test_warnings(void)
 	} rows[] = {
 		{ "\nno_such_key = 1\n", "u.conf:2: setting 'no_such_key' is unknown" },
 		{ "timeout = soon\n", "u.conf:1: timeout: 'soon' is not a number" },
+		{ "unpack_max_size = much\n",
+			"u.conf:1: unpack_max_size: 'much' is not a size (such as 10G)" },
+		{ "unpack_max_size = 99999999999P\n",
+			"u.conf:1: unpack_max_size: '99999999999P' is not a size (such as 10G)" },
 		{ "timeout = -1\n", "u.conf:1: timeout: '-1' is not a number" },
 		{ "autoinstall = perhaps\n", "u.conf:1: autoinstall: 'perhaps' is not true or false" },
 		{ "cmd = ['a'\n", "u.conf:1: cmd: '['a'' is not a list" },

@@ -185,7 +185,7 @@ static void test_gzip_boundaries(void)
 
 static void test_ceilings(void)
 {
-	struct inflate_options size = { .max_plain = 1000 }, ratio = { .max_ratio = 100 };
+	struct inflate_options size = { .limit = { 1000, 0 } }, ratio = { .limit = { 16 << 20, 100 } };
 	auto_str out = STR_INIT;
 	auto_err *err = NULL;
 	autoclose int a = file_of(pattern_gzip, sizeof(pattern_gzip));
@@ -204,7 +204,7 @@ static void test_ceilings(void)
 	close(fd);
 	fd = file_of(many, 80 * sizeof(pattern_zstd));
 	str_truncate(&out, 0);
-	ok(unpack(fd, (struct inflate_options){ .max_ratio = 100000 }, &out, NULL, NULL) == 0,
+	ok(unpack(fd, (struct inflate_options){ .limit = { 16 << 20, 100000 } }, &out, NULL, NULL) == 0,
 		"unless it is allowed");
 	close(fd);
 }
@@ -222,6 +222,19 @@ static void test_windows(void)
 
 	fails_with(xz, sizeof(xz), "more than 128 MiB of memory", "a large window of xz");
 	fails_with(zstd, sizeof(zstd), "more than 128 MiB of memory", "a large window of zstd");
+}
+
+/* What comes in is written elsewhere too, to its end. */
+static void test_copy(const unsigned char *p, size_t n, const char *name)
+{
+	autoclose int in = file_of(p, n), copy = file_of("", 0);
+	struct inflate_options o = { .hash_input = true, .copy = true, .copy_to = copy };
+	auto_str out = STR_INIT;
+	char back[1024];
+
+	ok(unpack(in, o, &out, NULL, NULL) == 0, "%s, copied", name);
+	ok(fd_pread_full(copy, back, sizeof(back), 0) == (ssize_t)n && memcmp(back, p, n) == 0,
+		"%s: the copy is whole", name);
 }
 
 struct slow {
@@ -380,6 +393,8 @@ int main(void)
 	unsetenv("UDOCKER_TEST_NO_ISAL");
 	test_ceilings();
 	test_windows();
+	test_copy(pattern_zstd, sizeof(pattern_zstd), "zstd");
+	test_copy((const unsigned char *)"plain", 5, "plain");
 	test_pipe();
 	test_finish_early();
 	test_finish_twice();
