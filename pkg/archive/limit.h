@@ -19,7 +19,6 @@ struct limit {
 bool limit_allows(const struct limit *l, uint64_t plain, uint64_t packed);
 
 /* The same as an error: ERR_CORRUPT, with the setting that raises it as a hint. `what` names the source. */
-int limit_check(
-	const struct limit *l, uint64_t plain, uint64_t packed, const char *what, struct err **err);
+int limit_check(const struct limit *l, uint64_t plain, uint64_t packed, const char *what, struct err **err);
 
 #endif
