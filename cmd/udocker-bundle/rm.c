@@ -24,7 +24,8 @@ static int remove_one(struct store *s, const char *text, bool force, struct err 
 	auto_err *e = NULL;
 
 	if (container_resolve(s, text, &id, &e) == 0 && container_remove(s, id, &e) == 0) {
-		log_verbose("container %s is removed", id);
+		if (cli_called_as())
+			log_info("deleting container: %s", id);
 		return 0;
 	}
 	/* 1.3.x fails for what is unknown, with -f as well. */

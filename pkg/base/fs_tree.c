@@ -332,6 +332,20 @@ static int rm_plain(int dirfd, const char *name, char type)
 	return errno == ENOTEMPTY || errno == EEXIST ? 1 : -1;
 }
 
+/*
+ * A child of the deepest level: entered, or removed where it cannot be entered, for it may have been replaced since it was listed, and an
+ * empty directory of somebody else's can go all the same. -1 with the errno of the first attempt.
+ */
+static int rm_enter_or_plain(struct tree *t, const char *name)
+{
+	int r = rm_enter(t, top_of(t)->fd, name), saved = errno;
+
+	if (r > 0 || rm_plain(top_of(t)->fd, name, 'd') == 0 || r == 0)
+		return r > 0 ? r : 0;
+	errno = saved;
+	return -1;
+}
+
 static int rm_fail(const struct tree *t, const char *name, struct err **err)
 {
 	int saved = errno;
@@ -373,10 +387,11 @@ static int rm_content(struct tree *t, struct err **err)
 		if (sig_interrupts() != interrupts)
 			return err_make(err, ERR_SYSTEM, "interrupted while removing '%s'", t->lv[0].name);
 		if (r > 0) {
-			r = rm_plain(l->fd, name, type);
+			/* Most directories hold something: an attempt to remove them as they are would be in vain. */
+			r = type == 'd' ? 1 : rm_plain(l->fd, name, type);
 			if (r > 0) {
 				copy = xstrdup(name);
-				r = rm_enter(t, l->fd, copy);
+				r = rm_enter_or_plain(t, copy);
 			}
 			if (r < 0)
 				return rm_fail(t, copy ? copy : name, err);

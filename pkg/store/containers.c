@@ -510,8 +510,8 @@ static int remove_names(struct store *s, const char *id, struct err **err)
 	if (container_names(s, id, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.n; i++)
-		if (drop_link(s, names.v[i], err) < 0)
-			return -1;
+		if (unlinkat(s->containers_fd, names.v[i], 0) < 0 && errno != ENOENT)
+			return err_sys(err, errno, "remove the name '%s'", names.v[i]);
 	return 0;
 }
 
@@ -549,7 +549,7 @@ int container_remove(struct store *s, const char *id, struct err **err)
 		return err_add(err, "container %s", c->id);
 	if (!hide(s, c, &st, &stage))
 		return fs_rm_tree(s->containers_fd, c->id, err);
-	(void)fs_sync_dir(s->containers_fd); /* it is gone; when the disk knows is its own affair */
+	/* Nothing is synced: journals keep the order of the rename and the removals, and a container may come back whole. */
 	if (fs_rm_tree(stage.fd, c->id, &e) < 0)
 		log_warning("container %s is gone, but not all of its files: %s; the next writer tries again",
 			c->id, err_text(e));
