@@ -65,7 +65,7 @@ _udocker_bundle_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --progress --help --version'
 		valued=' --repo --config --progress '
-		operands='words create config ls inspect name rmname rename rm protect unprotect setup'
+		operands='words create config ls inspect name rmname rename clone rm protect unprotect setup'
 		;;
 	create)
 		options='--name --execmode -b --bundle --keep-setid --record-owner --max-size --max-ratio --no-sync --force --help'
@@ -102,6 +102,12 @@ _udocker_bundle_table() {
 		options='--help'
 		valued=' '
 		operands='container'
+		;;
+	clone)
+		options='--name --no-sync --help'
+		valued=' --name '
+		operands='container'
+		anywhere=1
 		;;
 	rm)
 		options='-f --force --help'

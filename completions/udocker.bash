@@ -65,7 +65,7 @@ _udocker_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --allow-root --insecure --help --version'
 		valued=' --repo --config '
-		operands='words run load save import images history verify tag rmi create ps inspect name rmname rename protect unprotect setup rm mkrepo showconf version'
+		operands='words run load save import images history verify tag rmi create ps inspect name rmname rename clone protect unprotect setup rm mkrepo showconf version'
 		;;
 	run)
 		options='--name --rm --pull --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
@@ -147,6 +147,12 @@ _udocker_table() {
 		options='--help'
 		valued=' '
 		operands='container'
+		;;
+	clone)
+		options='--name --no-sync --help'
+		valued=' --name '
+		operands='container'
+		anywhere=1
 		;;
 	protect)
 		options='--help'

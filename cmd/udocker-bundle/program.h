@@ -15,6 +15,7 @@ struct bundle_globals {
 extern const struct cli_program bundle_program;
 
 extern const struct cli_command cmd_bundle_create;
+extern const struct cli_command cmd_bundle_clone;
 extern const struct cli_command cmd_bundle_ls;
 extern const struct cli_command cmd_bundle_inspect;
 extern const struct cli_command cmd_bundle_name, cmd_bundle_rmname, cmd_bundle_rename;

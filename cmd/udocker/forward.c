@@ -89,6 +89,8 @@ FORWARD(ps, "ps", NULL, "list the containers", "bundle", "ls", NONE);
 FORWARD(name, "name", "CONTAINER NAME", "give a container a name", "bundle", "name", CONTAINER);
 FORWARD(rmname, "rmname", "NAME", "take a name off its container", "bundle", "rmname", CONTAINER);
 FORWARD(rename, "rename", "NAME NEW-NAME", "change a container's name", "bundle", "rename", CONTAINER);
+FORWARD(clone, "clone", "CONTAINER", "make a copy of a container; prints its id", "bundle", "clone",
+	CONTAINER);
 FORWARD(rm, "rm", "CONTAINER…", "remove containers", "bundle", "rm", CONTAINER);
 FORWARD(setup, "setup", "CONTAINER", "show or change a container's execution mode", "bundle", "setup",
 	CONTAINER);

@@ -123,6 +123,7 @@ static const struct cli_command *const commands[] = {
 	&cmd_udocker_name,
 	&cmd_udocker_rmname,
 	&cmd_udocker_rename,
+	&cmd_udocker_clone,
 	&cmd_udocker_protect,
 	&cmd_udocker_unprotect,
 	&cmd_udocker_setup,

@@ -312,23 +312,6 @@ static int apply_all(struct layer *l, struct err **err)
 	return r < 0 ? -1 : drop_aufs_links(l, err);
 }
 
-/*
- * The umask cannot be read without setting it. Default ACLs replace it, and a set-group-id ROOT hands that bit on:
- * then every mode is set once more.
- */
-static mode_t masked_bits(int root)
-{
-	autoclose int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	mode_t mask = umask(022);
-	struct stat st;
-
-	umask(mask);
-	if (fd < 0 || fstat(fd, &st) < 0 || (st.st_mode & S_ISGID) ||
-		fgetxattr(fd, "system.posix_acl_default", NULL, 0) >= 0)
-		return 0777;
-	return mask;
-}
-
 int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, struct layer_stats *stats,
 	struct err **err)
 {
@@ -340,7 +323,7 @@ int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, st
 	l->o = o ? o : &none;
 	l->root = root_fd;
 	l->st = stats;
-	l->masked = masked_bits(root_fd);
+	l->masked = fs_lost_bits(root_fd);
 	l->keep = l->o->keep_setid ? 07000 : 01000;
 	l->dirs = dirs_new(root_fd);
 	l->copy.fd = -1;

@@ -11,6 +11,7 @@
 #include <linux/openat2.h>
 #include <pthread.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include "pkg/base/fd.h"
 #include "pkg/base/mem.h"
@@ -654,4 +655,17 @@ char *fs_fd_path(int fd)
 	if (path || (!old_kernel && access("/proc/self/fd", F_OK) == 0))
 		return path;
 	return path_by_walk(fd);
+}
+
+mode_t fs_lost_bits(int dirfd)
+{
+	autoclose int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mode_t mask = umask(022);
+	struct stat st;
+
+	umask(mask);
+	if (fd < 0 || fstat(fd, &st) < 0 || (st.st_mode & S_ISGID) ||
+		fgetxattr(fd, "system.posix_acl_default", NULL, 0) >= 0)
+		return 0777;
+	return mask;
 }

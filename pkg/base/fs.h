@@ -81,6 +81,13 @@ int fs_list(int dirfd, const char *path, struct strv *ret);
 /* fsync of the directory dirfd (O_PATH will do), ignoring file systems that cannot. */
 int fs_sync_dir(int dirfd);
 
+/*
+ * The permission bits that a mode given to open() or mkdir() may lose below dirfd: those of the umask; all of them where a default ACL
+ * takes its place or where directories hand on their set-group-id bit. To be asked before there are threads: the umask cannot be
+ * read without setting it.
+ */
+mode_t fs_lost_bits(int dirfd);
+
 /* False when openat2 is to be done without: an older kernel, a filter, or a test that sets UDOCKER_TEST_OLD_KERNEL. */
 bool fs_openat2_works(void);
 

@@ -9,7 +9,6 @@
 #include "engines/engine.h"
 #include "oci-spec/digest.h"
 #include "oci-spec/image_config.h"
-#include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
 #include "pkg/base/id.h"
@@ -17,8 +16,8 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
-#include "pkg/base/sig.h"
 #include "pkg/base/str.h"
+#include "pkg/bundle/birth.h"
 #include "pkg/bundle/config.h"
 #include "pkg/bundle/options.h"
 #include "pkg/bundle/setup.h"
@@ -78,12 +77,6 @@ static int origin_read(struct store *s, const char *ref, struct origin *ret, str
 
 /* ---- what lies in the folder --------------------------------------------------------------------------------------------- */
 
-static int write_text(int dirfd, const char *name, const char *p, size_t n, struct err **err)
-{
-	/* Not synced one by one: the whole folder is, before it gets its place. */
-	return atomic_write(dirfd, name, p, n, 0644, 0, err);
-}
-
 int bundle_write_config(const struct bundle_source *src, struct err **err)
 {
 	struct bundle_options none = { .quiet = true }; /* a run that takes a default says so itself */
@@ -93,19 +86,7 @@ int bundle_write_config(const struct bundle_source *src, struct err **err)
 	if (bundle_config_make(src, &none, &config, err) < 0)
 		return -1;
 	json_write(config, JSON_PRETTY, &text);
-	return write_text(src->dirfd, CONTAINER_FILE_CONFIG, str_text(&text), text.len, err);
-}
-
-/* 1.3.x warns in the same way: an image need not be a root file system. */
-static void warn_unusual_root(int root_fd, const char *image)
-{
-	static const char *const usual[] = { "bin", "usr", "etc", "lib", "var", "tmp", "sys", "dev", "data",
-		"home", "system", "root", "proc" };
-
-	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
-		if (fs_exists(root_fd, usual[i]))
-			return;
-	log_warning("%s has none of the usual directories; its container is made all the same", image);
+	return birth_write(src->dirfd, CONTAINER_FILE_CONFIG, str_text(&text), text.len, err);
 }
 
 static int fill_root(struct store *s, const struct origin *from, int dirfd, const char *root,
@@ -119,11 +100,9 @@ static int fill_root(struct store *s, const struct origin *from, int dirfd, cons
 	struct unpack_stats stats;
 	autoclose int root_fd = -1;
 
-	if (mkdirat(dirfd, root, 0755) < 0)
-		return err_sys(err, errno, "make %s", root);
-	root_fd = openat(dirfd, root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (root_fd < 0 || fchmod(root_fd, 0755) < 0)
-		return err_sys(err, errno, "open %s", root);
+	root_fd = birth_root(dirfd, root, err);
+	if (root_fd < 0)
+		return -1;
 	if (bundle_unpack(s, &src, root_fd, &uo, &stats, err) < 0)
 		return -1;
 	if (stats.left_out)
@@ -132,125 +111,50 @@ static int fill_root(struct store *s, const struct origin *from, int dirfd, cons
 	if (stats.attrs)
 		log_warning("%s: %llu extended attributes may not be set here, leaving them out",
 			from->image->name, (unsigned long long)stats.attrs);
-	warn_unusual_root(root_fd, from->image->name);
+	birth_warn_unusual(root_fd, from->image->name);
 	return 0;
-}
-
-static int sync_folder(int dirfd, const struct bundle_create_options *o, struct err **err)
-{
-	if (sig_interrupted())
-		return err_make(err, ERR_SYSTEM, "interrupted");
-	if (!o->no_sync && syncfs(dirfd) < 0)
-		return err_sys(err, errno, "write to disk");
-	return 0;
-}
-
-/* What was going on when the user had enough does not matter to him. */
-static int give_up(struct err **err)
-{
-	if (sig_interrupted()) {
-		err_clear(err);
-		err_make(err, ERR_SYSTEM, "interrupted: nothing was made");
-	}
-	return -1;
 }
 
 /* ---- a container of the store -------------------------------------------------------------------------------------------- */
 
-struct birth {
-	struct store *store;
-	const struct bundle_create_options *o;
-	const char *name;
-	char mode[BUNDLE_MODE_LEN + 1]; /* "" for none */
-	char id[ID_UUID_LEN + 1];
-	char *dir; /* where it will lie */
-};
-
-static int write_small_files(const struct birth *b, const struct origin *from, int dirfd, struct err **err)
+static int write_small_files(
+	const struct birth *b, const struct origin *from, const char *mode, struct err **err)
 {
-	struct bundle_source src = BUNDLE_SOURCE_INIT;
 	const char *image = from->image->name;
-	auto_strv names = STRV_INIT;
 
-	if (write_text(dirfd, CONTAINER_FILE_METADATA, str_text(&from->text), from->text.len, err) < 0 ||
-		write_text(dirfd, CONTAINER_FILE_IMAGE, image, strlen(image), err) < 0)
+	if (birth_write(b->stage.fd, CONTAINER_FILE_METADATA, str_text(&from->text), from->text.len, err) <
+			0 ||
+		birth_write(b->stage.fd, CONTAINER_FILE_IMAGE, image, strlen(image), err) < 0)
 		return -1;
-	if (b->name)
-		strv_add(&names, b->name);
-	src.dir = b->dir;
-	src.dirfd = dirfd;
-	src.root = CONTAINER_ROOT;
-	src.image = from->json;
-	src.id = b->id;
-	src.names = &names;
-	src.image_name = image;
-	src.execmode = b->mode[0] ? b->mode : NULL;
-	if (bundle_write_config(&src, err) < 0)
-		return -1;
-	return b->mode[0] ? bundle_mode_write(dirfd, b->dir, b->mode, 0, err) : 0;
+	return birth_config(b, from->json, image, mode, err);
 }
 
-/* A name may be taken between the question and now: with force the container then stays without one. */
-static int publish(const struct birth *b, struct store_stage *stage, struct err **err)
+static int make_container(struct birth *b, const struct origin *from, const struct bundle_create_options *o,
+	const char *mode, struct err **err)
 {
-	auto_err *e = NULL;
-
-	if (container_publish(b->store, stage, b->id, b->name, &e) == 0)
-		return 0;
-	if (!b->o->force || !b->name || !err_is(e, ERR_EXISTS))
-		return err_move(err, &e);
-	log_warning("%s; the container stays without a name", err_text(e));
-	return container_publish(b->store, stage, b->id, NULL, err);
-}
-
-static int give_birth(struct birth *b, const struct origin *from, struct err **err)
-{
-	CLEANUP(store_stage_drop) struct store_stage stage = STORE_STAGE_INIT;
-
-	id_uuid(b->id);
-	b->dir = path_join(b->store->containers, b->id);
-	if (store_stage_begin(b->store, &stage, err) < 0)
+	if (birth_stage(b, err) < 0 || fill_root(b->store, from, b->stage.fd, CONTAINER_ROOT, o, err) < 0)
 		return -1;
-	stage.no_sync = b->o->no_sync;
-	if (fill_root(b->store, from, stage.fd, CONTAINER_ROOT, b->o, err) < 0)
-		return -1;
-	if (write_small_files(b, from, stage.fd, err) < 0)
+	if (write_small_files(b, from, mode, err) < 0 || birth_finish(b, err) < 0)
 		return err_add(err, "container of %s", from->image->name);
-	if (sync_folder(stage.fd, b->o, err) < 0)
-		return err_add(err, "container of %s", from->image->name);
-	return publish(b, &stage, err);
-}
-
-static int check_name(struct birth *b, struct err **err)
-{
-	auto_err *e = NULL;
-
-	if (!b->name || container_name_check(b->store, b->name, &e) == 0)
-		return 0;
-	if (!b->o->force)
-		return err_move(err, &e);
-	log_warning("%s; the container stays without a name", err_text(e));
-	b->name = NULL;
 	return 0;
 }
 
 int bundle_create(struct store *s, const char *ref, const struct bundle_create_options *o, char **ret_id,
 	struct err **err)
 {
-	struct birth b = { .store = s, .o = o, .name = o->name };
+	struct birth_options bo = { .name = o->name, .no_sync = o->no_sync, .force = o->force };
+	char mode[BUNDLE_MODE_LEN + 1] = "";
+	auto_birth b = BIRTH_INIT;
 	auto_origin from = { .image = NULL };
-	int r;
 
-	if (check_name(&b, err) < 0)
+	if (birth_begin(&b, s, &bo, err) < 0)
 		return -1;
-	if (o->execmode && bundle_mode_check(o->execmode, b.mode, err) < 0)
+	if (o->execmode && bundle_mode_check(o->execmode, mode, err) < 0)
 		return -1;
 	if (origin_read(s, ref, &from, err) < 0)
 		return -1;
-	r = give_birth(&b, &from, err);
-	free(b.dir);
-	if (r < 0)
-		return give_up(err);
+	if (make_container(&b, &from, o, *mode ? mode : NULL, err) < 0)
+		return birth_give_up(err);
 	*ret_id = xstrdup(b.id);
 	return 0;
 }
@@ -367,7 +271,7 @@ int bundle_create_at(struct store *s, const char *ref, const char *dir, const st
 	if (place_begin(&p, dir, err) < 0 || origin_read(s, ref, &from, err) < 0)
 		return -1;
 	if (fill_root(s, &from, p.fd, BUNDLE_ROOT, o, err) < 0)
-		return give_up(err);
+		return birth_give_up(err);
 	above = fs_fd_path(p.parent_fd);
 	path = path_join(above ? above : ".", p.base);
 	src.dir = path;
@@ -375,7 +279,7 @@ int bundle_create_at(struct store *s, const char *ref, const char *dir, const st
 	src.root = BUNDLE_ROOT;
 	src.image = from.json;
 	src.image_name = from.image->name;
-	if (bundle_write_config(&src, err) < 0 || sync_folder(p.fd, o, err) < 0)
+	if (bundle_write_config(&src, err) < 0 || birth_sync(p.fd, o->no_sync, err) < 0)
 		return err_add(err, "bundle of %s", from.image->name);
 	return place_publish(&p, dir, o->no_sync, err);
 }

@@ -21,7 +21,6 @@
 #include "pkg/store/containers.h"
 
 #define DEFAULT_MODE "P1"
-#define ROOT_PATH_FILE "root.path"
 #define BOUND_ORIGINALS ".bind_orig_files"
 
 const char *bundle_default_mode(void)
@@ -67,7 +66,7 @@ int bundle_mode_write(int dirfd, const char *dir, const char *mode, unsigned fla
 	autofree char *root = path_join(dir, CONTAINER_ROOT);
 
 	/* The mode last: it is what makes the change. */
-	if (atomic_write(dirfd, ROOT_PATH_FILE, root, strlen(root), 0644, flags, err) < 0)
+	if (atomic_write(dirfd, BUNDLE_ROOT_PATH_FILE, root, strlen(root), 0644, flags, err) < 0)
 		return -1;
 	return atomic_write(dirfd, CONTAINER_FILE_MODE, mode, strlen(mode), 0644, flags, err);
 }

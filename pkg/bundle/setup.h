@@ -10,6 +10,7 @@ struct err;
 struct store;
 
 #define BUNDLE_MODE_LEN 2
+#define BUNDLE_ROOT_PATH_FILE "root.path" /* where ROOT was when the mode was set */
 
 /* What runs take that say nothing and whose folder says nothing: the configured default, else "P1". */
 const char *bundle_default_mode(void);

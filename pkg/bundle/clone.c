@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The folder is copied as it is but for what belongs to its place, in staging, and published like a new one. */
+#include "pkg/bundle/clone.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "engines/engine.h"
+#include "pkg/base/err.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/id.h"
+#include "pkg/base/json.h"
+#include "pkg/base/log.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/str.h"
+#include "pkg/bundle/birth.h"
+#include "pkg/bundle/copy_tree.h"
+#include "pkg/bundle/setup.h"
+#include "pkg/store/containers.h"
+#include "pkg/store/store.h"
+
+#define IN_PROGRESS "CLONING:inprogress" /* what 1.3.x writes as the image's name while it clones or imports */
+#define LINKS ".tmp-links"
+
+bool bundle_is_local(const char *name)
+{
+	return str_starts(name, ".tmp-") || str_eq(name, CONTAINER_FILE_CONFIG) ||
+	       str_eq(name, BUNDLE_ROOT_PATH_FILE) || id_is_container(name);
+}
+
+int bundle_check_whole(const struct container *c, int *ret_root, struct err **err)
+{
+	autofree char *image = container_image_name(c->fd);
+	autoclose int root = openat(c->fd, CONTAINER_ROOT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (str_eq(image, IN_PROGRESS)) {
+		err_make(err, ERR_BUSY, "container %s is still being made by another udocker, or was never finished",
+			c->id);
+		return err_hint(err, "wait, or remove it");
+	}
+	if (root < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
+		err_make(err, ERR_CORRUPT, "container %s is half-made: it has no directory %s", c->id,
+			CONTAINER_ROOT);
+		return err_hint(err, "remove it");
+	}
+	if (root < 0)
+		return err_sys(err, errno, "%s", c->root);
+	if (ret_root)
+		*ret_root = steal_fd(&root);
+	return 0;
+}
+
+/* A mode whose engine rewrites files in ROOT for the place where it lies: they would lead back to the original. */
+static bool is_converted(const char *mode)
+{
+	const struct engine *e = engine_by_mode(mode);
+
+	return mode[0] == 'F' || (e && e->prepare);
+}
+
+static int check_mode(const struct container *c, const char *mode, struct err **err)
+{
+	if (!is_converted(mode) || engine_by_mode(mode))
+		return 0;
+	err_make(err, ERR_UNSUPPORTED,
+		"container %s was converted for mode %s: its files lead to its present place, and this version "
+		"cannot change that",
+		c->id, mode);
+	return err_hint(err, "set another mode with the udocker that converted it, then clone");
+}
+
+/* Into the staging directory, with the place for hard links inside it for as long. */
+static int copy_folder(const struct birth *b, const struct container *c, struct err **err)
+{
+	struct copy_tree_options o = { .skip = bundle_is_local };
+	autofree char *what = xasprintf("container %s", c->id);
+	autoclose int links = -1;
+	struct copy_tree_stats st;
+
+	if (mkdirat(b->stage.fd, LINKS, 0700) < 0)
+		return err_sys(err, errno, "write to %s", b->store->top);
+	links = openat(b->stage.fd, LINKS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (links < 0)
+		return err_sys(err, errno, "write to %s", b->store->top);
+	o.what = what;
+	o.links_fd = links;
+	if (copy_tree(c->fd, b->stage.fd, &o, &st, err) < 0 || fs_rm_tree(b->stage.fd, LINKS, err) < 0)
+		return -1;
+	if (st.left_out)
+		log_info("%s: %llu device nodes and sockets were left out", what, (unsigned long long)st.left_out);
+	if (st.mounts)
+		log_warning("%s: %llu of its directories are mount points; what is mounted there was left out", what,
+			(unsigned long long)st.mounts);
+	log_verbose("%s: %llu files, %llu bytes, %llu of them shared with the original", what,
+		(unsigned long long)st.files, (unsigned long long)st.bytes, (unsigned long long)st.shared);
+	return 0;
+}
+
+/* The files of a converted container lead to the original until they are converted anew, which takes its final place. */
+static int convert(const struct birth *b, const char *mode, struct err **err)
+{
+	struct bundle_setup change = { .mode = mode, .force = true };
+	auto_container *c = NULL;
+
+	if (container_open(b->store, b->id, &c, err) < 0)
+		return -1;
+	if (bundle_setup(b->store, c, &change, err) == 0)
+		return 0;
+	(void)container_protect(c, false, NULL);
+	(void)container_remove(b->store, b->id, NULL); /* the error is the one that made it fail */
+	return -1;
+}
+
+static int make_clone(struct birth *b, const struct container *c, const char *mode, struct err **err)
+{
+	autofree char *image = container_image_name(c->fd);
+	auto_json *metadata = NULL;
+
+	if (container_metadata(c->fd, &metadata, err) < 0 || birth_stage(b, err) < 0 ||
+		copy_folder(b, c, err) < 0 || birth_config(b, metadata, image, engine_mode_is_valid(mode) ? mode : NULL, err) < 0)
+		return err_add(err, "clone of %s", c->id);
+	if (birth_finish(b, err) < 0)
+		return -1;
+	return is_converted(mode) ? convert(b, mode, err) : 0;
+}
+
+int bundle_clone(struct store *s, const char *container, const struct birth_options *o, char **ret_id,
+	struct err **err)
+{
+	auto_birth b = BIRTH_INIT;
+	autofree char *mode = NULL;
+	auto_container *c = NULL;
+
+	if (container_open(s, container, &c, err) < 0 || bundle_check_whole(c, NULL, err) < 0 ||
+		birth_begin(&b, s, o, err) < 0)
+		return -1;
+	mode = container_mode(c->fd);
+	if (check_mode(c, mode, err) < 0)
+		return -1;
+	if (make_clone(&b, c, mode, err) < 0)
+		return birth_give_up(err);
+	*ret_id = xstrdup(b.id);
+	return 0;
+}
