@@ -32,13 +32,15 @@ static int clone_run(const struct cli_call *call, struct err **err)
 	return 0;
 }
 
-static const char about[] =
-	"Copies a container with its files, metadata, execution mode and protection, and prints the id of the "
-	"copy; names stay where they are. Where the file system can, the files of both share their disk space "
-	"until one is changed.\n"
-	"\n"
-	"Sockets and device nodes are left out, and what is mounted in it. A program that changes files at the "
-	"same time may be caught in the middle of that.";
+static const char about[] = "Copies a container with its files, metadata, execution mode and protection, and "
+			    "prints the id of the "
+			    "copy; names stay where they are. Where the file system can, the files of both "
+			    "share their disk space "
+			    "until one is changed.\n"
+			    "\n"
+			    "Sockets and device nodes are left out, and what is mounted in it. A program "
+			    "that changes files at the "
+			    "same time may be caught in the middle of that.";
 
 const struct cli_command cmd_bundle_clone = {
 	.name = "clone",

@@ -19,7 +19,8 @@
 #include "pkg/store/containers.h"
 #include "pkg/store/store.h"
 
-#define IN_PROGRESS "CLONING:inprogress" /* what 1.3.x writes as the image's name while it clones or imports */
+#define IN_PROGRESS \
+	"CLONING:inprogress" /* what 1.3.x writes as the image's name while it clones or imports */
 #define LINKS ".tmp-links"
 
 bool bundle_is_local(const char *name)
@@ -34,8 +35,8 @@ int bundle_check_whole(const struct container *c, int *ret_root, struct err **er
 	autoclose int root = openat(c->fd, CONTAINER_ROOT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (str_eq(image, IN_PROGRESS)) {
-		err_make(err, ERR_BUSY, "container %s is still being made by another udocker, or was never finished",
-			c->id);
+		err_make(err, ERR_BUSY,
+			"container %s is still being made by another udocker, or was never finished", c->id);
 		return err_hint(err, "wait, or remove it");
 	}
 	if (root < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
@@ -63,7 +64,8 @@ static int check_mode(const struct container *c, const char *mode, struct err **
 	if (!is_converted(mode) || engine_by_mode(mode))
 		return 0;
 	err_make(err, ERR_UNSUPPORTED,
-		"container %s was converted for mode %s: its files lead to its present place, and this version "
+		"container %s was converted for mode %s: its files lead to its present place, and this "
+		"version "
 		"cannot change that",
 		c->id, mode);
 	return err_hint(err, "set another mode with the udocker that converted it, then clone");
@@ -87,10 +89,12 @@ static int copy_folder(const struct birth *b, const struct container *c, struct 
 	if (copy_tree(c->fd, b->stage.fd, &o, &st, err) < 0 || fs_rm_tree(b->stage.fd, LINKS, err) < 0)
 		return -1;
 	if (st.left_out)
-		log_info("%s: %llu device nodes and sockets were left out", what, (unsigned long long)st.left_out);
+		log_info("%s: %llu device nodes and sockets were left out", what,
+			(unsigned long long)st.left_out);
 	if (st.mounts)
-		log_warning("%s: %llu of its directories are mount points; what is mounted there was left out", what,
-			(unsigned long long)st.mounts);
+		log_warning(
+			"%s: %llu of its directories are mount points; what is mounted there was left out",
+			what, (unsigned long long)st.mounts);
 	log_verbose("%s: %llu files, %llu bytes, %llu of them shared with the original", what,
 		(unsigned long long)st.files, (unsigned long long)st.bytes, (unsigned long long)st.shared);
 	return 0;
@@ -117,7 +121,8 @@ static int make_clone(struct birth *b, const struct container *c, const char *mo
 	auto_json *metadata = NULL;
 
 	if (container_metadata(c->fd, &metadata, err) < 0 || birth_stage(b, err) < 0 ||
-		copy_folder(b, c, err) < 0 || birth_config(b, metadata, image, engine_mode_is_valid(mode) ? mode : NULL, err) < 0)
+		copy_folder(b, c, err) < 0 ||
+		birth_config(b, metadata, image, engine_mode_is_valid(mode) ? mode : NULL, err) < 0)
 		return err_add(err, "clone of %s", c->id);
 	if (birth_finish(b, err) < 0)
 		return -1;

@@ -384,7 +384,8 @@ static int first_job(struct pool *p, int from, int to, struct err **err)
 	return 0;
 }
 
-int copy_tree(int from, int to, const struct copy_tree_options *o, struct copy_tree_stats *ret, struct err **err)
+int copy_tree(
+	int from, int to, const struct copy_tree_options *o, struct copy_tree_stats *ret, struct err **err)
 {
 	struct pool p = { .o = o };
 	int r;

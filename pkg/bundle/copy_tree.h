@@ -21,7 +21,8 @@ struct copy_tree_options {
 };
 
 struct copy_tree_stats {
-	uint64_t files, dirs, others; /* others: symbolic links and FIFOs; names beyond a file's first count too */
+	uint64_t files, dirs,
+		others; /* others: symbolic links and FIFOs; names beyond a file's first count too */
 	uint64_t bytes; /* of regular files */
 	uint64_t shared; /* of these by reflink */
 	uint64_t left_out; /* device nodes and sockets */
@@ -34,6 +35,7 @@ struct copy_tree_stats {
  * whom a mode keeps out of his own file lets himself in for the moment. Links are not followed; depth is not limited. Errors name the file;
  * `to` is then half-made. Not synced.
  */
-int copy_tree(int from, int to, const struct copy_tree_options *o, struct copy_tree_stats *ret, struct err **err);
+int copy_tree(
+	int from, int to, const struct copy_tree_options *o, struct copy_tree_stats *ret, struct err **err);
 
 #endif
