@@ -163,6 +163,26 @@ peak() {
   done
 }
 
+@test "windows of several layers do not add up" {
+  ldd "$SUITE_BIN/udocker-bundle" | grep -q 'lib[at]san' && skip "sanitizers take memory of their own"
+  local n kib
+  mkdir big && head -c 34M /dev/urandom >big/f && layer big.tar big
+  zstd -q --long=25 -o big.zst big.tar
+  five_layers five:1
+  for n in 0 1 2; do
+    swap_blob $n big.zst
+    jq -c --arg d "sha256:$(sha256sum big.tar | cut -d' ' -f1)" --argjson n $n '.rootfs.diff_ids[$n] = $d' \
+      "$STORE/layers/$(jq -r .config.digest "$STORE/repos/five/1/manifest")" >config
+    digest=sha256:$(sha256sum config | cut -d' ' -f1)
+    cp config "$STORE/layers/$digest" && ln -sf "../../../layers/$digest" "$STORE/repos/five/1/"
+    jq -c --arg d "$digest" --argjson s "$(stat -c %s config)" '.config.digest = $d | .config.size = $s' \
+      "$STORE/repos/five/1/manifest" >m && cat m >"$STORE/repos/five/1/manifest"
+  done
+  kib=$(peak udocker-bundle create --no-sync five:1)
+  [ "$kib" -lt 65536 ] || fail "$kib KiB"
+  [ "$kib" -gt 32768 ] || fail "$kib KiB: the window is not used"
+}
+
 @test "the files are on the disk before the container is seen; with --no-sync nobody waits for it" {
   requires strace
   five_layers five:1

@@ -65,43 +65,6 @@ enum inflate_kind inflate_detect(const void *p, size_t n)
 	return INFLATE_PLAIN;
 }
 
-/* RFC 8878, 3.1.1.1: the window descriptor, or the content's size where the frame is one segment. */
-static uint64_t zstd_window(const unsigned char *b, size_t n)
-{
-	static const unsigned char id_bytes[] = { 0, 1, 2, 4 }, size_bytes[] = { 1, 2, 4, 8 };
-	unsigned char flags;
-	uint64_t size = 0;
-	size_t at;
-
-	if (n < 18 || memcmp(b, kinds[INFLATE_ZSTD].magic, 4) != 0)
-		return UINT64_MAX; /* a skippable frame comes first */
-	flags = b[4];
-	if (!(flags & 0x20)) {
-		uint64_t base = (uint64_t)1 << (10 + (b[5] >> 3));
-
-		return base + base / 8 * (b[5] & 7);
-	}
-	at = 5 + id_bytes[flags & 3];
-	for (size_t i = size_bytes[flags >> 6]; i-- > 0;)
-		size = size << 8 | b[at + i];
-	return size;
-}
-
-uint64_t inflate_memory(const void *p, size_t n)
-{
-	switch (inflate_detect(p, n)) {
-	case INFLATE_PLAIN:
-	case INFLATE_GZIP:
-		return (uint64_t)128 << 10; /* of ISA-L; zlib takes less */
-	case INFLATE_BZIP2:
-		return (uint64_t)4 << 20;
-	case INFLATE_ZSTD:
-		return zstd_window(p, n);
-	default:
-		return UINT64_MAX;
-	}
-}
-
 /* ---- the source ---------------------------------------------------------------------------------------------------------- */
 
 int flow_more(struct flow *f, struct err **err)

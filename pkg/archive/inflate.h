@@ -22,12 +22,6 @@ enum inflate_kind { INFLATE_PLAIN, INFLATE_GZIP, INFLATE_ZSTD, INFLATE_XZ, INFLA
 const char *inflate_kind_name(enum inflate_kind kind);
 /* By the first bytes of a file; six are enough. */
 enum inflate_kind inflate_detect(const void *p, size_t n);
-/*
- * Bytes of memory that unpacking takes for the format's own sake, by the first INFLATE_HEAD bytes of a file: the window of zstd, little
- * for gzip. UINT64_MAX where that cannot be told.
- */
-uint64_t inflate_memory(const void *p, size_t n);
-#define INFLATE_HEAD 32
 
 struct inflate_options {
 	const char *what; /* names the source in messages; copied */
@@ -50,7 +44,7 @@ struct inflate_result {
 
 /*
  * Start reading fd (file, pipe or socket) at its present offset. fd stays the caller's and must stay open until
- * inflate_free(). Several may run at once: each holds 5 MiB at most and what its format needs (inflate_memory()).
+ * inflate_free(). Several may run at once: each holds 3 MiB at most and what its format needs.
  */
 int inflate_start(int fd, const struct inflate_options *o, struct inflate **ret, struct err **err);
 

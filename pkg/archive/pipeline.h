@@ -15,7 +15,7 @@ struct err;
 struct pipeline;
 
 #define PIPELINE_BLOCK ((size_t)256 << 10)
-#define PIPELINE_COUNT 16
+#define PIPELINE_COUNT 8
 #define PIPELINE_MAX_CONSUMERS 4
 
 /* A ring of `count` blocks of `block` bytes (allocated as they are first needed) with one consumer, number 0. Never NULL. */

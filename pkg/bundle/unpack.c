@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A few layers are in flight: the one that is applied and the next ones, whose decompression has begun. Each holds rings of 5 MiB and
- * what its format needs, which together has a limit too: so memory does not depend on the size or number of layers.
+ * A few layers are in flight: the one that is applied and the next ones, whose decompression has begun. Each holds rings of 3 MiB, and a
+ * decoder fills no more of its window than it is ahead: so memory does not depend on the size or number of layers.
  */
 #include "pkg/bundle/unpack.h"
-
-#include <errno.h>
 
 #include "oci-spec/digest.h"
 #include "oci-spec/image_config.h"
@@ -21,13 +19,10 @@
 
 #define AGAIN "nothing was made: load or pull the image again"
 #define FLIGHTS 3
-/* Of the formats; one layer may need more, then it flies alone. */
-#define FLIGHTS_MEMORY ((uint64_t)24 << 20)
 
-/* A layer that is open; once `in` is set its decompression has begun. */
+/* A layer whose decompression has begun. */
 struct flight {
 	int fd;
-	uint64_t memory; /* inflate_memory() */
 	uint64_t size;
 	struct inflate *in;
 	struct progress *progress;
@@ -43,7 +38,6 @@ struct unpack {
 	int root_fd;
 	struct layer_stats stats;
 	struct flight flights[FLIGHTS]; /* layer i is flight i % FLIGHTS */
-	size_t begun; /* layers whose decompression has */
 	struct limit limit;
 	uint64_t plain, packed; /* bytes of the layers so far; one that is listed again comes in once */
 };
@@ -86,11 +80,10 @@ static int check_size(const struct image_layer *layer, uint64_t size, const char
 	return err_hint(err, AGAIN);
 }
 
-static int flight_open(const struct unpack *u, size_t i, struct flight *f, struct err **err)
+static int flight_begin(const struct unpack *u, size_t i, struct flight *f, struct err **err)
 {
 	const struct image_layer *layer = &u->src->image->layers[i];
-	unsigned char head[INFLATE_HEAD];
-	ssize_t n;
+	struct inflate_options o = { .limit = u->limit };
 
 	f->what = xasprintf("layer %s of %s", layer->file, u->src->image->name);
 	if (set_expectations(u, i, f, err) < 0)
@@ -100,56 +93,15 @@ static int flight_open(const struct unpack *u, size_t i, struct flight *f, struc
 		return err_add(err, "%s", u->src->image->name);
 	if (check_size(layer, f->size, f->what, err) < 0)
 		return -1;
-	n = pread(f->fd, head, sizeof(head), 0);
-	if (n < 0)
-		return err_sys(err, errno, "%s: read", f->what);
-	f->memory = inflate_memory(head, (size_t)n);
-	return 0;
-}
-
-static int flight_begin(const struct unpack *u, size_t i, struct flight *f, struct err **err)
-{
-	struct inflate_options o = { .what = f->what, .limit = u->limit };
-
 	if (u->o->progress)
-		f->progress = progress_begin(u->src->image->layers[i].file, f->size);
+		f->progress = progress_begin(layer->file, f->size);
+	o.what = f->what;
 	o.progress = f->progress;
 	o.hash_input = digest_is_set(&f->digest);
 	o.input_sha = f->digest.kind;
 	o.hash_plain = digest_is_set(&f->diff_id);
 	o.plain_sha = f->diff_id.kind;
 	return inflate_start(f->fd, &o, &f->in, err);
-}
-
-/* Memory of the formats that are at work is within the limit with this one too. */
-static bool fits(const struct unpack *u, const struct flight *f)
-{
-	uint64_t left = FLIGHTS_MEMORY;
-
-	for (size_t i = 0; i < FLIGHTS; i++) {
-		if (!u->flights[i].in)
-			continue;
-		if (u->flights[i].memory > left)
-			return false;
-		left -= u->flights[i].memory;
-	}
-	return f->memory <= left;
-}
-
-/* Layer `now`, which is about to be applied, is in flight behind this, and as many of the next as may be. */
-static int begin_ahead(struct unpack *u, size_t now, struct err **err)
-{
-	for (; u->begun < u->src->image->n_layers && u->begun < now + FLIGHTS; u->begun++) {
-		struct flight *f = &u->flights[u->begun % FLIGHTS];
-
-		if (f->fd < 0 && flight_open(u, u->begun, f, err) < 0)
-			return -1;
-		if (u->begun != now && !fits(u, f))
-			break;
-		if (flight_begin(u, u->begun, f, err) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 static int compare(const struct flight *f, const struct digest *want, const char *hex, const char *name,
@@ -209,10 +161,15 @@ static int flight_apply(struct unpack *u, struct flight *f, size_t i, struct err
 
 static int apply_all(struct unpack *u, struct err **err)
 {
-	for (size_t i = 0; i < u->src->image->n_layers; i++) {
+	size_t n = u->src->image->n_layers, begun = 0;
+
+	for (size_t i = 0; i < n; i++) {
 		struct flight *f = &u->flights[i % FLIGHTS];
 
-		if (begin_ahead(u, i, err) < 0 || flight_apply(u, f, i, err) < 0)
+		for (; begun < n && begun < i + FLIGHTS; begun++)
+			if (flight_begin(u, begun, &u->flights[begun % FLIGHTS], err) < 0)
+				return -1;
+		if (flight_apply(u, f, i, err) < 0)
 			return -1;
 		flight_end(f, "done");
 	}
@@ -226,13 +183,13 @@ int bundle_unpack(struct store *s, const struct unpack_source *src, int root_fd,
 	struct unpack u = { .store = s, .src = src, .o = o, .root_fd = root_fd };
 	const struct image *img = src->image;
 
+	for (size_t i = 0; i < FLIGHTS; i++)
+		u.flights[i] = FLIGHT_INIT;
 	if (img->version >= 2 && src->config->n_diff_ids && src->config->n_diff_ids != img->n_layers)
 		return err_make(err, ERR_CORRUPT, "%s: its configuration lists %zu diff ids for %zu layers",
 			img->name, src->config->n_diff_ids, img->n_layers);
 	u.limit =
 		(struct limit){ conf_size(CONF_UNPACK_MAX_SIZE), (unsigned)conf_int(CONF_UNPACK_MAX_RATIO) };
-	for (size_t i = 0; i < FLIGHTS; i++)
-		u.flights[i] = FLIGHT_INIT;
 	if (apply_all(&u, err) < 0)
 		return -1;
 	ret->files = u.stats.files;

@@ -313,23 +313,6 @@ static void test_finish_twice(void)
 	}
 }
 
-static void test_memory(void)
-{
-	/* A frame of one segment and 0x01020304 bytes; one with a dictionary's number of one byte and 5 bytes. */
-	static const unsigned char segment[32] = { 0x28, 0xb5, 0x2f, 0xfd, 0xa0, 4, 3, 2, 1 };
-	static const unsigned char named[32] = { 0x28, 0xb5, 0x2f, 0xfd, 0x21, 77, 5 };
-	static const unsigned char skippable[32] = { 0x50, 0x2a, 0x4d, 0x18, 4 };
-
-	is_int(inflate_memory(pattern_zstd, INFLATE_HEAD), 8 << 20, "zstd takes its window");
-	is_int(inflate_memory(segment, INFLATE_HEAD), 0x01020304, "or the size of the content");
-	is_int(inflate_memory(named, INFLATE_HEAD), 5, "behind a dictionary's number");
-	ok(inflate_memory(skippable, INFLATE_HEAD) == UINT64_MAX, "which may be unknown");
-	ok(inflate_memory(pattern_zstd, 8) == UINT64_MAX, "or not be there");
-	ok(inflate_memory(pattern_xz, INFLATE_HEAD) == UINT64_MAX, "as for xz");
-	ok(inflate_memory(pattern_gzip, INFLATE_HEAD) < 1 << 20, "gzip takes little");
-	ok(inflate_memory("", 0) < 1 << 20, "and so does what is not compressed");
-}
-
 /* gzip data and more zeros than anybody waits for. */
 static int endless_padding(void)
 {
@@ -398,7 +381,6 @@ int main(void)
 	test_pipe();
 	test_finish_early();
 	test_finish_twice();
-	test_memory();
 	test_padding_given_up();
 	test_bad_source();
 	test_padding_interrupted();
