@@ -118,8 +118,8 @@ _udocker_image_table() {
 		anywhere=1
 		;;
 	prune)
-		options='-n --dry-run --help'
-		valued=' '
+		options='-n --dry-run --min-age --help'
+		valued=' --min-age '
 		operands=''
 		;;
 	protect)

@@ -62,7 +62,7 @@ function __udocker_image_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'ls --format' 'history --format'
+set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'ls --format' 'history --format' 'prune --min-age'
 
 complete -c udocker-image -f
 complete -c udocker-image -n '__udocker_image_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the store in this directory'
@@ -129,6 +129,7 @@ complete -c udocker-image -n '__udocker_image_in rm' -s f -l force -d 'do not mi
 complete -c udocker-image -n '__udocker_image_in rm' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in rm' -a '(__udocker_image_image)'
 complete -c udocker-image -n '__udocker_image_before prune' -s n -l dry-run -d 'only tell what would be removed'
+complete -c udocker-image -n '__udocker_image_before prune' -l min-age -x -d 'leave alone what is younger; 600 if not given'
 complete -c udocker-image -n '__udocker_image_before prune' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_before protect' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in protect' -a '(__udocker_image_image)'

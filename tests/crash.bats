@@ -15,6 +15,9 @@ load helpers
 @test "container commands on a disk that is full or fails" { ok crash container faults 2; }
 @test "archive commands on a disk that is full or fails" { ok crash archive faults 2; }
 
+# Every line of these stands for two commands without locks, one of which runs while the other stands still in front of a call.
+@test "two commands at once, without locks" { ok crash pairs 6; }
+
 @test "an interrupt ends load with 128 + its number and leaves nothing" {
   mkimage -n i:1 image.tar "$(rootfs_tar)"
   mkfifo pipe

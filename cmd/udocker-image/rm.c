@@ -8,6 +8,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
 #include "pkg/base/sig.h"
+#include "pkg/base/strv.h"
 #include "pkg/cli/output.h"
 #include "pkg/store/gc.h"
 #include "pkg/store/images.h"
@@ -22,11 +23,11 @@ static const struct cli_option rm_options[] = {
 	CLI_END,
 };
 
-static int rm_one(struct store *s, const char *ref, bool force, struct err **err)
+static int rm_one(struct store *s, const char *ref, bool force, struct strv *dropped, struct err **err)
 {
 	struct err *e = NULL;
 
-	if (image_remove(s, ref, &e) == 0) {
+	if (image_remove(s, ref, dropped, &e) == 0) {
 		if (cli_called_as())
 			log_info("deleting image: %s", ref);
 		return 0;
@@ -42,6 +43,7 @@ static int rm_one(struct store *s, const char *ref, bool force, struct err **err
 static int rm_run(const struct cli_call *call, struct err **err)
 {
 	const struct rm_opts *o = call->options;
+	auto_strv dropped = STRV_INIT;
 	auto_store *s = NULL;
 	int status = 0;
 
@@ -50,13 +52,16 @@ static int rm_run(const struct cli_call *call, struct err **err)
 	for (int i = 0; i < call->argc && !sig_interrupted(); i++) {
 		struct err *e = NULL;
 
-		if (rm_one(s, call->argv[i], o->force, &e) == 0)
+		if (rm_one(s, call->argv[i], o->force, &dropped, &e) == 0)
 			continue;
 		if (call->argc == 1)
 			return err_move(err, &e);
 		cmd_image_report(&e);
 		status = 1;
 	}
+	/* Once for all of them: the links of all images are read for it. */
+	if (dropped.n)
+		gc_drop(s, &dropped);
 	return status;
 }
 
@@ -78,10 +83,16 @@ const struct cli_command cmd_image_rm = {
 
 struct prune_opts {
 	bool dry_run;
+	const char *min_age;
 };
 
 static const struct cli_option prune_options[] = {
 	CLI_FLAG("dry-run", 'n', struct prune_opts, dry_run, "only tell what would be removed"),
+	{ .name = "min-age",
+		.kind = CLI_KIND_STRING,
+		.metavar = "SECONDS",
+		.offset = offsetof(struct prune_opts, min_age),
+		.text = "leave alone what is younger; 600 if not given" },
 	CLI_END,
 };
 
@@ -91,11 +102,14 @@ static int prune_run(const struct cli_call *call, struct err **err)
 	struct gc_result r = GC_RESULT_INIT;
 	char size[NUM_SIZE_LEN];
 	auto_store *s = NULL;
+	int age = GC_MIN_AGE_S;
 	int ret;
 
+	if (o->min_age && num_parse_int(o->min_age, 0, INT32_MAX, &age) < 0)
+		return err_make(err, ERR_USAGE, "--min-age=%s: expected a number of seconds", o->min_age);
 	if (store_open(o->dry_run ? STORE_READ : STORE_UPDATE, &s, err) < 0)
 		return -1;
-	ret = gc_collect(s, o->dry_run ? GC_DRY_RUN : 0, GC_MIN_AGE_S, &r, err);
+	ret = gc_collect(s, o->dry_run ? GC_DRY_RUN : 0, age, &r, err);
 	for (size_t i = 0; i < r.blobs.n; i++)
 		output_line(r.blobs.v[i]);
 	if (ret == 0)
@@ -109,8 +123,10 @@ const struct cli_command cmd_image_prune = {
 	.name = "prune",
 	.summary = "remove layers that no image uses",
 	.about = "Also removes what interrupted commands left behind. What is younger than ten minutes "
-		 "stays: another udocker "
-		 "may be about to use it. Prints the names of the layers.",
+		 "stays: a udocker 1.3.x "
+		 "may be about to use it; ours may work at the same time whatever the age. Prints the names "
+		 "of "
+		 "the layers.",
 	.options = prune_options,
 	.run = prune_run,
 	.size = sizeof(struct prune_opts),

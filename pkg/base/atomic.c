@@ -51,23 +51,31 @@ static bool claim(int fd)
 	return try_flock(fd) != 0 && fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
-int atomic_begin(struct atomic *t, int dirfd, const char *name, mode_t mode, struct err **err)
+int atomic_begin_in(
+	struct atomic *t, int tmp_dirfd, int dirfd, const char *name, mode_t mode, struct err **err)
 {
 	for (int i = 0; i < TMP_TRIES; i++) {
 		autofree char *tmp = tmp_name();
 		autoclose int fd =
-			openat(dirfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+			openat(tmp_dirfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 
 		if (fd < 0 && errno != EEXIST)
 			return err_sys(err, errno, "create a temporary file for '%s'", name);
 		if (fd < 0 || !claim(fd))
 			continue;
-		*t = (struct atomic){
-			.dirfd = dirfd, .fd = fd, .tmp = steal_ptr(&tmp), .name = xstrdup(name)
-		};
+		*t = (struct atomic){ .dirfd = dirfd,
+			.tmp_dirfd = tmp_dirfd,
+			.fd = fd,
+			.tmp = steal_ptr(&tmp),
+			.name = xstrdup(name) };
 		return steal_fd(&fd);
 	}
 	return err_make(err, ERR_BUSY, "create a temporary file for '%s': every name was taken", name);
+}
+
+int atomic_begin(struct atomic *t, int dirfd, const char *name, mode_t mode, struct err **err)
+{
+	return atomic_begin_in(t, dirfd, dirfd, name, mode, err);
 }
 
 /* Forget the temporary, which has been published or removed. */
@@ -88,21 +96,22 @@ void atomic_abort(struct atomic *t)
 	int saved = errno;
 
 	if (t->tmp)
-		(void)unlinkat(t->dirfd, t->tmp, 0); /* what stays is cleaned by a later writer */
+		(void)unlinkat(t->tmp_dirfd, t->tmp, 0); /* what stays is cleaned by a later writer */
 	errno = saved;
 	done(t);
 }
 
-int atomic_rename_excl(int dirfd, const char *from, const char *to)
+int atomic_rename_excl(int from_dirfd, const char *from, int dirfd, const char *to)
 {
 	struct stat st;
 
-	if (syscall(SYS_renameat2, dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)
+	if (syscall(SYS_renameat2, from_dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != ENOSYS && errno != EINVAL && errno != EPERM)
 		return -1;
-	if (linkat(dirfd, from, dirfd, to, 0) == 0) {
-		(void)unlinkat(dirfd, from, 0); /* a second name of the same file: a later writer cleans it */
+	if (linkat(from_dirfd, from, dirfd, to, 0) == 0) {
+		(void)unlinkat(
+			from_dirfd, from, 0); /* a second name of the same file: a later writer cleans it */
 		return 0;
 	}
 	if (errno == EEXIST)
@@ -112,7 +121,7 @@ int atomic_rename_excl(int dirfd, const char *from, const char *to)
 		errno = EEXIST;
 		return -1;
 	}
-	return renameat(dirfd, from, dirfd, to);
+	return renameat(from_dirfd, from, dirfd, to);
 }
 
 int atomic_commit(struct atomic *t, unsigned flags, struct err **err)
@@ -125,8 +134,8 @@ int atomic_commit(struct atomic *t, unsigned flags, struct err **err)
 		atomic_abort(t);
 		return r;
 	}
-	r = flags & ATOMIC_EXCL ? atomic_rename_excl(t->dirfd, t->tmp, t->name)
-				: renameat(t->dirfd, t->tmp, t->dirfd, t->name);
+	r = flags & ATOMIC_EXCL ? atomic_rename_excl(t->tmp_dirfd, t->tmp, t->dirfd, t->name)
+				: renameat(t->tmp_dirfd, t->tmp, t->dirfd, t->name);
 	if (r < 0) {
 		r = err_sys(err, errno, "write '%s'", t->name);
 		atomic_abort(t);

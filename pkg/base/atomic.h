@@ -18,15 +18,18 @@ enum atomic_flags {
 };
 
 struct atomic {
-	int dirfd; /* borrowed: must outlive the commit */
+	int dirfd, tmp_dirfd; /* borrowed: must outlive the commit */
 	int fd; /* owned */
 	char *tmp; /* ".tmp-<pid>-<random>" */
 	char *name;
 };
-#define ATOMIC_INIT ((struct atomic){ .dirfd = -1, .fd = -1 })
+#define ATOMIC_INIT ((struct atomic){ .dirfd = -1, .tmp_dirfd = -1, .fd = -1 })
 
 /* Create the temporary file; returns its descriptor (owned by t) or -1. The temporary is flock()ed while it lives. */
 int atomic_begin(struct atomic *t, int dirfd, const char *name, mode_t mode, struct err **err);
+/* The same with the temporary in another directory of the same file system. */
+int atomic_begin_in(
+	struct atomic *t, int tmp_dirfd, int dirfd, const char *name, mode_t mode, struct err **err);
 /* Publish. t is empty afterwards, also on failure (then nothing is left behind). */
 int atomic_commit(struct atomic *t, unsigned flags, struct err **err);
 /* Drop the temporary; for use as a cleanup. */
@@ -37,10 +40,10 @@ void atomic_abort(struct atomic *t);
 int atomic_write(
 	int dirfd, const char *name, const void *p, size_t n, mode_t mode, unsigned flags, struct err **err);
 /*
- * Rename within a directory, but not over an existing name (EEXIST); by hard link where the kernel or file system has no such rename:
+ * Rename, but not over an existing name (EEXIST); by hard link where the kernel or file system has no such rename:
  * then a crash may leave both names. Not synced. -1 with errno.
  */
-int atomic_rename_excl(int dirfd, const char *from, const char *to);
+int atomic_rename_excl(int from_dirfd, const char *from, int dirfd, const char *to);
 /* A symbolic link made or replaced by rename. */
 int atomic_symlink(int dirfd, const char *target, const char *name, struct err **err);
 

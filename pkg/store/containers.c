@@ -386,7 +386,7 @@ int container_name_rename(struct store *s, const char *from, const char *to, str
 		return drop_link(s, from, err);
 	if (container_name_check(s, to, err) < 0)
 		return -1;
-	if (atomic_rename_excl(s->containers_fd, from, to) < 0)
+	if (atomic_rename_excl(s->containers_fd, from, s->containers_fd, to) < 0)
 		return errno == EEXIST ? name_taken(to, err)
 				       : err_sys(err, errno, "rename '%s' to '%s'", from, to);
 	(void)fs_sync_dir(s->containers_fd); /* as container_name_add() */

@@ -26,15 +26,25 @@ struct gc_result {
 #define GC_RESULT_INIT ((struct gc_result){ 0 })
 /*
  * Blobs no image links; unless it is a dry run also empty folders below repos/, tags that were begun and never finished, and what dead
- * writers left in .stage/ and layers/. Takes the exclusive lock (ERR_BUSY when another writer keeps it). Caller frees the result.
+ * writers left in .stage/ and layers/. Safe beside other writers: what one of them has just brought is left to him. Caller frees the result.
  */
 int gc_collect(struct store *s, unsigned flags, int min_age_s, struct gc_result *ret, struct err **err);
 void gc_result_free(struct gc_result *r);
 
-/*
- * Of these blobs remove those no image links, when the exclusive lock can be had; else leave them for `prune`. Never an error: it
- * serves image_remove() and rollbacks.
- */
+/* Of these blobs remove those no image links. Never an error: it serves rm, rollbacks and the clearing of dead staging directories. */
 void gc_drop(struct store *s, const struct strv *names);
+
+/*
+ * No lock is needed for that, since other hosts may not see ours and some file systems have none: a blob is first moved to layers/.gc,
+ * then the links are read once more; if there is one by now it is moved back. A writer makes its links first and then looks whether the
+ * blobs are there. So either we see the link, or the writer sees the blob missing; it can take it back with gc_regain().
+ */
+
+/* Hidden by one of us and still there: move it back. */
+bool gc_regain(struct store *s, const char *name);
+/* The same for readers: open it where it is. -1 when it is not there. */
+int gc_open_hidden(struct store *s, const char *name);
+/* Finish what a process that was killed had begun: its hidden blobs are moved back or removed. */
+void gc_recover(struct store *s);
 
 #endif

@@ -129,8 +129,11 @@ int image_put(struct store *s, const struct image_put *put, char **ret_name, str
 /* Give an image a further name, which must be free (ERR_EXISTS); an image of either flavour keeps it. */
 int image_tag(struct store *s, const char *src, const char *dst, struct err **err);
 
-/* Remove a tag and the blobs nobody else links (compared by link target, FIX-14). ERR_DENIED when it is protected. */
-int image_remove(struct store *s, const char *ref, struct err **err);
+/*
+ * Remove a tag and the blobs nobody else links (compared by link target, FIX-14); with `dropped`, whatever it linked is added there for
+ * one gc_drop() after several removals. ERR_DENIED when it is protected.
+ */
+int image_remove(struct store *s, const char *ref, struct strv *dropped, struct err **err);
 
 /* Protecting an image that is, and unprotecting one that is not, is success. */
 int image_protect(struct store *s, const char *ref, bool on, struct err **err);

@@ -3,6 +3,9 @@
  * Images stored, tagged, protected and removed. A tag is replaced in place, in this order: links to the new blobs, a second look at
  * the blobs, the manifest by rename (with a v1 image before: the marker v1 renamed to v2), TAG, old links dropped. So it is at every
  * instant one image or the other, and 1.3.x never sees v1 beside v2.
+ *
+ * A lock orders changes. Where it is refused, or other hosts do not see it, settle() carries the correctness: whoever has changed the
+ * manifest makes the links fit the manifest that is there, looks again, and begins anew when the folder was taken away.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +21,7 @@
 #include "pkg/base/lock.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 #include "pkg/store/gc.h"
 #include "pkg/store/images.h"
@@ -26,10 +30,10 @@
 #include "pkg/store/store.h"
 #include "pkg/store/tagdir.h"
 
-/* Held for the milliseconds of one change below repos/, so that two of them do not drop each other's links. */
 #define REPOS_LOCK ".lock-repos"
+#define PUT_TRIES 10
 
-static int lock_repos(struct store *s, struct lock *ret, struct err **err)
+int images_lock(struct store *s, struct lock *ret, struct err **err)
 {
 	return lock_take(ret, s->top_fd, REPOS_LOCK, LOCK_EXCLUSIVE, err);
 }
@@ -41,11 +45,11 @@ static int refuse_protected(const char *repo, const char *tag, struct err **err)
 }
 
 /* The blobs of a manifest, each once, sorted. */
-static int blobs_of(const struct image_put *put, struct strv *ret, struct err **err)
+static int blobs_of(const void *text, size_t n, struct strv *ret, struct err **err)
 {
 	auto_manifest *m = NULL;
 
-	if (manifest_parse(put->manifest, put->manifest_len, "manifest", &m, err) < 0)
+	if (manifest_parse(text, n, "manifest", &m, err) < 0)
 		return -1;
 	if (m->kind != MEDIA_MANIFEST)
 		return err_make(err, ERR_UNSUPPORTED, "manifest: a schema 1 image cannot be stored");
@@ -74,7 +78,7 @@ static int write_tag(struct store *s, const struct tagdir *t, struct err **err)
 	if (tagdir_has(t, "TAG"))
 		return 0;
 	text = xasprintf("%s/%s:%s", s->repos, dir, path_base(t->path));
-	return atomic_write(t->fd, "TAG", text, strlen(text), 0644, ATOMIC_DURABLE, err);
+	return store_write(s, t->fd, "TAG", text, strlen(text), err);
 }
 
 /* Links first, then a second look: 1.3.x deletes what it sees no link of. `made` gets the links that are new. */
@@ -90,7 +94,7 @@ static int link_blobs(struct store *s, const struct tagdir *t, const struct strv
 			strv_add(made, blobs->v[i]);
 	}
 	for (size_t i = 0; i < blobs->n; i++)
-		if (!layer_exists(s, blobs->v[i], NULL)) {
+		if (!layer_regain(s, blobs->v[i])) {
 			err_make(err, ERR_NOT_FOUND, "layer %s is not in the store", blobs->v[i]);
 			return err_hint(err, "it was removed meanwhile: try again");
 		}
@@ -135,12 +139,11 @@ static void drop_misplaced(struct store *s, const struct reference *r, struct st
 }
 
 /* The tag that will be replaced, exactly: a digest of the reference does not make another tag's folder the target. */
-static int check_target(struct store *s, const struct reference *r, const struct image_put *put,
-	bool *ret_there, struct err **err)
+static int check_target(
+	struct store *s, const struct reference *r, const struct image_put *put, struct err **err)
 {
 	auto_strv dirs = STRV_INIT;
 
-	*ret_there = false;
 	strv_add_owned(&dirs, reference_dir(r));
 	reference_old_dirs(r, &dirs);
 	for (size_t i = 0; i < dirs.n; i++) {
@@ -153,9 +156,16 @@ static int check_target(struct store *s, const struct reference *r, const struct
 			return err_make(err, ERR_EXISTS, "image %s:%s exists already", r->name, r->tag);
 		if (found && tagdir_has(&t, "PROTECT"))
 			return refuse_protected(r->name, r->tag, err);
-		*ret_there = *ret_there || (found && i == 0);
 	}
 	return 0;
+}
+
+/* True if the folder holds this very manifest. *ret_text (empty) gets what it holds. */
+static bool has_manifest(const struct tagdir *t, const struct image_put *put, struct str *ret_text)
+{
+	return fs_read(t->fd, "manifest", IMAGE_MANIFEST_MAX, ret_text, FS_BENEATH) == 0 &&
+	       ret_text->len == put->manifest_len &&
+	       memcmp(str_text(ret_text), put->manifest, put->manifest_len) == 0;
 }
 
 /* The new links go again, unless the rename happened and only the sync behind it failed. */
@@ -163,42 +173,113 @@ static void undo_links(const struct tagdir *t, const struct image_put *put, cons
 {
 	auto_str now = STR_INIT;
 
-	if (fs_read(t->fd, "manifest", IMAGE_MANIFEST_MAX, &now, FS_BENEATH) == 0 &&
-		now.len == put->manifest_len && memcmp(str_text(&now), put->manifest, now.len) == 0)
+	if (has_manifest(t, put, &now))
 		return;
 	for (size_t i = 0; i < made->n; i++)
 		(void)unlinkat(t->fd, made->v[i], 0); /* the first error is the one to tell */
 }
 
+/* A tag that we began and could not finish, unless another has finished it. */
+static void undo_folder(struct store *s, const struct tagdir *t)
+{
+	auto_strv targets = STRV_INIT;
+	struct tagdir_taken taken;
+
+	if (tagdir_has(t, "TAG") || !tagdir_take(s, t->path, &taken))
+		return;
+	if (faccessat(taken.fd, "TAG", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		tagdir_put_back(s, t->path, &taken);
+	else
+		tagdir_discard(s, &taken, &targets);
+	tagdir_prune(s, t->path);
+}
+
+/* Links, manifest, marker, TAG. The state on failure is that before, or the new image. */
+static int write_image(struct store *s, struct tagdir *t, const struct image_put *put,
+	const struct strv *blobs, bool *ret_taken, struct err **err)
+{
+	auto_strv made = STRV_INIT;
+	bool there = tagdir_has(t, "TAG");
+
+	if (link_blobs(s, t, blobs, &made, err) < 0 ||
+		store_write(s, t->fd, "manifest", put->manifest, put->manifest_len, err) < 0) {
+		*ret_taken = !tagdir_is_current(s, t);
+		if (there)
+			undo_links(t, put, &made);
+		else if (!*ret_taken)
+			undo_folder(s, t);
+		return -1;
+	}
+	if (finish(s, t, err) < 0) {
+		*ret_taken = !tagdir_is_current(s, t);
+		if (!there && !*ret_taken)
+			(void)tagdir_remove(s, t, &made, NULL); /* the first error is the one to tell */
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * Make the links fit the manifest that is there now. 1 when the tag is whole and nobody has changed the manifest meanwhile, 0 to look
+ * once more, -1 when parts of it are gone.
+ */
+static int settle_once(struct store *s, const struct tagdir *t, const struct image_put *put, bool *ret_ours,
+	struct strv *dropped)
+{
+	auto_str now = STR_INIT, then = STR_INIT;
+	auto_strv blobs = STRV_INIT, made = STRV_INIT;
+
+	*ret_ours = has_manifest(t, put, &now);
+	if (!tagdir_has(t, "TAG") || blobs_of(str_text(&now), now.len, &blobs, NULL) < 0 ||
+		link_blobs(s, t, &blobs, &made, NULL) < 0)
+		return -1;
+	drop_old(t, &blobs, dropped);
+	if (fs_read(t->fd, "manifest", IMAGE_MANIFEST_MAX, &then, FS_BENEATH) < 0)
+		return -1;
+	return now.len == then.len && memcmp(str_text(&now), str_text(&then), now.len) == 0;
+}
+
+/* 1: the tag is as it should be; ours, or what another put there after us. 0: it was taken apart, write it again. */
+static int settle(struct store *s, const struct tagdir *t, const struct image_put *put, struct strv *dropped)
+{
+	for (int i = 0; i < PUT_TRIES; i++) {
+		bool ours = true;
+		int r = settle_once(s, t, put, &ours, dropped);
+
+		if (r < 0)
+			return !ours && tagdir_is_current(s, t);
+		if (r > 0)
+			return tagdir_is_current(s, t);
+	}
+	return 1; /* others replace it all the time, and look after it themselves */
+}
+
 static int put_locked(struct store *s, const struct reference *r, const struct image_put *put,
 	struct strv *dropped, struct err **err)
 {
-	auto_strv blobs = STRV_INIT, made = STRV_INIT;
-	auto_tagdir t = TAGDIR_INIT;
-	bool there = false;
+	auto_strv blobs = STRV_INIT;
 
-	if (blobs_of(put, &blobs, err) < 0 || check_target(s, r, put, &there, err) < 0)
+	if (blobs_of(put->manifest, put->manifest_len, &blobs, err) < 0 || check_target(s, r, put, err) < 0)
 		return -1;
-	if (tagdir_make(s, r, &t, err) < 0)
-		return -1;
-	atomic_clean(t.fd); /* what a writer that was killed has left here: 1.3.x complains of it */
-	if (link_blobs(s, &t, &blobs, &made, err) < 0 ||
-		atomic_write(t.fd, "manifest", put->manifest, put->manifest_len, 0644, ATOMIC_DURABLE, err) <
-			0) {
-		if (there)
-			undo_links(&t, put, &made);
-		else
-			(void)tagdir_remove(s, &t, &made, NULL); /* the first error is the one to tell */
-		return -1;
+	for (int i = 0; i < PUT_TRIES; i++) {
+		auto_tagdir t = TAGDIR_INIT;
+		bool taken = false;
+
+		if (tagdir_make(s, r, &t, err) < 0)
+			return -1;
+		atomic_clean(t.fd); /* what a writer that was killed has left here: 1.3.x complains of it */
+		if (write_image(s, &t, put, &blobs, &taken, err) < 0) {
+			if (!taken)
+				return -1;
+			err_clear(err); /* another has taken the folder away under us */
+			continue;
+		}
+		if (!settle(s, &t, put, dropped))
+			continue;
+		drop_misplaced(s, r, dropped);
+		return 0;
 	}
-	if (finish(s, &t, err) < 0) {
-		if (!there)
-			(void)tagdir_remove(s, &t, &made, NULL); /* as above */
-		return -1;
-	}
-	drop_old(&t, &blobs, dropped);
-	drop_misplaced(s, r, dropped);
-	return 0;
+	return err_make(err, ERR_BUSY, "it is removed by others all the time");
 }
 
 int image_put(struct store *s, const struct image_put *put, char **ret_name, struct err **err)
@@ -210,7 +291,7 @@ int image_put(struct store *s, const struct image_put *put, char **ret_name, str
 
 	if (reference_parse(put->ref, &r, err) < 0)
 		return -1;
-	if (lock_repos(s, &lock, err) < 0 || put_locked(s, &r, put, dropped, err) < 0)
+	if (images_lock(s, &lock, err) < 0 || put_locked(s, &r, put, dropped, err) < 0)
 		return err_add(err, "image %s", put->ref);
 	lock_release(&lock);
 	if (own.n)
@@ -242,9 +323,7 @@ static int copy_v1(struct store *s, const struct image *src, const struct refere
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = tagdir_link(s, &t, links[i].name, links[i].target, err);
 	image_links_free(links, n);
-	if (r < 0 ||
-		atomic_write(t.fd, "ancestry", str_text(&ancestry), ancestry.len, 0644, ATOMIC_DURABLE, err) <
-			0 ||
+	if (r < 0 || store_write(s, t.fd, "ancestry", str_text(&ancestry), ancestry.len, err) < 0 ||
 		touch(&t, "v1", err) < 0 || write_tag(s, &t, err) < 0) {
 		auto_strv targets = STRV_INIT;
 
@@ -259,11 +338,10 @@ static int tag_v1(struct store *s, const struct image *src, const char *dst, str
 	const struct image_put put = { .ref = dst, .must_be_new = true };
 	auto_reference r = REFERENCE_INIT;
 	auto_lock lock = LOCK_INIT;
-	bool there = false;
 
-	if (reference_parse(dst, &r, err) < 0 || lock_repos(s, &lock, err) < 0)
+	if (reference_parse(dst, &r, err) < 0 || images_lock(s, &lock, err) < 0)
 		return -1;
-	if (check_target(s, &r, &put, &there, err) < 0)
+	if (check_target(s, &r, &put, err) < 0)
 		return -1;
 	return copy_v1(s, src, &r, err);
 }
@@ -307,32 +385,34 @@ static int find_owned(struct store *s, const char *ref, struct tagdir *ret, stru
 	return 0;
 }
 
-int image_remove(struct store *s, const char *ref, struct err **err)
+int image_remove(struct store *s, const char *ref, struct strv *dropped, struct err **err)
 {
-	auto_strv targets = STRV_INIT;
+	auto_strv own = STRV_INIT;
 	auto_tagdir t = TAGDIR_INIT;
 	auto_lock lock = LOCK_INIT;
 
 	if (!s->exists)
 		return err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
-	if (lock_repos(s, &lock, err) < 0 || find_owned(s, ref, &t, err) < 0)
+	if (images_lock(s, &lock, err) < 0 || find_owned(s, ref, &t, err) < 0)
 		return -1;
 	if (tagdir_has(&t, "PROTECT"))
 		return refuse_protected(t.repo, t.tag, err);
-	if (tagdir_remove(s, &t, &targets, err) < 0)
+	if (tagdir_remove(s, &t, dropped ? dropped : &own, err) < 0)
 		return err_add(err, "image %s", ref);
 	lock_release(&lock);
-	gc_drop(s, &targets);
+	if (own.n)
+		gc_drop(s, &own);
 	return 0;
 }
 
 int image_protect(struct store *s, const char *ref, bool on, struct err **err)
 {
 	auto_tagdir t = TAGDIR_INIT;
+	auto_lock lock = LOCK_INIT;
 
 	if (!s->exists)
 		return err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
-	if (find_owned(s, ref, &t, err) < 0)
+	if (images_lock(s, &lock, err) < 0 || find_owned(s, ref, &t, err) < 0)
 		return -1;
 	if (on)
 		return touch(&t, "PROTECT", err);

@@ -16,6 +16,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
+#include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/sha256.h"
 #include "pkg/base/sig.h"
@@ -40,17 +41,57 @@ bool layer_name_is_valid(const char *name)
 	return true;
 }
 
+static bool stat_layer(struct store *s, const char *name, struct stat *ret)
+{
+	autoclose int fd = -1;
+
+	if (fstatat(s->layers_fd, name, ret, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISREG(ret->st_mode);
+	if (errno != ENOENT)
+		return false;
+	/* For a moment out of sight; if it is back meanwhile, it is in its place. */
+	fd = gc_open_hidden(s, name);
+	if (fd >= 0)
+		return fstat(fd, ret) == 0 && S_ISREG(ret->st_mode);
+	return fstatat(s->layers_fd, name, ret, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(ret->st_mode);
+}
+
 bool layer_exists(struct store *s, const char *name, uint64_t *ret_size)
 {
 	struct stat st;
 
-	if (s->layers_fd < 0 || !layer_name_is_valid(name))
-		return false;
-	if (fstatat(s->layers_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+	if (s->layers_fd < 0 || !layer_name_is_valid(name) || !stat_layer(s, name, &st))
 		return false;
 	if (ret_size)
 		*ret_size = (uint64_t)st.st_size;
 	return true;
+}
+
+static bool is_in_place(struct store *s, const char *name)
+{
+	struct stat st;
+
+	return fstatat(s->layers_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+bool layer_regain(struct store *s, const char *name)
+{
+	if (s->layers_fd < 0 || !layer_name_is_valid(name))
+		return false;
+	if (is_in_place(s, name) || gc_regain(s, name))
+		return true;
+	return s->scratch && (linkat(s->scratch->fd, name, s->layers_fd, name, 0) == 0 || errno == EEXIST);
+}
+
+static int open_layer(struct store *s, const char *name)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = openat(s->layers_fd, name, flags);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = gc_open_hidden(s, name); /* as stat_layer() */
+	return fd >= 0 ? fd : openat(s->layers_fd, name, flags);
 }
 
 int layer_open(struct store *s, const char *name, uint64_t *ret_size, struct err **err)
@@ -62,7 +103,7 @@ int layer_open(struct store *s, const char *name, uint64_t *ret_size, struct err
 		return err_make(err, ERR_CORRUPT, "'%s' cannot be the name of a layer", name);
 	if (s->layers_fd < 0)
 		return err_make(err, ERR_NOT_FOUND, "layer %s is not in the store", name);
-	fd = openat(s->layers_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = open_layer(s, name);
 	if (fd < 0 && errno == ELOOP)
 		return err_make(err, ERR_CORRUPT, "layer %s is a link and no file", name);
 	if (fd < 0 && errno == ENOENT)
@@ -162,9 +203,37 @@ struct layer_writer {
 	uint64_t size;
 };
 
+/* Where blobs grow: the staging directory, or layers/ itself where that is another file system. */
+static int writing_dir(struct store *s, struct err **err)
+{
+	int scratch = store_scratch(s, err);
+
+	if (scratch < 0 || store_same_fs(scratch, s->layers_fd))
+		return scratch;
+	if (!s->cleaned) {
+		s->cleaned = true;
+		atomic_clean(s->layers_fd);
+	}
+	return s->layers_fd;
+}
+
+/* Before a blob gets its place: see layer_regain(). */
+static void keep_name(struct store *s, int dirfd, const char *name, const char *digest)
+{
+	int scratch = store_scratch(s, NULL);
+
+	if (scratch < 0 || linkat(dirfd, name, scratch, digest, 0) == 0 || errno != EEXIST)
+		return;
+	/* An earlier one of the same content; the newer is known to be good. */
+	(void)unlinkat(scratch, digest, 0);
+	if (linkat(dirfd, name, scratch, digest, 0) < 0)
+		log_debug("blob %s keeps no second name: %s", digest, strerror(errno));
+}
+
 int layer_writer_begin(struct store *s, const char *digest, struct layer_writer **ret, struct err **err)
 {
 	auto_layer_writer *w = xcalloc(1, sizeof(*w));
+	int dir;
 
 	w->store = s;
 	w->file = ATOMIC_INIT;
@@ -174,15 +243,12 @@ int layer_writer_begin(struct store *s, const char *digest, struct layer_writer 
 			return -1;
 		w->kind = w->want.kind;
 	}
-	if (!s->cleaned) {
-		s->cleaned = true;
-		atomic_clean(s->layers_fd);
-	}
 	w->sha = sha_begin(w->kind, err);
-	if (!w->sha)
+	dir = writing_dir(s, err);
+	if (!w->sha || dir < 0)
 		return -1;
 	/* The name is a stand-in: commit puts the digest there. */
-	if (atomic_begin(&w->file, s->layers_fd, "blob", 0644, err) < 0) {
+	if (atomic_begin_in(&w->file, dir, s->layers_fd, "blob", 0644, err) < 0) {
 		err_add(err, "write to %s", s->layers);
 		return -1;
 	}
@@ -234,6 +300,7 @@ int layer_writer_commit(
 	is_new = !layer_exists(w->store, got.text, NULL);
 	free(w->file.name);
 	w->file.name = xstrdup(got.text);
+	keep_name(w->store, w->file.tmp_dirfd, w->file.tmp, got.text);
 	if (atomic_commit(&w->file, ATOMIC_DURABLE, err) < 0)
 		return err_add(err, "blob %s", got.text);
 	if (is_new && txn)
@@ -280,6 +347,7 @@ int layer_adopt(struct store *s, int dirfd, const char *name, const struct diges
 
 	if (fd < 0 || fsync(fd) < 0)
 		return err_sys(err, errno, "blob %s", digest->text);
+	keep_name(s, dirfd, name, digest->text);
 	if (renameat(dirfd, name, s->layers_fd, digest->text) < 0) {
 		if (errno != EXDEV)
 			return err_sys(err, errno, "blob %s", digest->text);

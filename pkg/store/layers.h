@@ -28,6 +28,12 @@ bool layer_exists(struct store *s, const char *name, uint64_t *ret_size);
  */
 int layer_open(struct store *s, const char *name, uint64_t *ret_size, struct err **err);
 
+/*
+ * A blob that another removes or has removed while we have just linked it is taken back, if that is possible: it is hidden still (gc.h),
+ * or this process brought it itself and has kept a second name. True if it is there.
+ */
+bool layer_regain(struct store *s, const char *name);
+
 /* The digest of a blob's stored bytes, whatever its name is. */
 int layer_digest(struct store *s, const char *name, enum sha_kind kind, struct digest *ret, struct err **err);
 /* Hash the stored bytes of a blob called by its digest: ERR_CORRUPT on a mismatch, ERR_UNSUPPORTED if the name is none. */
@@ -47,7 +53,7 @@ void layer_txn_rollback(struct store *s, struct layer_txn *txn);
 /* Everything is linked: forget the list. */
 void layer_txn_done(struct layer_txn *txn);
 
-/* A blob being written: a `.tmp-…` file in layers/, hashed as it grows, renamed to its digest by layer_writer_commit(). */
+/* A blob being written: a file in the staging directory, hashed as it grows, renamed to its digest by layer_writer_commit(). */
 struct layer_writer;
 /* The store must be open for writing. `digest` (may be NULL) chooses the algorithm and is what commit will demand. */
 int layer_writer_begin(struct store *s, const char *digest, struct layer_writer **ret, struct err **err);
@@ -67,7 +73,8 @@ DEFINE_CLEANUP(layer_writer_cleanup, struct layer_writer, layer_writer_abort);
 
 /*
  * Take over a file that was staged and hashed elsewhere: made durable, and renamed (copied, where the file systems differ) to its
- * digest, which the caller vouches for. The name in dirfd is gone afterwards.
+ * digest, which the caller vouches for. The name in dirfd is gone afterwards. It keeps another in the process's staging directory, so
+ * that it can be brought once more, and prune knows that somebody has to do with it.
  */
 int layer_adopt(struct store *s, int dirfd, const char *name, const struct digest *digest,
 	struct layer_txn *txn, struct err **err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store as a place: opening and creating the tree, its lock, and the staging directories from which finished work is renamed
- * into place. What the folders hold is known to images.c, layers.c and containers.c.
+ * The store as a place: opening and creating the tree, and its lock. What the folders hold is known to images.c, layers.c and
+ * containers.c; the staging directories are in stage.c.
  */
 #include "pkg/store/store.h"
 
@@ -24,13 +24,9 @@
 #include "pkg/base/strv.h"
 #include "pkg/base/time.h"
 #include "pkg/conf/conf.h"
+#include "pkg/store/gc.h"
 
-#define STAGE_DIR ".stage"
-#define STAGE_PREFIX ".stage-" /* below containers/ where that is another file system */
-#define STAGE_ID_LEN 16
-#define STAGE_MAX_AGE (24 * 3600)
 #define LOCK_FILE ".lock"
-#define LOCK_PAUSE_NS (20 * 1000 * 1000)
 
 /* bin and lib must be there for 1.3.x to take a directory for a repository; doc is made with them. */
 static const enum conf_key tree_keys[] = { CONF_TOPDIR, CONF_REPOSDIR, CONF_LAYERSDIR, CONF_CONTAINERSDIR,
@@ -157,8 +153,10 @@ int store_open(enum store_mode mode, struct store **ret, struct err **err)
 			return err_add(err, "store %s", s->top);
 		s->exists = true;
 		s->writable = mode != STORE_READ || check_writable(s, s->top, s->top_fd, NULL) == 0;
-		if (mode != STORE_READ)
+		if (mode != STORE_READ) {
 			store_clean_stage(s);
+			gc_recover(s);
+		}
 	}
 	*ret = steal_ptr(&s);
 	return 0;
@@ -174,6 +172,9 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	if (s->scratch)
+		store_stage_drop(s->scratch);
+	free(s->scratch);
 	close_one(s->top_fd);
 	close_one(s->repos_fd);
 	close_one(s->layers_fd);
@@ -274,161 +275,18 @@ void store_hold(struct store *s)
 
 int store_lock_exclusive(struct store *s, struct err **err)
 {
-	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
-	int64_t end = time_monotonic_ns() + (int64_t)STORE_LOCK_WAIT_MS * 1000000;
 	struct lock lock = LOCK_INIT;
+	int r;
 
 	/* Our own shared lock is on another description and would be in the way of the exclusive one. */
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	s->lock_fd = -1;
-	for (;;) {
-		int r = lock_try(&lock, s->top_fd, LOCK_FILE, LOCK_EXCLUSIVE, err);
-
-		if (r < 0)
-			return err_add(err, "store %s", s->top);
-		if (r > 0) {
-			s->lock_fd = lock.fd;
-			return 1;
-		}
-		if (time_monotonic_ns() >= end || sig_interrupted())
-			return store_lock_shared(s, err);
-		(void)nanosleep(&pause, NULL); /* woken early is fine: we look again */
-	}
-}
-
-/* ---- staging ---- */
-
-/* True if nobody uses it any more. *ret_fd holds its lock until it is removed, so that its maker does not take it for his. */
-static bool stage_is_dead(int parent, const char *name, int *ret_fd)
-{
-	struct stat st;
-
-	*ret_fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (*ret_fd < 0 || fstat(*ret_fd, &st) < 0)
-		return false;
-	if (st.st_uid != geteuid())
-		return false;
-	if (flock(*ret_fd, LOCK_EX | LOCK_NB) == 0)
-		return true; /* nobody holds it; whoever has just made it notices and makes another */
-	if (errno == EWOULDBLOCK)
-		return false;
-	return time(NULL) - st.st_mtime > STAGE_MAX_AGE;
-}
-
-static void clean_dead(int parent, const char *prefix)
-{
-	auto_strv names = STRV_INIT;
-
-	if (parent < 0 || fs_list(parent, ".", &names) < 0)
-		return;
-	for (size_t i = 0; i < names.n; i++) {
-		autoclose int fd = -1;
-
-		if (!str_starts(names.v[i], prefix) || !stage_is_dead(parent, names.v[i], &fd))
-			continue;
-		log_debug("removing the abandoned staging directory '%s'", names.v[i]);
-		(void)fs_rm_tree(parent, names.v[i], NULL); /* another writer tries again */
-	}
-}
-
-void store_clean_stage(struct store *s)
-{
-	autoclose int stage = -1;
-
-	if (s->top_fd < 0)
-		return;
-	stage = openat(s->top_fd, STAGE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	clean_dead(stage, "");
-	clean_dead(s->containers_fd, STAGE_PREFIX);
-}
-
-static bool containers_elsewhere(const struct store *s)
-{
-	struct stat top, containers;
-
-	return fstat(s->top_fd, &top) == 0 && fstat(s->containers_fd, &containers) == 0 &&
-	       top.st_dev != containers.st_dev;
-}
-
-/* The directory in which staging directories are made; *ret_prefix for their names. */
-static int stage_parent(struct store *s, const char **ret_prefix, struct err **err)
-{
-	int fd;
-
-	if (containers_elsewhere(s)) {
-		*ret_prefix = STAGE_PREFIX;
-		fd = fcntl(s->containers_fd, F_DUPFD_CLOEXEC, 3);
-		return fd < 0 ? err_sys(err, errno, "open %s", s->containers) : fd;
-	}
-	*ret_prefix = "";
-	if (mkdirat(s->top_fd, STAGE_DIR, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, errno, "create %s/%s", s->top, STAGE_DIR);
-	fd = openat(s->top_fd, STAGE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? err_sys(err, errno, "open %s/%s", s->top, STAGE_DIR) : fd;
-}
-
-/* 1 when it is ours, 0 when a cleaner was faster. */
-static int stage_claim(struct store_stage *st)
-{
-	struct stat sb;
-
-	/* By the umask, as 1.3.x makes containers: until it is published, .stage (0700) keeps others out. */
-	if (mkdirat(st->parent_fd, st->name, 0777) < 0)
-		return errno == EEXIST ? 0 : -1;
-	st->fd = openat(st->parent_fd, st->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (st->fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	if ((flock(st->fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(st->fd, &sb) == 0 &&
-		sb.st_nlink > 0)
-		return 1;
-	close(st->fd);
-	st->fd = -1;
-	return 0;
-}
-
-int store_stage_begin(struct store *s, struct store_stage *ret, struct err **err)
-{
-	struct store_stage st = STORE_STAGE_INIT;
-	const char *prefix;
-
-	st.parent_fd = stage_parent(s, &prefix, err);
-	if (st.parent_fd < 0)
-		return -1;
-	for (int tries = 0; tries < 10; tries++) {
-		char id[STAGE_ID_LEN + 1];
-		int r;
-
-		id_random_hex(id, STAGE_ID_LEN);
-		free(st.name);
-		st.name = xasprintf("%s%s", prefix, id);
-		r = stage_claim(&st);
-		if (r > 0) {
-			*ret = st;
-			return 0;
-		}
-		if (r < 0)
-			break;
-	}
-	err_sys(err, errno, "create a staging directory in %s", s->top);
-	close(st.parent_fd);
-	free(st.name);
-	return -1;
-}
-
-void store_stage_drop(struct store_stage *st)
-{
-	if (st->name) {
-		auto_err *e = NULL;
-
-		/* Published: the name is gone from here, which is success. Failed: the next writer cleans up. */
-		if (fs_rm_tree(st->parent_fd, st->name, &e) < 0)
-			log_debug("staging directory stays behind: %s", err_text(e));
-	}
-	if (st->fd >= 0)
-		close(st->fd);
-	if (st->parent_fd >= 0)
-		close(st->parent_fd);
-	free(st->name);
-	*st = STORE_STAGE_INIT;
+	r = lock_try(&lock, s->top_fd, LOCK_FILE, LOCK_EXCLUSIVE, err);
+	if (r < 0)
+		return err_add(err, "store %s", s->top);
+	if (r == 0)
+		return store_lock_shared(s, err);
+	s->lock_fd = lock.fd;
+	return lock.fd >= 0;
 }

@@ -25,6 +25,7 @@ struct store {
 	bool exists;
 	bool writable;
 	bool cleaned; /* temporary files of dead writers in layers/ were looked for */
+	struct store_stage *scratch; /* by store_scratch(), or NULL */
 };
 
 /* Paths come from conf (CONF_TOPDIR, CONF_REPOSDIR …). Caller closes with store_close(). */
@@ -40,11 +41,9 @@ int store_make(const char *dir, struct err **err);
 bool store_is_repository(const char *dir);
 
 /*
- * For gc and rm: swap the shared lock for an exclusive one and back. Returns 1 when it is held (a refused lock counts as held), 0 when
- * other writers kept it for STORE_LOCK_WAIT_MS: the caller then leaves shared data alone. The shared lock is held again in either
- * case of 0, and after store_lock_shared().
+ * Swap the shared lock for an exclusive one and back. Returns 1 when it is held: nobody else writes. 0 when others hold it or locks are
+ * refused here: then the shared one is held again, as after store_lock_shared().
  */
-#define STORE_LOCK_WAIT_MS 2000
 int store_lock_exclusive(struct store *s, struct err **err);
 int store_lock_shared(struct store *s, struct err **err);
 /*
@@ -52,6 +51,8 @@ int store_lock_shared(struct store *s, struct err **err);
  * be taken (a store that cannot be written) nothing happens.
  */
 void store_hold(struct store *s);
+
+/* ---- staging: stage.c ---- */
 
 /*
  * A staging directory `.stage/<random>` (0700, flock()ed while it is open) for work that is renamed into place; where containers/ is on another file
@@ -68,5 +69,14 @@ struct store_stage {
 int store_stage_begin(struct store *s, struct store_stage *ret, struct err **err);
 void store_stage_drop(struct store_stage *st); /* removes what is left of it; safe on a published one */
 void store_clean_stage(struct store *s);
+
+/*
+ * The process's own staging directory, made when it is first asked for, gone with store_close(): its descriptor, or -1. Blobs that were
+ * brought into layers/ keep a second name here, called by their digest (layers.h).
+ */
+int store_scratch(struct store *s, struct err **err);
+bool store_same_fs(int a, int b);
+/* Replace a small file of repos/ atomically and durably; what a crash leaves lies in the staging directory. */
+int store_write(struct store *s, int dirfd, const char *name, const char *text, size_t n, struct err **err);
 
 #endif

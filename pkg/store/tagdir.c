@@ -16,6 +16,8 @@
 #include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
+#include "pkg/base/id.h"
+#include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
@@ -170,6 +172,20 @@ char *tagdir_link_text(struct store *s, const struct tagdir *t, const char *blob
 	return str_steal(&text);
 }
 
+/* By rename; what a crash leaves lies in the staging directory where that is possible. */
+static int replace_link(
+	struct store *s, const struct tagdir *t, const char *name, const char *text, struct err **err)
+{
+	int scratch = store_scratch(s, err);
+
+	if (scratch < 0)
+		return -1;
+	(void)unlinkat(scratch, "link", 0); /* of an earlier failure */
+	if (symlinkat(text, scratch, "link") == 0 && renameat(scratch, "link", t->fd, name) == 0)
+		return 0;
+	return atomic_symlink(t->fd, text, name, err);
+}
+
 int tagdir_link(struct store *s, const struct tagdir *t, const char *name, const char *blob, struct err **err)
 {
 	autofree char *text = tagdir_link_text(s, t, blob), *old = NULL;
@@ -181,7 +197,7 @@ int tagdir_link(struct store *s, const struct tagdir *t, const char *name, const
 	old = fs_readlink(t->fd, name);
 	if (old && strcmp(old, text) == 0)
 		return 0;
-	return atomic_symlink(t->fd, text, name, err);
+	return replace_link(s, t, name, text, err);
 }
 
 int tagdir_drop_links(
@@ -213,7 +229,7 @@ void tagdir_prune(struct store *s, const char *path)
 	for (;;) {
 		char *slash;
 
-		if (unlinkat(s->repos_fd, dir, AT_REMOVEDIR) < 0)
+		if (unlinkat(s->repos_fd, dir, AT_REMOVEDIR) < 0 && errno != ENOENT)
 			return;
 		slash = strrchr(dir, '/');
 		if (!slash)
@@ -222,7 +238,91 @@ void tagdir_prune(struct store *s, const char *path)
 	}
 }
 
-int tagdir_remove(struct store *s, struct tagdir *t, struct strv *ret_targets, struct err **err)
+void tagdir_targets(int dirfd, const char *path, struct strv *ret)
+{
+	autoclose int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_strv names = STRV_INIT;
+
+	if (fd < 0 || fs_list(fd, ".", &names) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++) {
+		autofree char *target = fs_readlink(fd, names.v[i]);
+
+		if (target)
+			strv_add(ret, path_base(target));
+	}
+}
+
+bool tagdir_is_current(struct store *s, const struct tagdir *t)
+{
+	autoclose int fd = fs_open(s->repos_fd, t->path, O_PATH | O_DIRECTORY, 0, FS_BENEATH);
+	struct stat a, b;
+
+	return fd >= 0 && fstat(fd, &a) == 0 && fstat(t->fd, &b) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
+}
+
+/* ---- taking away ---- */
+
+static bool has_folders(int fd)
+{
+	auto_strv names = STRV_INIT;
+
+	if (fs_list(fd, ".", &names) < 0)
+		return true;
+	for (size_t i = 0; i < names.n; i++) {
+		struct stat st;
+
+		if (fstatat(fd, names.v[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+			return true;
+	}
+	return false;
+}
+
+bool tagdir_take(struct store *s, const char *path, struct tagdir_taken *ret)
+{
+	autoclose int fd = fs_open(s->repos_fd, path, O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
+	char random[9];
+	int scratch;
+
+	if (fd < 0 || has_folders(fd))
+		return false;
+	scratch = store_scratch(s, NULL);
+	if (scratch < 0)
+		return false;
+	id_random_hex(random, 8);
+	ret->name = xasprintf(TAGDIR_REMOVED "%s", random);
+	if (renameat(s->repos_fd, path, scratch, ret->name) == 0) {
+		ret->fd = openat(scratch, ret->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		/* A folder may have been made in it meanwhile, or all of it anew. */
+		if (ret->fd >= 0 && !has_folders(ret->fd))
+			return true;
+		tagdir_put_back(s, path, ret);
+		return false;
+	}
+	free(steal_ptr(&ret->name));
+	return false;
+}
+
+void tagdir_put_back(struct store *s, const char *path, struct tagdir_taken *t)
+{
+	if (renameat(s->scratch->fd, t->name, s->repos_fd, path) < 0)
+		log_warning("repos/%s was replaced meanwhile", path);
+	if (t->fd >= 0)
+		close(t->fd);
+	free(steal_ptr(&t->name));
+}
+
+void tagdir_discard(struct store *s, struct tagdir_taken *t, struct strv *ret_targets)
+{
+	tagdir_targets(t->fd, ".", ret_targets);
+	(void)fs_rm_tree(s->scratch->fd, t->name, NULL); /* what stays goes with the staging directory */
+	close(t->fd);
+	free(steal_ptr(&t->name));
+}
+
+/* Entry by entry: deeper repositories stay. */
+static int remove_in_place(struct store *s, struct tagdir *t, struct strv *ret_targets, struct err **err)
 {
 	auto_strv names = STRV_INIT;
 
@@ -233,10 +333,36 @@ int tagdir_remove(struct store *s, struct tagdir *t, struct strv *ret_targets, s
 		return -1;
 	if (fs_list(t->fd, ".", &names) < 0)
 		return err_sys(err, errno, "read %s/%s", s->repos, t->path);
-	for (size_t i = 0; i < names.n; i++) /* folders of deeper repositories stay: EISDIR */
+	for (size_t i = 0; i < names.n; i++)
 		if (unlinkat(t->fd, names.v[i], 0) < 0 && errno != ENOENT && errno != EISDIR &&
 			errno != EPERM)
 			return err_sys(err, errno, "remove %s/%s/%s", s->repos, t->path, names.v[i]);
+	return 0;
+}
+
+/* Before the blobs go: a power cut must not leave a tag without them. */
+static void sync_above(struct store *s, const char *path)
+{
+	autofree char *dir = path_dir(path);
+	autoclose int fd = fs_open(s->repos_fd, dir, O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
+
+	if (fd >= 0)
+		(void)fs_sync_dir(fd); /* it is gone; when the disk knows is its own affair */
+}
+
+int tagdir_remove(struct store *s, struct tagdir *t, struct strv *ret_targets, struct err **err)
+{
+	struct tagdir_taken taken;
+
+	if (tagdir_take(s, t->path, &taken)) {
+		if (faccessat(taken.fd, "PROTECT", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+			tagdir_put_back(s, t->path, &taken);
+			return err_make(err, ERR_DENIED, "%s:%s is protected", t->repo, t->tag);
+		}
+		sync_above(s, t->path);
+		tagdir_discard(s, &taken, ret_targets);
+	} else if (remove_in_place(s, t, ret_targets, err) < 0)
+		return -1;
 	tagdir_prune(s, t->path);
 	return 0;
 }

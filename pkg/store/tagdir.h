@@ -29,6 +29,9 @@ int tagdir_open(struct store *s, const char *path, struct tagdir *ret, struct er
 /* Made if it is missing, with all above it. */
 int tagdir_make(struct store *s, const struct reference *r, struct tagdir *ret, struct err **err);
 
+/* False when the folder was taken away or replaced since it was opened. */
+bool tagdir_is_current(struct store *s, const struct tagdir *t);
+
 bool tagdir_has(const struct tagdir *t, const char *name); /* lstat semantics */
 
 /* The relative text of a link in this folder to a blob. Caller frees. */
@@ -40,8 +43,25 @@ int tagdir_link(
 /* Remove the links whose names are not in `keep` (sorted; NULL: all), and what they lead to is added to ret_targets. */
 int tagdir_drop_links(
 	const struct tagdir *t, const struct strv *keep, struct strv *ret_targets, struct err **err);
-/* Remove everything: TAG first, so that the image vanishes in one step. Targets of links are added to ret_targets. */
+/*
+ * Remove everything, so that the image vanishes in one step: the folder is taken away, or, where it holds deeper repositories, TAG goes
+ * first. Targets of links are added to ret_targets. ERR_DENIED when it turns out to be protected.
+ */
 int tagdir_remove(struct store *s, struct tagdir *t, struct strv *ret_targets, struct err **err);
+
+/* A folder that was moved to the process's staging directory. A crash then removes it for good. */
+struct tagdir_taken {
+	int fd;
+	char *name; /* in the staging directory: TAGDIR_REMOVED "..." */
+};
+#define TAGDIR_REMOVED "tag-"
+/* False when it cannot be: it holds folders, or lies on another file system. */
+bool tagdir_take(struct store *s, const char *path, struct tagdir_taken *ret);
+void tagdir_put_back(struct store *s, const char *path, struct tagdir_taken *t);
+void tagdir_discard(struct store *s, struct tagdir_taken *t, struct strv *ret_targets);
+/* What the links in the directory lead to (last components), added to ret. */
+void tagdir_targets(int dirfd, const char *path, struct strv *ret);
+
 /* Remove this folder and those above it, as far as they are empty. */
 void tagdir_prune(struct store *s, const char *path);
 

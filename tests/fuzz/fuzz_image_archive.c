@@ -66,7 +66,7 @@ static void check_and_remove(struct store *s, const struct strv *names)
 			abort();
 	}
 	for (size_t i = 0; i < names->n; i++)
-		if (image_remove(s, names->v[i], NULL) < 0)
+		if (image_remove(s, names->v[i], NULL, NULL) < 0)
 			abort();
 }
 

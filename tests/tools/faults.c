@@ -3,7 +3,8 @@
  * A preload library that makes the n-th system call of a kind fail, or kills the process in front of it, to see what a full disk, a dying
  * one or a crash leaves behind. Only calls on files below one directory count.
  *
- *   FAULTS=KIND[,KIND...]:N[+]:WHAT   the N-th such call (with +: and all behind it) fails with WHAT, an errno; KILL: SIGKILL before it
+ *   FAULTS=KIND[,KIND...]:N[+]:WHAT   the N-th such call (with +: and all behind it) fails with WHAT, an errno; KILL, STOP:
+ *                                     SIGKILL, SIGSTOP before it
  *   FAULTS_DIR=DIR                    calls on other files go through
  *   FAULTS_COUNT=FILE                 eight bytes in which all such calls of the process and its children are counted
  *
@@ -64,9 +65,10 @@ static const struct name kinds[] = {
 };
 
 #define KILL 0xffff
+#define STOP 0xfffe
 static const struct name outcomes[] = { { "ENOSPC", ENOSPC }, { "EIO", EIO }, { "EDQUOT", EDQUOT },
 	{ "ENOLCK", ENOLCK }, { "EXDEV", EXDEV }, { "EPERM", EPERM }, { "EOPNOTSUPP", EOPNOTSUPP },
-	{ "KILL", KILL } };
+	{ "KILL", KILL }, { "STOP", STOP } };
 
 static struct {
 	unsigned mask, what;
@@ -178,6 +180,10 @@ static bool strike(void)
 		return false;
 	if (faults.what == KILL)
 		syscall(SYS_kill, getpid(), SIGKILL);
+	if (faults.what == STOP) {
+		syscall(SYS_kill, getpid(), SIGSTOP);
+		return false;
+	}
 	errno = (int)faults.what;
 	return true;
 }

@@ -133,25 +133,34 @@ static void test_old_tag_and_remove(struct store *s)
 	ok(image_tag(s, "oci/bb:latest", "oci/two:1", NULL) == 0, "a v1 image is tagged");
 	verify(s, "oci/two:1", &seen);
 	ok(seen.bad == 0 && seen.ok == 2, "with its config (FIX-14)");
-	ok(image_remove(s, "oci/bb:latest", NULL) == 0, "the first name goes");
+	ok(image_remove(s, "oci/bb:latest", NULL, NULL) == 0, "the first name goes");
 	ok(!test_exists(".udocker/repos/oci/bb"), "with its empty folders");
 	verify(s, "oci/two:1", &seen);
 	ok(seen.bad == 0, "the config that both linked as container.json stays");
-	ok(image_remove(s, "oci/two:1", NULL) == 0, "the second goes");
+	ok(image_remove(s, "oci/two:1", NULL, NULL) == 0, "the second goes");
 	ok(!test_exists(
 		   ".udocker/layers/a25aa97b21dfd007465bf4f822693390be54a9c1dbd0b8d3662c7bc9c8b93f3c.layer"),
 		"and the config with it");
-	ok(image_remove(s, "lib/bb:1", NULL) == 0, "a pulled image of two names");
+	ok(image_remove(s, "lib/bb:1", NULL, NULL) == 0, "a pulled image of two names");
 	verify(s, "mine/copy:2", &seen);
 	ok(seen.bad == 0, "the other name keeps the layers");
-	ok(image_remove(s, "imported:v1", &e) < 0 && err_is(e, ERR_DENIED), "a protected image stays");
+	ok(image_remove(s, "imported:v1", NULL, &e) < 0 && err_is(e, ERR_DENIED), "a protected image stays");
 	err_clear(&e);
-	ok(image_protect(s, "imported:v1", false, NULL) == 0 && image_remove(s, "imported:v1", NULL) == 0,
+	ok(image_protect(s, "imported:v1", false, NULL) == 0 &&
+			image_remove(s, "imported:v1", NULL, NULL) == 0,
 		"until it is unprotected");
-	ok(image_remove(s, "imported:v1", &e) < 0 && err_is(e, ERR_NOT_FOUND), "gone is gone");
+	ok(image_remove(s, "imported:v1", NULL, &e) < 0 && err_is(e, ERR_NOT_FOUND), "gone is gone");
 }
 
 /* ---- what we write ---- */
+
+/* As if another process had brought them. */
+static void forget_blobs(struct store *s)
+{
+	store_stage_drop(s->scratch);
+	free(s->scratch);
+	s->scratch = NULL;
+}
 
 static void test_put(struct store *s)
 {
@@ -178,6 +187,10 @@ static void test_put(struct store *s)
 	ok(put(s, "host:5000/a/b", two, NULL) == 0, "replaced");
 	ok(!layer_exists(s, l1, NULL) && layer_exists(s, l2, NULL), "what only the old image had is gone");
 	ok(!fs_exists(img->fd, l1), "its link too");
+	ok(put(s, "own:1", one, NULL) == 0 && layer_exists(s, l1, NULL),
+		"what this process brought it brings again");
+	ok(image_remove(s, "own:1", NULL, NULL) == 0 && !layer_exists(s, l1, NULL), "and removes again");
+	forget_blobs(s);
 	ok(put(s, "x:1", one, &e) < 0 && err_is(e, ERR_NOT_FOUND),
 		"an image without its blobs is not stored");
 	ok(!test_exists("own/repos/x"), "and leaves nothing");
@@ -293,7 +306,7 @@ static void test_damage(struct store *s)
 	ok(write(fd, "{\"a\":", 5) == 5, "a truncated manifest");
 	close(fd);
 	ok(image_open(s, "dam/age:1", &img, &e) < 0 && err_is(e, ERR_CORRUPT), "is an error");
-	ok(image_remove(s, "dam/age:1", NULL) == 0, "and can be removed");
+	ok(image_remove(s, "dam/age:1", NULL, NULL) == 0, "and can be removed");
 }
 
 static void test_names(struct store *s)

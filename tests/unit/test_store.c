@@ -114,6 +114,8 @@ static void test_stage(void)
 	ok(fs_exists(a.fd, "file"), "a living one is not cleaned");
 	close(a.fd); /* as when the process is gone */
 	a.fd = -1;
+	store_close(steal_ptr(&s));
+	s = test_open(STORE_UPDATE);
 	ok(store_stage_begin(s, &b, NULL) == 0, "the next writer");
 	ok(!fs_exists(a.parent_fd, a.name), "removes the dead one");
 	store_stage_drop(&a);
