@@ -93,7 +93,6 @@ void store_clean_stage(struct store *s)
 		gc_drop(s, &blobs);
 }
 
-
 /* The directory in which staging directories are made; *ret_prefix for their names. */
 static int stage_parent(struct store *s, const char **ret_prefix, struct err **err)
 {
