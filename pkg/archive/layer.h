@@ -28,11 +28,13 @@ struct layer_stats { /* layer_apply() adds to what is there */
 };
 
 /*
- * Apply the entries of r to the directory root_fd. Owners can always read and write what they get (u+rw, directories u+rwx); modes do
- * not depend on the umask; times to the nanosecond, directories' too, and those that only get or lose entries keep theirs. Extended
- * attributes user.*, trusted.* and security.capability where the kernel lets us. A directory that was there before keeps its content
- * and loses its old attributes. Memory grows with the number of entries alone, 16 bytes for each. ERR_CORRUPT names the entry that
- * cannot be, ERR_UNSUPPORTED: owners cannot be recorded there, ERR_SYSTEM also for an interrupt. On failure ROOT is half-made: it belongs into a staging directory. Not synced.
+ * Apply the entries of r to the directory root_fd. Owners can always read and write what they get (u+rw,
+ * directories u+rwx); modes do not depend on the umask; times to the nanosecond, directories' too, and those
+ * that only get or lose entries keep theirs. Extended attributes user.*, trusted.* and security.capability
+ * where the kernel lets us. A directory that was there before keeps its content and loses its old attributes.
+ * Memory grows with the number of entries alone, some 20 bytes for each. ERR_CORRUPT names the entry that
+ * cannot be, ERR_UNSUPPORTED: owners cannot be recorded there, ERR_SYSTEM also for an interrupt. On failure
+ * ROOT is half-made: it belongs into a staging directory. Not synced.
  */
 int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, struct layer_stats *stats,
 	struct err **err);

@@ -28,7 +28,7 @@ static void insert(struct seen *s, uint64_t h)
 
 static void add_hash(struct seen *s, uint64_t h)
 {
-	if (2 * s->n >= s->cap) {
+	if (4 * s->n >= 3 * s->cap) {
 		uint64_t *old = s->slots;
 		size_t old_cap = s->cap;
 
