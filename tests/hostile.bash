@@ -24,7 +24,7 @@ setup() { hostile_setup; }
 outside_now() {
   find "$T/outside" -printf '%P %y %m %n %s %l\n' | sort
   cat "$T/outside/victim" "$T/outside/dir/file"
-  find "$T" -mindepth 1 -maxdepth 1 ! -name 'layer*.tar' ! -name '*.tar' ! -name bundle ! -name evil ! -name out ! -name err ! -name 'separate-stderr-*' -printf '%P\n' | sort
+  find "$T" -mindepth 1 -maxdepth 1 ! -name 'layer*.tar' ! -name '*.tar' ! -name bundle ! -name d ! -name 'separate-stderr-*' -printf '%P\n' | sort
 }
 
 # Nothing of a container, an image or staging is in the store.
@@ -143,4 +143,94 @@ layer_case() {
   store_empty
   rm -f layer*.tar
   [ "$(outside_now)" = "$before" ] || fail "$NAME: changed outside: $(diff <(printf '%s' "$before") <(outside_now))"
+}
+
+# ---- image archives --------------------------------------------------------------------------------------------------------------
+
+sha() { sha256sum "$1" | cut -d' ' -f1; }
+
+# docker_tree: d/ as docker 1.10 to 24 would unpack it, of one layer; CONFIG and LAYER are the paths in it.
+docker_tree() {
+  rm -rf d
+  mkdir -p d/aaa
+  printf 'file file 0644 content\nend\n' | mktar >d/aaa/layer.tar
+  LAYER=aaa/layer.tar
+  docker_config "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:$(sha d/$LAYER)\"]}}"
+}
+
+# docker_config JSON [TAGS [LAYERS]]: another configuration, and a manifest.json for it.
+docker_config() {
+  [ -z "${CONFIG:-}" ] || rm -f "d/$CONFIG"
+  printf '%s' "$1" >d/config
+  CONFIG=$(sha d/config).json
+  mv d/config "d/$CONFIG"
+  printf '[{"Config":"%s","RepoTags":%s,"Layers":%s}]' "$CONFIG" "${2:-[\"evil:1\"]}" "${3:-[\"$LAYER\"]}" >d/manifest.json
+}
+
+# oci_blob FILE: moves it into d/blobs, prints a descriptor of MEDIA-TYPE.
+oci_blob() {
+  local digest size
+  digest=$(sha "$1") size=$(stat -c %s "$1")
+  mv "$1" "d/blobs/sha256/$digest"
+  printf '{"mediaType":"%s","digest":"sha256:%s","size":%s}' "$2" "$digest" "$size"
+}
+
+OCI=application/vnd.oci.image
+# oci_tree: d/ as an OCI layout of one layer; MANIFEST and LAYER are descriptors.
+oci_tree() {
+  rm -rf d
+  mkdir -p d/blobs/sha256
+  printf '{"imageLayoutVersion":"1.0.0"}' >d/oci-layout
+  printf 'file file 0644 content\nend\n' | mktar >l
+  printf '{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' "$(sha l)" >c
+  LAYER=$(oci_blob l $OCI.layer.v1.tar)
+  oci_manifest "$(oci_blob c $OCI.config.v1+json)" "[$LAYER]"
+}
+
+# oci_manifest CONFIG LAYERS: an index.json with a manifest of these.
+oci_manifest() {
+  printf '{"schemaVersion":2,"mediaType":"%s","config":%s,"layers":%s}' $OCI.manifest.v1+json "$1" "$2" >m
+  MANIFEST=$(oci_blob m $OCI.manifest.v1+json)
+  oci_index "[$MANIFEST]"
+}
+oci_index() { printf '{"schemaVersion":2,"manifests":%s}' "$1" >d/index.json; }
+
+# path_of DESCRIPTOR: where its blob lies.
+path_of() { printf 'd/blobs/sha256/%s' "$(jq -r '.digest[7:]' <<<"$1")"; }
+
+# load_case NAME ok|fail WORDS: d/ as an archive, from a pipe, and as a directory; nothing is left when it fails, or once it is removed.
+load_case() {
+  NAME=$1
+  local before way
+  before=$(outside_now)
+  tar -C d -cf d.tar .
+  for way in archive pipe directory; do
+    case $way in
+      archive) bounded_run udocker-image load -q -i d.tar ;;
+      pipe) bounded_run sh -c 'cat d.tar | udocker-image load -q' ;;
+      directory) bounded_run udocker-image load -q -i d ;;
+    esac
+    NAME="$1, $way"
+    if [ "$2" = fail ]; then
+      fails_clearly "$3"
+    else
+      [ "$status" -eq 0 ] || fail "$NAME: exit status $status"
+      assert_shown_safely
+      mapfile -t names <<<"$output"
+      ok udocker-image verify "${names[@]}"
+      ok udocker-image rm "${names[@]}"
+    fi
+    store_empty
+  done
+  rm -f d.tar
+  [ "$(outside_now)" = "$before" ] || fail "$NAME: changed outside: $(diff <(printf '%s' "$before") <(outside_now))"
+}
+
+# refused WORDS CMD...: it fails clearly and leaves nothing.
+refused() {
+  local words=$1
+  NAME=${*:2}
+  bounded_run "${@:2}"
+  fails_clearly "$words"
+  store_empty
 }
