@@ -17,6 +17,7 @@
 #include "pkg/base/time.h"
 
 #define TMP_PREFIX ".tmp-"
+#define TMP_RANDOM 16
 #define TMP_TRIES 100
 #define TMP_MAX_AGE (24 * 3600)
 #ifndef RENAME_NOREPLACE
@@ -25,10 +26,25 @@
 
 static char *tmp_name(void)
 {
-	char random[17];
+	char random[TMP_RANDOM + 1];
 
-	id_random_hex(random, 16);
+	id_random_hex(random, TMP_RANDOM);
 	return xasprintf(TMP_PREFIX "%ld-%s", (long)getpid(), random);
+}
+
+/* Exactly what tmp_name() makes: in a user's directory other programs may have files called nearly so. */
+static bool is_tmp_name(const char *name)
+{
+	size_t digits, hex;
+
+	if (!str_starts(name, TMP_PREFIX))
+		return false;
+	name += strlen(TMP_PREFIX);
+	digits = strspn(name, "0123456789");
+	if (!digits || name[digits] != '-')
+		return false;
+	hex = strspn(name + digits + 1, "0123456789abcdef");
+	return hex == TMP_RANDOM && !name[digits + 1 + hex];
 }
 
 /* 1: locked, 0: another process holds it, -1: this file system refuses locks. */
@@ -78,6 +94,24 @@ int atomic_begin(struct atomic *t, int dirfd, const char *name, mode_t mode, str
 	return atomic_begin_in(t, dirfd, dirfd, name, mode, err);
 }
 
+/* "/proc/self/fd/<fd>": through it a file without a name gets one. */
+static char *fd_link(int fd)
+{
+	return xasprintf("/proc/self/fd/%d", fd);
+}
+
+int atomic_begin_unnamed(struct atomic *t, int dirfd, const char *name, mode_t mode, struct err **err)
+{
+	autoclose int fd = openat(dirfd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode);
+	autofree char *link = fd_link(fd);
+	struct stat st;
+
+	if (fd < 0 || stat(link, &st) < 0)
+		return atomic_begin(t, dirfd, name, mode, err);
+	*t = (struct atomic){ .dirfd = dirfd, .tmp_dirfd = dirfd, .fd = fd, .name = xstrdup(name) };
+	return steal_fd(&fd);
+}
+
 /* Forget the temporary, which has been published or removed. */
 static void done(struct atomic *t)
 {
@@ -124,18 +158,48 @@ int atomic_rename_excl(int from_dirfd, const char *from, int dirfd, const char *
 	return renameat(from_dirfd, from, dirfd, to);
 }
 
+/* The first name of a file that has none. Over an existing one there is no way but a temporary name, for a moment. */
+static int give_name(struct atomic *t, unsigned flags)
+{
+	autofree char *link = fd_link(t->fd);
+
+	if (linkat(AT_FDCWD, link, t->dirfd, t->name, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	if (errno != EEXIST || (flags & ATOMIC_EXCL))
+		return -1;
+	for (int i = 0; i < TMP_TRIES; i++) {
+		autofree char *tmp = tmp_name();
+
+		if (linkat(AT_FDCWD, link, t->tmp_dirfd, tmp, AT_SYMLINK_FOLLOW) == 0) {
+			t->tmp = steal_ptr(&tmp);
+			return renameat(t->tmp_dirfd, t->tmp, t->dirfd, t->name);
+		}
+		if (errno != EEXIST)
+			break;
+	}
+	return -1;
+}
+
+static int publish(struct atomic *t, unsigned flags)
+{
+	if (!t->tmp)
+		return give_name(t, flags);
+	if (flags & ATOMIC_EXCL)
+		return atomic_rename_excl(t->tmp_dirfd, t->tmp, t->dirfd, t->name);
+	return renameat(t->tmp_dirfd, t->tmp, t->dirfd, t->name);
+}
+
 int atomic_commit(struct atomic *t, unsigned flags, struct err **err)
 {
 	int r;
 
-	assert(t->tmp && t->name); /* atomic_begin() came first */
+	assert(t->name); /* atomic_begin() came first */
 	if ((flags & ATOMIC_DURABLE) && fsync(t->fd) < 0) {
 		r = err_sys(err, errno, "sync '%s'", t->name);
 		atomic_abort(t);
 		return r;
 	}
-	r = flags & ATOMIC_EXCL ? atomic_rename_excl(t->tmp_dirfd, t->tmp, t->dirfd, t->name)
-				: renameat(t->tmp_dirfd, t->tmp, t->dirfd, t->name);
+	r = publish(t, flags);
 	if (r < 0) {
 		r = err_sys(err, errno, "write '%s'", t->name);
 		atomic_abort(t);
@@ -217,7 +281,7 @@ void atomic_clean(int dirfd)
 	for (size_t i = 0; i < names.n; i++) {
 		autoclose int fd = -1;
 
-		if (str_starts(names.v[i], TMP_PREFIX) && is_abandoned(dirfd, names.v[i], &fd))
+		if (is_tmp_name(names.v[i]) && is_abandoned(dirfd, names.v[i], &fd))
 			(void)unlinkat(dirfd, names.v[i], 0); /* the next writer tries again */
 	}
 }

@@ -20,8 +20,8 @@ enum atomic_flags {
 struct atomic {
 	int dirfd, tmp_dirfd; /* borrowed: must outlive the commit */
 	int fd; /* owned */
-	char *tmp; /* ".tmp-<pid>-<random>" */
-	char *name;
+	char *tmp; /* ".tmp-<pid>-<random>", NULL for a file that has no name yet */
+	char *name; /* NULL when there is nothing to commit */
 };
 #define ATOMIC_INIT ((struct atomic){ .dirfd = -1, .tmp_dirfd = -1, .fd = -1 })
 
@@ -30,6 +30,11 @@ int atomic_begin(struct atomic *t, int dirfd, const char *name, mode_t mode, str
 /* The same with the temporary in another directory of the same file system. */
 int atomic_begin_in(
 	struct atomic *t, int tmp_dirfd, int dirfd, const char *name, mode_t mode, struct err **err);
+/*
+ * The same for a user's own directory, in which nobody cleans up later: the file has no name until commit, where the file system can do
+ * that, and a crash leaves nothing.
+ */
+int atomic_begin_unnamed(struct atomic *t, int dirfd, const char *name, mode_t mode, struct err **err);
 /* Publish. t is empty afterwards, also on failure (then nothing is left behind). */
 int atomic_commit(struct atomic *t, unsigned flags, struct err **err);
 /* Drop the temporary; for use as a cleanup. */
@@ -47,7 +52,7 @@ int atomic_rename_excl(int from_dirfd, const char *from, int dirfd, const char *
 /* A symbolic link made or replaced by rename. */
 int atomic_symlink(int dirfd, const char *target, const char *name, struct err **err);
 
-/* Remove ".tmp-*" files in dirfd whose writer is gone: its lock can be taken, or it is older than a day. */
+/* Remove ".tmp-<pid>-<random>" files in dirfd whose writer is gone: its lock can be taken, or it is older than a day. */
 void atomic_clean(int dirfd);
 
 #endif

@@ -63,7 +63,8 @@ static int open_file(struct save_out *o, const char *path, struct err **err)
 	o->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (o->dirfd < 0)
 		return err_sys(err, errno, "%s", path);
-	o->fd = atomic_begin(&o->file, o->dirfd, path_base(path), 0666, err);
+	atomic_clean(o->dirfd); /* what a killed predecessor left, where files must have names */
+	o->fd = atomic_begin_unnamed(&o->file, o->dirfd, path_base(path), 0666, err);
 	return o->fd < 0 ? err_add(err, "%s", path) : 0;
 }
 
@@ -86,7 +87,7 @@ int save_out_open(const char *path, bool replace, struct save_out *ret, struct e
 
 int save_out_commit(struct save_out *o, struct err **err)
 {
-	if (!o->file.tmp) /* a pipe on a full disk, or NFS, may tell only now */
+	if (!o->file.name) /* a pipe on a full disk, or NFS, may tell only now */
 		return close(steal_fd(&o->fd)) < 0 ? err_sys(err, errno, "write to %s", o->what) : 0;
 	o->fd = -1;
 	if (atomic_commit(&o->file, ATOMIC_DURABLE | (o->replace ? 0U : ATOMIC_EXCL), err) < 0)
@@ -96,7 +97,7 @@ int save_out_commit(struct save_out *o, struct err **err)
 
 void save_out_close(struct save_out *o)
 {
-	if (o->file.tmp)
+	if (o->file.name)
 		atomic_abort(&o->file);
 	else if (o->fd >= 0)
 		close(o->fd);

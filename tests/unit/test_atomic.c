@@ -88,6 +88,27 @@ static void test_excl_by_look(void *arg)
 	test_excl(arg);
 }
 
+static void test_unnamed(void *arg)
+{
+	int dir = *(int *)arg;
+	auto_err *err = NULL;
+
+	for (int i = 0; i < 3; i++) {
+		auto_atomic t = ATOMIC_INIT;
+		int fd = atomic_begin_unnamed(&t, dir, "u", 0644, NULL);
+
+		ok(fd >= 0 && write(fd, i ? "new" : "old", 3) == 3, "a file without a name");
+		if (i == 2)
+			ok(atomic_commit(&t, ATOMIC_EXCL, &err) < 0 && err_is(err, ERR_EXISTS),
+				"not over another");
+		else
+			ok(atomic_commit(&t, ATOMIC_DURABLE, NULL) == 0, "gets its name");
+		is_file(dir, "u", i ? "new" : "old", "and is there");
+	}
+	is_int(temporaries(dir), 0, "nothing else is");
+	unlinkat(dir, "u", 0);
+}
+
 static void test_errors(int dir)
 {
 	auto_err *missing = NULL, *over_dir = NULL;
@@ -146,18 +167,18 @@ static void test_clean_without_locks(void *arg)
 	int dir = *(int *)arg;
 
 	deny_calls(no_flock, ENOLCK);
-	put(dir, ".tmp-1-new", "");
-	put(dir, ".tmp-1-old", "");
-	ok(symlinkat("x", dir, ".tmp-1-link") == 0, "a link on its way");
-	utimensat(dir, ".tmp-1-old", old, 0);
+	put(dir, ".tmp-1-0000000000000001", "");
+	put(dir, ".tmp-1-0000000000000002", "");
+	ok(symlinkat("x", dir, ".tmp-1-0000000000000003") == 0, "a link on its way");
+	utimensat(dir, ".tmp-1-0000000000000002", old, 0);
 	ok(atomic_write(dir, "f", "three", 5, 0644, ATOMIC_DURABLE, NULL) == 0,
 		"writing goes on without locks");
 	atomic_clean(dir);
-	ok(fs_exists(dir, ".tmp-1-new"), "a recent temporary stays");
-	ok(fs_exists(dir, ".tmp-1-link"), "so does a link");
-	ok(!fs_exists(dir, ".tmp-1-old"), "an old one goes");
-	utimensat(dir, ".tmp-1-link", old, AT_SYMLINK_NOFOLLOW);
-	unlinkat(dir, ".tmp-1-new", 0);
+	ok(fs_exists(dir, ".tmp-1-0000000000000001"), "a recent temporary stays");
+	ok(fs_exists(dir, ".tmp-1-0000000000000003"), "so does a link");
+	ok(!fs_exists(dir, ".tmp-1-0000000000000002"), "an old one goes");
+	utimensat(dir, ".tmp-1-0000000000000003", old, AT_SYMLINK_NOFOLLOW);
+	unlinkat(dir, ".tmp-1-0000000000000001", 0);
 	atomic_clean(dir);
 	is_int(temporaries(dir), 0, "an old link too");
 }
@@ -171,6 +192,7 @@ int main(void)
 	test_replace(dir);
 	test_abort(dir);
 	test_excl(&dir);
+	test_unnamed(&dir);
 	in_child(test_excl_by_link, &dir);
 	in_child(test_excl_by_look, &dir);
 	test_errors(dir);

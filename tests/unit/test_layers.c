@@ -117,7 +117,7 @@ static void test_prune(struct store *s)
 		   NULL, NULL) == 0,
 		"an image");
 	mkdirat(s->repos_fd, "empty", 0755);
-	close(openat(s->repos_fd, "a/b/1/.tmp-1-dead", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	close(openat(s->repos_fd, "a/b/1/.tmp-1-00000000deadbeef", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	ok(gc_collect(s, 0, 3600, &r, NULL) == 0 && r.blobs.n == 0, "what is young stays");
 	ok(gc_collect(s, GC_DRY_RUN, 0, &r, NULL) == 0 && r.blobs.n == 1, "a dry run finds one");
 	is_str(r.blobs.v[0], unused, "the one nobody links");
@@ -130,13 +130,14 @@ static void test_prune(struct store *s)
 		"removed it alone");
 	ok(!test_exists("layers/repos/empty") && test_exists("layers/repos/a/b/1/TAG"),
 		"and the empty folder");
-	ok(!test_exists("layers/repos/a/b/1/.tmp-1-dead"), "and what a killed writer left in a tag");
-	close(openat(s->repos_fd, "a/b/1/.tmp-1-dead", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	ok(!test_exists("layers/repos/a/b/1/.tmp-1-00000000deadbeef"),
+		"and what a killed writer left in a tag");
+	close(openat(s->repos_fd, "a/b/1/.tmp-1-00000000deadbeef", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	ok(image_put(s,
 		   &(struct image_put){
 			   .ref = "a/b:1", .manifest = manifest, .manifest_len = strlen(manifest) },
 		   NULL, NULL) == 0 &&
-			!test_exists("layers/repos/a/b/1/.tmp-1-dead"),
+			!test_exists("layers/repos/a/b/1/.tmp-1-00000000deadbeef"),
 		"so does the next writer of the tag");
 }
 
