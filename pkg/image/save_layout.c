@@ -42,11 +42,17 @@ struct layout {
 
 /* ---- opening ---- */
 
+/* But for the temporary file of another saver, who has just begun. */
 static bool is_empty(int fd)
 {
 	auto_strv names = STRV_INIT;
+	bool empty;
 
-	return fs_list(fd, ".", &names) == 0 && names.n == 0;
+	atomic_clean(fd); /* one who was killed */
+	empty = fs_list(fd, ".", &names) == 0;
+	for (size_t i = 0; i < names.n; i++)
+		empty = empty && str_starts(names.v[i], ".tmp-");
+	return empty;
 }
 
 /* Its oci-layout file, which is also what savers lock. */
