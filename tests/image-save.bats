@@ -50,7 +50,7 @@ loaded_is() { # ARCHIVE REF STORED-DIGEST...
   assert_output ""
   tar -xf d.tar --one-top-level=x
   [ "$(jq -r '.[0].RepoTags[]' x/manifest.json)" = a:1 ]
-  local layer top chain parent=null
+  local layer chain="" parent=null
   for layer in $(jq -r '.[0].Layers[]' x/manifest.json); do
     [ "$(jq -r .parent "x/${layer%/*}/json")" = "$parent" ]
     [ "$(jq -r .id "x/${layer%/*}/json")" = "${layer%/*}" ]

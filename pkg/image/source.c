@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "oci-spec/image_layout.h"
+#include "pkg/archive/hasher.h"
 #include "pkg/archive/inflate.h"
 #include "pkg/archive/reader.h"
 #include "pkg/base/err.h"
@@ -20,7 +21,6 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 #include "pkg/base/progress.h"
-#include "pkg/base/sha256.h"
 #include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 #include "pkg/store/layers.h"
@@ -123,14 +123,14 @@ static struct source_file *lookup(struct source *src, const char *path)
 struct staging {
 	struct source *src;
 	struct source_file *file;
-	struct sha *sha;
+	struct hasher *hasher;
 	enum sha_kind kind;
 	int fd;
 };
 
 static void staging_end(struct staging *st)
 {
-	sha_free(st->sha);
+	hasher_free(st->hasher);
 	if (st->fd >= 0)
 		close(st->fd);
 }
@@ -143,8 +143,8 @@ static int staging_begin(struct staging *st, struct source *src, struct source_f
 	*st = (struct staging){ .src = src, .file = f, .kind = SHA_256, .fd = -1 };
 	if (image_layout_is_blob(f->path, &d))
 		st->kind = d.kind;
-	st->sha = sha_begin(st->kind, err);
-	if (!st->sha)
+	st->hasher = hasher_begin(st->kind, err);
+	if (!st->hasher)
 		return -1;
 	free(f->staged);
 	f->staged = xasprintf("%u", src->next++);
@@ -157,9 +157,10 @@ static int staging_write(struct staging *st, const void *p, size_t n, struct err
 {
 	if (sig_interrupted())
 		return err_sys(err, EINTR, "%s", st->src->what);
+	hasher_update(st->hasher, p, n); /* while it is written */
 	if (fd_write_all(st->fd, p, n) < 0)
 		return err_sys(err, errno, "write to %s", st->src->store->top);
-	sha_update(st->sha, p, n);
+	hasher_wait(st->hasher); /* the block is the reader's */
 	st->file->size += n;
 	return 0;
 }
@@ -175,7 +176,7 @@ static int staging_hole(struct staging *st, uint64_t upto, struct err **err)
 		if (sig_interrupted())
 			return err_sys(err, EINTR, "%s", st->src->what);
 		n = n < sizeof(zeros) ? n : sizeof(zeros);
-		sha_update(st->sha, zeros, (size_t)n);
+		hasher_update(st->hasher, zeros, (size_t)n);
 		st->file->size += n;
 	}
 	if (ftruncate(st->fd, (off_t)upto) < 0 || lseek(st->fd, (off_t)upto, SEEK_SET) < 0)
@@ -188,8 +189,8 @@ static int staging_finish(struct staging *st, struct err **err)
 	char hex[SHA_HEX_MAX + 1];
 	struct digest want;
 
-	sha_finish(st->sha, hex);
-	(void)digest_from_hex(st->kind, hex, &st->file->digest); /* what sha_finish() gives is always one */
+	hasher_finish(st->hasher, hex);
+	(void)digest_from_hex(st->kind, hex, &st->file->digest); /* what a hash gives is always one */
 	if (image_layout_is_blob(st->file->path, &want) && !digest_eq(&want, &st->file->digest))
 		return err_make(err, ERR_CORRUPT, "%s: blob %s: digest mismatch (got %s)", st->src->what,
 			want.text, st->file->digest.text);
