@@ -68,7 +68,7 @@ _udocker_image_table() {
 		operands='words load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
 		;;
 	load)
-		options='-i --input --platform --max-size --max-ratio -q --quiet --help'
+		options='-i --input --platform --max-size --max-ratio -a --all -q --quiet --help'
 		valued=' -i --input --platform --max-size --max-ratio '
 		operands='file'
 		anywhere=1
@@ -102,9 +102,10 @@ _udocker_image_table() {
 		anywhere=1
 		;;
 	verify)
-		options='--help'
+		options='-a --all --help'
 		valued=' '
 		operands='image'
+		anywhere=1
 		;;
 	tag)
 		options='--help'

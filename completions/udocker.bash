@@ -74,7 +74,7 @@ _udocker_table() {
 		rest='file'
 		;;
 	load)
-		options='-i --input --platform --max-size --max-ratio -q --quiet --help'
+		options='-i --input --platform --max-size --max-ratio -a --all -q --quiet --help'
 		valued=' -i --input --platform --max-size --max-ratio '
 		operands='file'
 		anywhere=1
@@ -103,9 +103,10 @@ _udocker_table() {
 		anywhere=1
 		;;
 	verify)
-		options='--help'
+		options='-a --all --help'
 		valued=' '
 		operands='image'
+		anywhere=1
 		;;
 	tag)
 		options='--help'

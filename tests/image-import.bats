@@ -43,13 +43,69 @@ sha() { sha256sum "$1" | cut -d' ' -f1; }
   fails 2 udocker-image import --platform '?' root.tar b:1
 }
 
-@test "import --mv removes the file when the image is stored" {
+@test "import --mv moves the file: on the store's file system it becomes the layer itself" {
+  local inode digest
+  digest=sha256:$(sha root.tar)
   cp root.tar moved.tar
+  inode=$(stat -c %i moved.tar)
   ok udocker-image import --mv moved.tar a:1
+  assert_output a:1
   refute_file moved.tar
+  [ "$(stat -c '%i %h' "$STORE/layers/$digest")" = "$inode 1" ]
+  ok udocker-image verify a:1
+  # The same once more: the blob is there, so the file only goes.
+  cp root.tar moved.tar
+  ok udocker-image import --mv moved.tar b:1
+  refute_file moved.tar
+  [ "$(stat -c %h "$STORE/layers/$digest")" -eq 1 ]
+  ok udocker-image verify a:1 b:1
+  # What is stored in another form is not moved, but goes as well.
+  xz -k root.tar
+  ok udocker-image import --mv root.tar.xz c:1
+  refute_file root.tar.xz
+  ok udocker-image verify c:1
+  assert_store_clean
+}
+
+@test "import --mv copies what it cannot take over: links, files with other names or on another file system" {
+  cp root.tar one.tar
+  ln one.tar two.tar
+  ok udocker-image import --mv one.tar a:1
+  refute_file one.tar
+  cmp two.tar root.tar
+  [ "$(stat -c %h two.tar)" -eq 1 ]
+  ln -s two.tar link.tar
+  ok udocker-image import --mv link.tar b:1
+  refute_file link.tar
+  cmp two.tar root.tar
+  ok sh -c 'udocker-image import --mv - c:1 <two.tar'
+  assert_file two.tar
+  if [ -w /dev/shm ] && [ "$(stat -c %d /dev/shm)" != "$(stat -c %d "$STORE")" ]; then
+    cp root.tar /dev/shm/udocker-test.$$.tar
+    ok udocker-image import --mv /dev/shm/udocker-test.$$.tar d:1
+    refute_file /dev/shm/udocker-test.$$.tar
+    ok udocker-image verify d:1
+  fi
+  ok udocker-image verify a:1 b:1 c:1
+}
+
+@test "import --mv that fails leaves the file where and as it was" {
   cp root.tar kept.tar
+  ok udocker-image import root.tar a:1
   fails 1 udocker-image import --mv kept.tar a:1
-  assert_file kept.tar
+  cmp kept.tar root.tar
+  head -c 700 root.tar >cut.tar
+  cp cut.tar before
+  fails 1 udocker-image import --mv cut.tar b:1
+  cmp cut.tar before
+  ok udocker-image rm a:1
+  [ -z "$(ls -A "$STORE/layers")" ]
+  chmod 500 "$STORE/repos"
+  [ "$(id -u)" = 0 ] || fails 1 udocker-image import --mv kept.tar c:1
+  chmod 700 "$STORE/repos"
+  cmp kept.tar root.tar
+  [ "$(stat -c %h kept.tar)" -eq 1 ]
+  [ -z "$(ls -A "$STORE/layers")" ]
 }
 
 @test "an image of that name is not replaced, as in 1.3.x" {

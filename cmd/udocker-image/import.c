@@ -21,7 +21,7 @@ struct import_opts {
 };
 
 static const struct cli_option import_options[] = {
-	CLI_FLAG("mv", 0, struct import_opts, move, "remove the file when the image is stored"),
+	CLI_FLAG("mv", 0, struct import_opts, move, "move the file into the store"),
 	CLI_STR("platform", 0, "OS/ARCH[/VARIANT]", struct import_opts, platform,
 		"what the programs in it are made for"),
 	CLI_STR("max-size", 0, "SIZE", struct import_opts, max_size,
@@ -47,11 +47,13 @@ static int import_run(const struct cli_call *call, struct err **err)
 			return -1;
 		options.platform = &platform;
 	}
+	if (o->move && strcmp(call->argv[0], "-") != 0)
+		options.path = call->argv[0];
 	fd = cmd_image_open_input(call->argv[0], &options.what, err);
 	if (fd < 0 || store_open(STORE_WRITE, &s, err) < 0 || import_image(s, fd, &options, &name, err) < 0)
 		return -1;
-	if (o->move && strcmp(call->argv[0], "-") != 0 && unlink(call->argv[0]) < 0)
-		log_warning("%s stays: %s", call->argv[0], strerror(errno));
+	if (options.path && unlink(options.path) < 0)
+		log_warning("%s stays: %s", options.path, strerror(errno));
 	output_line(name);
 	return 0;
 }
@@ -64,7 +66,10 @@ const struct cli_command cmd_image_import = {
 	.summary = "make an image of a root file system archive",
 	.about = "The tar of a root file system, compressed with gzip, zstd, xz, bzip2 or not at all, "
 		 "becomes an image of one "
-		 "layer. Prints NAME:TAG. The name must be free.",
+		 "layer. Prints NAME:TAG. The name must be free.\n\n"
+		 "With --mv the file is gone when the image is stored; on the file system of the store it is "
+		 "not "
+		 "copied.",
 	.examples = "tar -C /srv/root -c . | udocker-image import - my/root:1\n",
 	.options = import_options,
 	.complete = CLI_COMPLETE_FILE,

@@ -19,7 +19,7 @@ struct load_opts {
 	const char *input;
 	const char *platform;
 	const char *max_size, *max_ratio;
-	bool quiet;
+	bool all, quiet;
 };
 
 static const struct cli_option load_options[] = {
@@ -36,6 +36,7 @@ static const struct cli_option load_options[] = {
 		"what the archive may unpack to whatever its own size (unpack_max_size)"),
 	CLI_STR("max-ratio", 0, "N", struct load_opts, max_ratio,
 		"and beyond that, how many times its own size (unpack_max_ratio)"),
+	CLI_FLAG("all", 'a', struct load_opts, all, "load the images for all platforms"),
 	CLI_FLAG("quiet", 'q', struct load_opts, quiet, "results and errors only"),
 	CLI_END,
 };
@@ -63,7 +64,7 @@ static int take_operands(const struct cli_call *call, const char **ret_name, str
 static int load_run(const struct cli_call *call, struct err **err)
 {
 	const struct load_opts *o = call->options;
-	struct load_options options = { 0 };
+	struct load_options options = { .all = o->all };
 	auto_strv names = STRV_INIT;
 	struct platform platform;
 	auto_store *s = NULL;
@@ -100,7 +101,10 @@ const struct cli_command cmd_image_load = {
 		 "repository and "
 		 "keeps the tag. An image that nobody named becomes loaded/DIGEST:latest, with the first 12 "
 		 "digits of its "
-		 "digest.",
+		 "digest.\n\n"
+		 "Of an image for several platforms the one for this machine, or for --platform, is loaded. "
+		 "With --all the others are loaded as well: each platform is then to be had as "
+		 "NAME:TAG-OS-ARCH, with -VARIANT where it has one (app:1-linux-arm-v7), this machine's too.",
 	.examples = "udocker-image load -i image.tar\n"
 		    "skopeo copy docker://alpine docker-archive:/dev/stdout | udocker-image load alpine:3\n",
 	.options = load_options,

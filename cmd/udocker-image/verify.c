@@ -7,6 +7,8 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
+#include "pkg/base/strv.h"
+#include "pkg/image/platforms.h"
 #include "pkg/store/fsck.h"
 #include "pkg/store/images.h"
 #include "pkg/store/store.h"
@@ -54,19 +56,35 @@ static int verify_one(struct store *s, const char *ref, struct err **err)
 	return 0;
 }
 
+struct verify_opts {
+	bool all;
+};
+
+static const struct cli_option verify_options[] = {
+	CLI_FLAG("all", 'a', struct verify_opts, all, "with the images for all platforms"),
+	CLI_END,
+};
+
 static int verify_run(const struct cli_call *call, struct err **err)
 {
+	const struct verify_opts *o = call->options;
+	auto_strv refs = STRV_INIT;
 	auto_store *s = NULL;
 	int status = 0;
 
 	if (store_open(STORE_READ, &s, err) < 0)
 		return -1;
-	for (int i = 0; i < call->argc; i++) {
+	for (int i = 0; i < call->argc; i++)
+		if (!o->all)
+			strv_add(&refs, call->argv[i]);
+		else if (image_platform_names(s, call->argv[i], &refs, err) < 0)
+			return -1;
+	for (size_t i = 0; i < refs.n; i++) {
 		struct err *e = NULL;
 
-		if (verify_one(s, call->argv[i], &e) == 0)
+		if (verify_one(s, refs.v[i], &e) == 0)
 			continue;
-		if (call->argc == 1)
+		if (refs.n == 1)
 			return err_move(err, &e);
 		cmd_image_report(&e);
 		status = 1;
@@ -85,6 +103,9 @@ const struct cli_command cmd_image_verify = {
 		 "damage is an error line; the exit status is 1 if there is one. Of images that udocker "
 		 "1.3.x loaded from docker "
 		 "archives not every digest is known.",
+	.options = verify_options,
 	.complete = CLI_COMPLETE_IMAGE,
 	.run = verify_run,
+	.size = sizeof(struct verify_opts),
+	.options_anywhere = true,
 };

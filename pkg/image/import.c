@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The layer is staged first, then read to its end as the tar it claims to be, then stored with a configuration and a manifest. */
+/*
+ * The layer is staged first, then read to its end as the tar it claims to be, then stored with a configuration and a manifest. A file that is
+ * moved is read where it is.
+ */
 #include "pkg/image/import.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "oci-spec/descriptor.h"
@@ -20,6 +24,7 @@
 #include "pkg/base/fd.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/path.h"
 #include "pkg/base/sha256.h"
 #include "pkg/base/time.h"
 #include "pkg/conf/conf.h"
@@ -30,6 +35,7 @@
 #define STAGED "layer"
 #define PLAIN "plain"
 #define COMMENT "imported by udocker"
+#define CHUNK ((size_t)256 << 10)
 
 struct import {
 	struct store *store;
@@ -40,6 +46,7 @@ struct import {
 	struct digest digest, diff_id;
 	int64_t size;
 	enum media_compression compression;
+	bool in_place; /* the caller's file is to be the layer */
 };
 
 static int create(struct import *im, const char *name, struct err **err)
@@ -54,13 +61,13 @@ static struct limit limit(void)
 	return (struct limit){ conf_size(CONF_UNPACK_MAX_SIZE), (unsigned)conf_int(CONF_UNPACK_MAX_RATIO) };
 }
 
-/* Every entry is looked at while the input is staged, so that what is stored can be unpacked, and /dev/zero ends at its first block. */
+/* Every entry is looked at while the input is staged (-1: it stays where it is), so that what is stored can be unpacked, and /dev/zero ends at its first block. */
 static int stage_tar(struct import *im, int fd, int staged, struct inflate_result *ret, struct err **err)
 {
 	const struct inflate_options o = { .what = im->o->what,
 		.hash_input = true,
 		.hash_plain = true,
-		.copy = true,
+		.copy = staged >= 0,
 		.copy_to = staged,
 		.limit = limit() };
 	auto_inflate *in = NULL;
@@ -113,31 +120,108 @@ static int unpack_layer(struct import *im, int from, struct err **err)
 	}
 }
 
-static int stage_layer(struct import *im, int fd, struct err **err)
+/* A file that is ours alone, where it could be renamed to, and whose name can be taken away afterwards. */
+static bool can_stay(const struct import *im, int fd, struct stat *ret)
 {
-	autoclose int staged = create(im, STAGED, err);
-	struct inflate_result r = { 0 };
+	autofree char *dir = im->o->path ? path_dir(im->o->path) : NULL;
+	struct stat named, layers;
 
-	if (staged < 0 || stage_tar(im, fd, staged, &r, err) < 0)
-		return -1;
-	(void)digest_from_hex(SHA_256, r.input_hex, &im->digest); /* what a hash gives is always one */
-	(void)digest_from_hex(SHA_256, r.plain_hex, &im->diff_id);
+	return dir && fstat(fd, ret) == 0 && S_ISREG(ret->st_mode) && ret->st_nlink == 1 &&
+	       ret->st_uid == geteuid() && lstat(im->o->path, &named) == 0 && named.st_ino == ret->st_ino &&
+	       named.st_dev == ret->st_dev && fstat(im->store->layers_fd, &layers) == 0 &&
+	       layers.st_dev == ret->st_dev && faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* What the checks have found; the file or, in xz or bzip2, what is in it. */
+static int take_checked(struct import *im, int fd, const struct inflate_result *r, struct err **err)
+{
+	(void)digest_from_hex(SHA_256, r->input_hex, &im->digest); /* what a hash gives is always one */
+	(void)digest_from_hex(SHA_256, r->plain_hex, &im->diff_id);
 	im->file = STAGED;
-	im->size = (int64_t)r.input_bytes;
-	im->compression = r.kind == INFLATE_GZIP   ? MEDIA_GZIP
-			  : r.kind == INFLATE_ZSTD ? MEDIA_ZSTD
-						   : MEDIA_PLAIN;
-	if (r.kind != INFLATE_XZ && r.kind != INFLATE_BZIP2)
+	im->size = (int64_t)r->input_bytes;
+	im->compression = r->kind == INFLATE_GZIP   ? MEDIA_GZIP
+			  : r->kind == INFLATE_ZSTD ? MEDIA_ZSTD
+						    : MEDIA_PLAIN;
+	if (r->kind != INFLATE_XZ && r->kind != INFLATE_BZIP2)
 		return 0;
-	if (unpack_layer(im, staged, err) < 0)
+	if (unpack_layer(im, fd, err) < 0)
 		return -1;
+	im->in_place = false;
 	im->file = PLAIN;
 	im->digest = im->diff_id;
-	im->size = (int64_t)r.plain_bytes;
+	im->size = (int64_t)r->plain_bytes;
 	return 0;
 }
 
-static int put(struct import *im, char **ret_name, struct err **err)
+/* Read where it is. 0 with im->in_place false: it has to be staged after all. */
+static int check_in_place(struct import *im, int fd, struct err **err)
+{
+	struct inflate_result r = { 0 };
+	struct stat before, after;
+
+	if (!can_stay(im, fd, &before))
+		return 0;
+	im->in_place = true;
+	if (stage_tar(im, fd, -1, &r, err) < 0 || take_checked(im, fd, &r, err) < 0)
+		return -1;
+	if (fstat(fd, &after) < 0 || after.st_size != before.st_size ||
+		after.st_mtim.tv_sec != before.st_mtim.tv_sec ||
+		after.st_mtim.tv_nsec != before.st_mtim.tv_nsec)
+		return err_make(err, ERR_CORRUPT, "%s changed while it was read", im->o->what);
+	return 0;
+}
+
+static int stage_layer(struct import *im, int fd, struct err **err)
+{
+	autoclose int staged = -1;
+	struct inflate_result r = { 0 };
+
+	if (check_in_place(im, fd, err) < 0)
+		return -1;
+	if (im->file)
+		return 0;
+	staged = create(im, STAGED, err);
+	if (staged < 0 || stage_tar(im, fd, staged, &r, err) < 0)
+		return -1;
+	return take_checked(im, staged, &r, err);
+}
+
+/* A file that could not be linked: copied, and hashed once more on the way. */
+static int copy_in(struct import *im, int fd, struct err **err)
+{
+	autofree char *buf = xmalloc(CHUNK);
+	auto_layer_writer *w = NULL;
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(err, errno, "%s", im->o->what);
+	if (layer_writer_begin(im->store, im->digest.text, &w, err) < 0)
+		return -1;
+	for (;;) {
+		ssize_t n = fd_read_full(fd, buf, CHUNK);
+
+		if (n < 0)
+			return err_sys(err, errno, "read %s", im->o->what);
+		if (n == 0)
+			return layer_writer_commit(steal_ptr(&w), im->size, &im->txn, NULL, err);
+		if (layer_writer_write(w, buf, (size_t)n, err) < 0)
+			return -1;
+	}
+}
+
+/* The layer into the store. */
+static int adopt(struct import *im, int fd, struct err **err)
+{
+	int r;
+
+	if (!im->in_place)
+		return layer_adopt(im->store, im->stage.fd, im->file, &im->digest, &im->txn, err);
+	r = layer_link(im->store, AT_FDCWD, im->o->path, &im->digest, &im->txn, err);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return copy_in(im, fd, err);
+}
+
+static int put(struct import *im, int fd, char **ret_name, struct err **err)
 {
 	char created[TIME_RFC3339_LEN];
 	struct descriptor config = { .media_type = xstrdup(MEDIA_OCI_CONFIG) };
@@ -155,7 +239,7 @@ static int put(struct import *im, char **ret_name, struct err **err)
 		COMMENT);
 	text = json_text(c, 0);
 	config.size = (int64_t)strlen(text);
-	r = layer_adopt(im->store, im->stage.fd, im->file, &im->digest, &im->txn, err);
+	r = adopt(im, fd, err);
 	if (r == 0)
 		r = layer_put(im->store, text, strlen(text), &im->txn, &digest, err);
 	if (r == 0)
@@ -200,7 +284,7 @@ int import_image(struct store *s, int fd, const struct import_options *o, char *
 		return -1;
 	r = stage_layer(&im, fd, err);
 	if (r == 0)
-		r = put(&im, ret_name, err);
+		r = put(&im, fd, ret_name, err);
 	if (r < 0)
 		layer_txn_rollback(s, &im.txn);
 	layer_txn_done(&im.txn);

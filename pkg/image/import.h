@@ -13,6 +13,11 @@ struct import_options {
 	const char *what; /* names the source in messages */
 	const char *ref; /* the image's name; ERR_EXISTS when there is one, as in 1.3.x */
 	const struct platform *platform; /* NULL: the machine's */
+	/*
+	 * The path of fd, whose caller removes it afterwards (--mv), or NULL: where it can be, the file itself becomes the layer, by a second
+	 * name that it has until then. A failure leaves it as it was.
+	 */
+	const char *path;
 };
 
 /*

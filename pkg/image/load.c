@@ -13,6 +13,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/strv.h"
 #include "pkg/image/load_set.h"
+#include "pkg/image/platforms.h"
 #include "pkg/image/source.h"
 #include "pkg/store/gc.h"
 #include "pkg/store/images.h"
@@ -41,7 +42,9 @@ static int find_images(
 
 	if (!oci && !docker && !old)
 		return not_an_archive(src, err);
-	if (oci && load_oci(src, o->platform, set, err) < 0)
+	if (!oci && load_is_dir(src))
+		return load_dir(src, o->platform, o->all, set, err);
+	if (oci && load_oci(src, o->platform, o->all, set, err) < 0)
 		return -1;
 	if (oci && set->n && docker && load_docker_names(src, set, err) < 0)
 		return -1;
@@ -54,27 +57,27 @@ static int find_images(
 
 /* ---- what they are called ---- */
 
-static void give_name(struct load_image *img)
+static void give_name(struct load_group *g)
 {
+	const struct load_image *img = g->chosen ? g->chosen : g->members[0];
 	autofree char *name = NULL;
 
-	if (img->names.n)
+	if (g->names.n)
 		return;
-	name = xasprintf(
-		"loaded/%.*s:%s", UNNAMED_HEX, digest_hex(&img->digest), img->tag ? img->tag : "latest");
-	load_image_name(img, name);
+	name = xasprintf("loaded/%.*s:%s", UNNAMED_HEX, digest_hex(&img->digest), g->tag ? g->tag : "latest");
+	load_group_name(g, name);
 }
 
 /* NAME without a tag: the repository is replaced, the tags are kept. */
-static int move_names(struct load_image *img, const struct reference *to, struct err **err)
+static int move_names(struct load_group *g, const struct reference *to, struct err **err)
 {
-	auto_strv old = img->names;
+	auto_strv old = g->names;
 
-	img->names = STRV_INIT;
+	g->names = STRV_INIT;
 	if (!old.n) {
-		autofree char *name = xasprintf("%s:%s", to->name, img->tag ? img->tag : "latest");
+		autofree char *name = xasprintf("%s:%s", to->name, g->tag ? g->tag : "latest");
 
-		load_image_name(img, name);
+		load_group_name(g, name);
 	}
 	for (size_t i = 0; i < old.n; i++) {
 		auto_reference r = REFERENCE_INIT;
@@ -83,7 +86,7 @@ static int move_names(struct load_image *img, const struct reference *to, struct
 		if (reference_parse(old.v[i], &r, err) < 0)
 			return -1;
 		name = xasprintf("%s:%s", to->name, r.tag);
-		load_image_name(img, name);
+		load_group_name(g, name);
 	}
 	return 0;
 }
@@ -96,37 +99,105 @@ static int apply_name(struct load_set *set, const char *text, struct err **err)
 		return -1;
 	if (digest_is_set(&to.digest))
 		return err_make(err, ERR_USAGE, "'%s': an image cannot be loaded under a digest", text);
-	if (to.has_tag && set->n != 1) {
-		err_make(err, ERR_USAGE, "'%s' names one image, the archive holds %zu", text, set->n);
+	if (to.has_tag && set->n_groups != 1) {
+		err_make(err, ERR_USAGE, "'%s' names one image, the archive holds %zu", text, set->n_groups);
 		return err_hint(err, "give a name without a tag: each image keeps its own");
 	}
 	if (to.has_tag) {
-		strv_free(&set->v[0]->names);
-		load_image_name(set->v[0], text);
+		strv_free(&set->groups[0].names);
+		load_group_name(&set->groups[0], text);
 		return 0;
 	}
-	for (size_t i = 0; i < set->n; i++)
-		if (move_names(set->v[i], &to, err) < 0)
+	for (size_t i = 0; i < set->n_groups; i++)
+		if (move_names(&set->groups[i], &to, err) < 0)
 			return -1;
 	return 0;
 }
 
-static int name_images(struct source *src, struct load_set *set, const char *name, struct err **err)
-{
-	auto_strv all = STRV_INIT;
+/* ---- which image gets which name ---- */
 
+struct place {
+	const struct load_image *img;
+	char *name;
+};
+struct places {
+	struct place *v;
+	size_t n, cap;
+};
+
+static void places_free(struct places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->v[i].name);
+	free(p->v);
+}
+#define auto_places CLEANUP(places_free) struct places
+
+static struct place *find_place(const struct places *p, const char *name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (strcmp(p->v[i].name, name) == 0)
+			return &p->v[i];
+	return NULL;
+}
+
+static void add_place(struct places *p, const struct load_image *img, const char *name)
+{
+	p->v = mem_grow(p->v, &p->cap, p->n + 1, sizeof(*p->v));
+	p->v[p->n++] = (struct place){ img, xstrdup(name) };
+}
+
+static int place_member(struct source *src, struct places *p, const struct load_image *img, const char *name,
+	struct err **err)
+{
+	auto_reference r = REFERENCE_INIT;
+	autofree char *tag = NULL, *full = NULL;
+	const struct place *taken;
+
+	if (reference_parse(name, &r, err) < 0)
+		return -1;
+	if (digest_is_set(&r.digest)) /* its digest is the index's or the chosen one's: no tag to build on */
+		return 0;
+	tag = image_platform_tag(r.tag, &img->platform);
+	if (!reference_tag_is_valid(tag))
+		return err_make(err, ERR_USAGE, "%s: '%s' is no tag", source_what(src), tag);
+	full = xasprintf("%s:%s", r.name, tag);
+	taken = find_place(p, full);
+	if (!taken)
+		add_place(p, img, full);
+	else if (taken->img != img)
+		log_warning("%s: there are two images for the platform of %s, leaving out %s",
+			source_what(src), full, img->digest.text);
+	return 0;
+}
+
+static int place_group(struct source *src, struct places *p, const struct load_group *g, const char *name,
+	bool asked, struct err **err)
+{
+	if (g->chosen) {
+		if (find_place(p, name))
+			return err_make(err, asked ? ERR_USAGE : ERR_CORRUPT,
+				"%s: two images are called '%s'", source_what(src), name);
+		add_place(p, g->chosen, name);
+	}
+	for (size_t i = 0; i < g->n_members; i++)
+		if (place_member(src, p, g->members[i], name, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int name_images(
+	struct source *src, struct load_set *set, const char *name, struct places *ret, struct err **err)
+{
 	if (name && apply_name(set, name, err) < 0)
 		return -1;
-	for (size_t i = 0; i < set->n; i++) {
-		give_name(set->v[i]);
-		for (size_t k = 0; k < set->v[i]->names.n; k++) {
-			const char *one = set->v[i]->names.v[k];
+	for (size_t i = 0; i < set->n_groups; i++) {
+		struct load_group *g = &set->groups[i];
 
-			if (strv_has(&all, one))
-				return err_make(err, name ? ERR_USAGE : ERR_CORRUPT,
-					"%s: two images are called '%s'", source_what(src), one);
-			strv_add(&all, one);
-		}
+		give_name(g);
+		for (size_t k = 0; k < g->names.n; k++)
+			if (place_group(src, ret, g, g->names.v[k], name, err) < 0)
+				return -1;
 	}
 	return 0;
 }
@@ -134,50 +205,48 @@ static int name_images(struct source *src, struct load_set *set, const char *nam
 /* ---- publication ---- */
 
 /* Before anything is visible: what would stop us in the middle. */
-static int refuse_protected(struct store *s, const struct load_set *set, struct err **err)
+static int refuse_protected(struct store *s, const struct places *p, struct err **err)
 {
-	for (size_t i = 0; i < set->n; i++)
-		for (size_t k = 0; k < set->v[i]->names.n; k++) {
-			auto_image *old = NULL;
+	for (size_t i = 0; i < p->n; i++) {
+		auto_image *old = NULL;
 
-			if (image_open(s, set->v[i]->names.v[k], &old, NULL) == 0 && old->protected) {
-				err_make(err, ERR_DENIED, "image %s is protected", old->name);
-				return err_hint(err, "unprotect it, or load under another name");
-			}
+		if (image_open(s, p->v[i].name, &old, NULL) == 0 && old->protected) {
+			err_make(err, ERR_DENIED, "image %s is protected", old->name);
+			return err_hint(err, "unprotect it, or load under another name");
 		}
+	}
 	return 0;
 }
 
 static int put_all(
-	struct store *s, const struct load_set *set, struct strv *dropped, struct strv *ret, struct err **err)
+	struct store *s, const struct places *p, struct strv *dropped, struct strv *ret, struct err **err)
 {
-	for (size_t i = 0; i < set->n; i++)
-		for (size_t k = 0; k < set->v[i]->names.n; k++) {
-			const struct image_put put = { .ref = set->v[i]->names.v[k],
-				.manifest = set->v[i]->manifest,
-				.manifest_len = set->v[i]->manifest_len,
-				.dropped = dropped };
-			char *name = NULL;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct image_put put = { .ref = p->v[i].name,
+			.manifest = p->v[i].img->manifest,
+			.manifest_len = p->v[i].img->manifest_len,
+			.dropped = dropped };
+		char *name = NULL;
 
-			if (image_put(s, &put, &name, err) < 0)
-				return -1;
-			strv_add_owned(ret, name);
-		}
+		if (image_put(s, &put, &name, err) < 0)
+			return -1;
+		strv_add_owned(ret, name);
+	}
 	return 0;
 }
 
 static int publish(
-	struct store *s, struct source *src, struct load_set *set, struct strv *ret, struct err **err)
+	struct store *s, struct source *src, const struct places *p, struct strv *ret, struct err **err)
 {
 	struct layer_txn txn = LAYER_TXN_INIT;
 	auto_strv dropped = STRV_INIT, names = STRV_INIT;
-	int r = refuse_protected(s, set, err);
+	int r = refuse_protected(s, p, err);
 
-	for (size_t i = 0; r == 0 && i < set->n; i++)
-		for (size_t k = 0; r == 0 && k < set->v[i]->n_blobs; k++)
-			r = source_adopt(src, set->v[i]->blobs[k], &txn, err);
+	for (size_t i = 0; r == 0 && i < p->n; i++)
+		for (size_t k = 0; r == 0 && k < p->v[i].img->n_blobs; k++)
+			r = source_adopt(src, p->v[i].img->blobs[k], &txn, err);
 	if (r == 0)
-		r = put_all(s, set, &dropped, &names, err);
+		r = put_all(s, p, &dropped, &names, err);
 	if (r < 0)
 		layer_txn_rollback(s, &txn);
 	layer_txn_done(&txn);
@@ -192,6 +261,7 @@ int load_images(
 	struct store *s, int fd, const struct load_options *o, struct strv *ret_names, struct err **err)
 {
 	auto_load_set set = { 0 };
+	auto_places places = { 0 };
 	auto_source *src = NULL;
 	struct stat st;
 	int r;
@@ -200,9 +270,9 @@ int load_images(
 		return err_sys(err, errno, "%s", o->what);
 	r = S_ISDIR(st.st_mode) ? source_open_dir(s, fd, o->what, &src, err)
 				: source_open_archive(s, fd, o->what, &src, err);
-	if (r < 0 || find_images(src, o, &set, err) < 0 || name_images(src, &set, o->name, err) < 0)
+	if (r < 0 || find_images(src, o, &set, err) < 0 || name_images(src, &set, o->name, &places, err) < 0)
 		return -1;
-	if (publish(s, src, &set, ret_names, err) < 0)
+	if (publish(s, src, &places, ret_names, err) < 0)
 		return -1;
 	source_done(src);
 	return 0;

@@ -18,6 +18,7 @@ struct load_options {
 	const char *
 		name; /* NAME of the command line, or NULL: with a tag it names the one image, without one it replaces the repository */
 	const struct platform *platform; /* NULL: the machine's */
+	bool all; /* of an image for several platforms also those: as NAME:TAG-OS-ARCH[-VARIANT] (platforms.h) */
 };
 
 /*

@@ -32,6 +32,14 @@ struct layers {
 	size_t n;
 };
 
+static void layers_init(struct layers *l, size_t n)
+{
+	l->n = n;
+	l->files = xcalloc(n + 1, sizeof(struct source_file *));
+	l->compression = xcalloc(n + 1, sizeof(*l->compression));
+	l->diff_ids = xcalloc(n + 1, sizeof(*l->diff_ids));
+}
+
 static void layers_free(struct layers *l)
 {
 	free(l->files);
@@ -107,10 +115,7 @@ static int check_layer(
 
 static int find_layers(struct source *src, const struct strv *paths, struct layers *ret, struct err **err)
 {
-	ret->n = paths->n;
-	ret->files = xcalloc(paths->n + 1, sizeof(struct source_file *));
-	ret->compression = xcalloc(paths->n + 1, sizeof(*ret->compression));
-	ret->diff_ids = xcalloc(paths->n + 1, sizeof(*ret->diff_ids));
+	layers_init(ret, paths->n);
 	for (size_t i = 0; i < paths->n; i++)
 		if (source_find(src, paths->v[i], &ret->files[i], err) < 0)
 			return -1;
@@ -183,7 +188,7 @@ static int check_config_name(
 		source_what(src), path, f->digest.text);
 }
 
-static int add_names(struct source *src, struct load_image *img, const struct strv *tags, struct err **err)
+static int add_names(struct source *src, struct load_group *g, const struct strv *tags, struct err **err)
 {
 	for (size_t i = 0; i < tags->n; i++) {
 		auto_reference r = REFERENCE_INIT;
@@ -194,13 +199,98 @@ static int add_names(struct source *src, struct load_image *img, const struct st
 			return err_add(err, "%s: RepoTags", source_what(src));
 		}
 		name = reference_show(&r);
-		load_image_name(img, name);
+		load_group_name(g, name);
 	}
 	return 0;
 }
 
-static int load_item(
-	struct source *src, const struct docker_archive_item *item, struct load_set *set, struct err **err)
+/* ---- layers that 1.3.x left out ---- */
+
+/*
+ * udocker 1.3.x lists a layer that several images share for the first of them alone (FIX-30). The diff ids say which layers an image has; they
+ * are looked for among those of the whole archive.
+ */
+struct pool {
+	const struct docker_archive *archive;
+	struct source_file **files;
+	struct digest *plain; /* of each */
+	size_t n;
+	bool filled;
+};
+
+static void pool_free(struct pool *p)
+{
+	free(p->files);
+	free(p->plain);
+}
+#define auto_pool CLEANUP(pool_free) struct pool
+
+static bool in_pool(const struct pool *p, const struct source_file *f)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->files[i] == f)
+			return true;
+	return false;
+}
+
+static int fill_pool(struct source *src, struct pool *p, struct err **err)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < p->archive->n_items; i++)
+		most += p->archive->items[i].layers.n;
+	p->files = xcalloc(most + 1, sizeof(struct source_file *));
+	p->plain = xcalloc(most + 1, sizeof(*p->plain));
+	p->filled = true;
+	for (size_t i = 0; i < p->archive->n_items; i++)
+		for (size_t k = 0; k < p->archive->items[i].layers.n; k++) {
+			struct source_file *f;
+
+			if (source_find(src, p->archive->items[i].layers.v[k], &f, err) < 0)
+				return -1;
+			if (in_pool(p, f))
+				continue;
+			if (plain_digest(src, f, SHA_256, &p->plain[p->n], err) < 0)
+				return -1;
+			p->files[p->n++] = f;
+		}
+	return 0;
+}
+
+static struct source_file *find_in_pool(const struct pool *p, const struct digest *diff_id)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (digest_eq(&p->plain[i], diff_id) || digest_eq(&p->files[i]->digest, diff_id))
+			return p->files[i];
+	return NULL;
+}
+
+/* The layers that the diff ids name, if all of them are in the archive; else l stays as it is, for check_layers() to complain. */
+static int complete_layers(
+	struct source *src, struct pool *p, const struct image_config *c, struct layers *l, struct err **err)
+{
+	auto_layers full = { 0 };
+
+	if (c->n_diff_ids <= l->n)
+		return 0;
+	if (!p->filled && fill_pool(src, p, err) < 0)
+		return -1;
+	layers_init(&full, c->n_diff_ids);
+	for (size_t i = 0; i < full.n; i++) {
+		full.files[i] = find_in_pool(p, &c->diff_ids[i]);
+		if (!full.files[i])
+			return 0;
+	}
+	layers_free(l);
+	*l = full;
+	full = (struct layers){ 0 };
+	return 0;
+}
+
+/* ---- manifest.json ---- */
+
+static int load_item(struct source *src, const struct docker_archive_item *item, struct pool *pool,
+	struct load_set *set, struct err **err)
 {
 	struct source_file *config;
 	auto_image_config *c = NULL;
@@ -215,11 +305,13 @@ static int load_item(
 		return -1;
 	if (image_config_parse(text, n, item->config, &c, err) < 0)
 		return err_add(err, "%s", source_what(src));
-	if (find_layers(src, &item->layers, &l, err) < 0 || check_layers(src, &l, c, err) < 0)
+	if (find_layers(src, &item->layers, &l, err) < 0 || complete_layers(src, pool, c, &l, err) < 0 ||
+		check_layers(src, &l, c, err) < 0)
 		return -1;
 	if (make_image(set, config, &l, &img, err) < 0)
 		return -1;
-	return add_names(src, img, &item->repo_tags, err);
+	img->platform = c->platform;
+	return add_names(src, load_set_group(set, img, NULL, 0), &item->repo_tags, err);
 }
 
 static int read_manifest(struct source *src, struct docker_archive **ret, struct err **err)
@@ -296,7 +388,8 @@ static int load_repository(
 		make_image(set, config, &l, &img, err) < 0)
 		return -1;
 	strv_addf(&names, "%s:%s", item->name, item->tag);
-	return add_names(src, img, &names, err);
+	img->platform = c->platform;
+	return add_names(src, load_set_group(set, img, NULL, 0), &names, err);
 }
 
 static int load_repositories(struct source *src, struct load_set *set, struct err **err)
@@ -320,15 +413,25 @@ static int load_repositories(struct source *src, struct load_set *set, struct er
 int load_docker(struct source *src, struct load_set *set, struct err **err)
 {
 	auto_docker_archive *a = NULL;
+	auto_pool pool = { 0 };
 
 	if (!source_has(src, MANIFEST_FILE))
 		return load_repositories(src, set, err);
 	if (read_manifest(src, &a, err) < 0)
 		return -1;
+	pool.archive = a;
 	for (size_t i = 0; i < a->n_items; i++)
-		if (load_item(src, &a->items[i], set, err) < 0)
+		if (load_item(src, &a->items[i], &pool, set, err) < 0)
 			return -1;
 	return 0;
+}
+
+static bool has_config(const struct load_group *g, const struct digest *config)
+{
+	for (size_t i = 0; i < g->n_members; i++)
+		if (digest_eq(&g->members[i]->config, config))
+			return true;
+	return g->chosen && digest_eq(&g->chosen->config, config);
 }
 
 int load_docker_names(struct source *src, struct load_set *set, struct err **err)
@@ -342,9 +445,9 @@ int load_docker_names(struct source *src, struct load_set *set, struct err **err
 
 		if (source_find(src, a->items[i].config, &config, err) < 0)
 			return -1;
-		for (size_t k = 0; k < set->n; k++)
-			if (digest_eq(&set->v[k]->config, &config->digest) &&
-				add_names(src, set->v[k], &a->items[i].repo_tags, err) < 0)
+		for (size_t k = 0; k < set->n_groups; k++)
+			if (has_config(&set->groups[k], &config->digest) &&
+				add_names(src, &set->groups[k], &a->items[i].repo_tags, err) < 0)
 				return -1;
 	}
 	return 0;

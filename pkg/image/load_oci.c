@@ -24,6 +24,7 @@ struct oci {
 	struct source *src;
 	struct load_set *set;
 	const struct platform *want; /* NULL: the machine's */
+	bool all;
 };
 
 static int fetch(void *arg, const struct descriptor *d, struct json **ret, struct err **err)
@@ -84,9 +85,10 @@ static int take_blobs(struct oci *o, const struct manifest *m, struct load_image
 	if (c->n_diff_ids && c->n_diff_ids != m->n_layers)
 		return err_make(err, ERR_CORRUPT, "%s: an image has %zu layers, its configuration says %zu",
 			source_what(o->src), m->n_layers, c->n_diff_ids);
-	if (check_platform(o, c, img->digest.text, err) < 0)
+	if (!o->all && check_platform(o, c, img->digest.text, err) < 0)
 		return -1;
 	img->config = m->config.digest;
+	img->platform = c->platform;
 	load_image_blob(img, f);
 	for (size_t i = 0; i < m->n_layers; i++) {
 		if (source_blob(o->src, &m->layers[i].digest, m->layers[i].size, &f, err) < 0)
@@ -134,40 +136,92 @@ static bool name_is_true(const char *name, const struct digest *manifest)
 	       (!digest_is_set(&r.digest) || digest_eq(&r.digest, manifest));
 }
 
-/* One entry of index.json, or the entries that share a name and differ by platform. */
-static int take_group(struct oci *o, struct descriptor *items, size_t n, struct err **err)
+/*
+ * The manifest for the wanted platform, of one entry of index.json or of entries that share a name and differ by platform. With --all there need
+ * be none: *ret_d is empty then.
+ */
+static int choose(struct oci *o, struct descriptor *items, size_t n, struct descriptor *ret, struct err **err)
 {
 	const struct select_source from = { .fetch = fetch, .arg = o->src };
 	const struct index group = { .items = items, .n_items = n };
+	bool had = items[0].has_platform;
+	auto_err *e = NULL;
+	int r;
+
+	if (n == 1 && media_type_kind(items[0].media_type) == MEDIA_MANIFEST) {
+		descriptor_copy(ret, &items[0]);
+		return 0;
+	}
+	/* An index that stands alone is opened whatever platform its own entry claims. */
+	items[0].has_platform = n > 1 && had;
+	r = select_manifest(&from, &group, o->want, ret, &e);
+	items[0].has_platform = had;
+	if (r == 0 || (o->all && err_is(e, ERR_UNSUPPORTED)))
+		return 0;
+	err_add(&e, "%s", source_what(o->src));
+	return err_move(err, &e);
+}
+
+/* Every image of the entries; nothing where it is one alone. Caller frees *ret. */
+static int take_all(struct oci *o, struct descriptor *items, size_t n, struct load_image ***ret,
+	size_t *ret_n, struct err **err)
+{
+	const struct select_source from = { .fetch = fetch, .arg = o->src };
+	const struct index group = { .items = items, .n_items = n };
+	struct load_image **v;
+	struct descriptor *d;
+	size_t count = 0, k = 0;
+	int r = 0;
+
+	if (n == 1 && media_type_kind(items[0].media_type) == MEDIA_MANIFEST)
+		return 0;
+	if (select_all(&from, &group, &d, &count, err) < 0)
+		return err_add(err, "%s", source_what(o->src));
+	v = xcalloc(count + 1, sizeof(*v));
+	for (size_t i = 0; i < count; i++) {
+		struct load_image *img = NULL;
+
+		if (r == 0)
+			r = take_manifest(o, &d[i], &img, err);
+		if (img && d[i].has_platform && *d[i].platform.os && *d[i].platform.arch)
+			img->platform = d[i].platform;
+		if (img)
+			v[k++] = img;
+		descriptor_free(&d[i]);
+	}
+	free(d);
+	if (r < 0) {
+		free(v);
+		return -1;
+	}
+	*ret = v;
+	*ret_n = k;
+	return 0;
+}
+
+static int take_group(struct oci *o, struct descriptor *items, size_t n, struct err **err)
+{
+	autofree struct load_image **members = NULL;
 	auto_descriptor chosen = { 0 };
 	autofree char *name = NULL, *tag = NULL;
 	struct load_image *img = NULL;
-	int r;
+	struct load_group *g;
+	size_t n_members = 0;
 
 	image_layout_names(&items[0], &name, &tag);
-	if (n == 1 && media_type_kind(items[0].media_type) == MEDIA_MANIFEST)
-		descriptor_copy(&chosen, &items[0]);
-	else {
-		struct platform unstated = items[0].platform;
-		bool had = items[0].has_platform;
-
-		/* An index that stands alone is opened whatever platform its own entry claims. */
-		items[0].has_platform = n > 1 && had;
-		r = select_manifest(&from, &group, o->want, &chosen, err);
-		items[0].has_platform = had;
-		items[0].platform = unstated;
-		if (r < 0)
-			return err_add(err, "%s", source_what(o->src));
-	}
-	r = take_manifest(o, &chosen, &img, err);
-	if (r < 0)
+	if (choose(o, items, n, &chosen, err) < 0)
 		return -1;
-	if (!img)
+	if (digest_is_set(&chosen.digest) && take_manifest(o, &chosen, &img, err) < 0)
+		return -1;
+	if (o->all && take_all(o, items, n, &members, &n_members, err) < 0)
+		return -1;
+	if (!img && !n_members)
 		return 0;
+	g = load_set_group(o->set, img, steal_ptr(&members), n_members);
 	if (name && name_is_true(name, &chosen.digest))
-		load_image_name(img, name);
-	if (tag && !img->tag)
-		img->tag = steal_ptr(&tag);
+		load_group_name(g, name);
+	if (tag && !g->tag)
+		g->tag = steal_ptr(&tag);
 	return 0;
 }
 
@@ -206,9 +260,10 @@ static int take_index(struct oci *o, struct index *x, struct err **err)
 	return r;
 }
 
-int load_oci(struct source *src, const struct platform *want, struct load_set *set, struct err **err)
+int load_oci(
+	struct source *src, const struct platform *want, bool all, struct load_set *set, struct err **err)
 {
-	struct oci o = { .src = src, .set = set, .want = want };
+	struct oci o = { .src = src, .set = set, .want = want, .all = all };
 	auto_json *layout = NULL, *j = NULL;
 	struct source_file *f;
 	auto_index *x = NULL;
@@ -222,4 +277,46 @@ int load_oci(struct source *src, const struct platform *want, struct load_set *s
 	if (index_from_json(j, IMAGE_LAYOUT_INDEX, &x, err) < 0)
 		return err_add(err, "%s", source_what(src));
 	return take_index(&o, x, err);
+}
+
+/* ---- dir ---- */
+
+#define DIR_MANIFEST "manifest.json"
+
+static int read_dir_manifest(
+	struct source *src, struct source_file **ret_file, struct json **ret, struct err **err)
+{
+	if (source_find(src, DIR_MANIFEST, ret_file, err) < 0)
+		return -1;
+	return source_json(src, *ret_file, ret, err);
+}
+
+bool load_is_dir(struct source *src)
+{
+	struct source_file *f;
+	auto_json *j = NULL;
+
+	return source_has(src, "version") && read_dir_manifest(src, &f, &j, NULL) == 0 &&
+	       manifest_sniff(j, NULL) != MEDIA_UNKNOWN;
+}
+
+int load_dir(
+	struct source *src, const struct platform *want, bool all, struct load_set *set, struct err **err)
+{
+	struct oci o = { .src = src, .set = set, .want = want, .all = all };
+	auto_descriptor d = { 0 };
+	struct source_file *f;
+	auto_json *j = NULL;
+
+	if (read_dir_manifest(src, &f, &j, err) < 0)
+		return -1;
+	source_set_flat(src);
+	d = (struct descriptor){ .media_type =
+					 xstrdup(manifest_sniff(j, NULL) == MEDIA_INDEX ? MEDIA_OCI_INDEX
+											: MEDIA_OCI_MANIFEST),
+		.digest = f->digest,
+		.size = (int64_t)f->size };
+	if (take_group(&o, &d, 1, err) < 0)
+		return -1;
+	return set->n ? 0 : err_make(err, ERR_CORRUPT, "%s: there is no image in it", source_what(src));
 }

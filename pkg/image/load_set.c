@@ -11,8 +11,6 @@ static void free_image(struct load_image *img)
 {
 	free(img->manifest);
 	free(img->blobs);
-	free(img->tag);
-	strv_free(&img->names);
 	free(img);
 }
 
@@ -20,6 +18,12 @@ void load_set_free(struct load_set *set)
 {
 	for (size_t i = 0; i < set->n; i++)
 		free_image(set->v[i]);
+	for (size_t i = 0; i < set->n_groups; i++) {
+		free(set->groups[i].members);
+		free(set->groups[i].tag);
+		strv_free(&set->groups[i].names);
+	}
+	free(set->groups);
 	free(set->v);
 	*set = (struct load_set){ 0 };
 }
@@ -48,10 +52,33 @@ void load_image_blob(struct load_image *img, struct source_file *f)
 	img->blobs[img->n_blobs++] = f;
 }
 
-void load_image_name(struct load_image *img, const char *name)
+static bool is_group(const struct load_group *g, const struct load_image *chosen,
+	struct load_image *const *members, size_t n)
 {
-	if (!strv_has(&img->names, name))
-		strv_add(&img->names, name);
+	return g->chosen == chosen && g->n_members == n &&
+	       (!n || memcmp(g->members, members, n * sizeof(struct load_image *)) == 0);
+}
+
+struct load_group *load_set_group(
+	struct load_set *set, struct load_image *chosen, struct load_image **members, size_t n)
+{
+	struct load_group *g;
+
+	for (size_t i = 0; i < set->n_groups; i++)
+		if (is_group(&set->groups[i], chosen, members, n)) {
+			free(members);
+			return &set->groups[i];
+		}
+	set->groups = mem_grow(set->groups, &set->cap_groups, set->n_groups + 1, sizeof(*set->groups));
+	g = &set->groups[set->n_groups++];
+	*g = (struct load_group){ .chosen = chosen, .members = members, .n_members = n };
+	return g;
+}
+
+void load_group_name(struct load_group *g, const char *name)
+{
+	if (!strv_has(&g->names, name))
+		strv_add(&g->names, name);
 }
 
 int load_image_manifest(struct load_image *img, char *text, size_t n, struct err **err)

@@ -4,11 +4,11 @@
 #define UDOCKER_IMAGE_LOAD_SET_H
 
 #include "oci-spec/digest.h"
+#include "oci-spec/platform.h"
 #include "pkg/base/base.h"
 #include "pkg/base/strv.h"
 
 struct err;
-struct platform;
 struct source;
 struct source_file;
 
@@ -17,14 +17,25 @@ struct load_image {
 	size_t manifest_len;
 	struct digest digest; /* of the manifest */
 	struct digest config; /* of the configuration */
+	struct platform platform; /* as the index says, else the configuration */
 	struct source_file **blobs; /* config and layers, each once; borrowed */
 	size_t n_blobs, cap_blobs;
+};
+
+/* What goes by one name: an image, or images for several platforms. */
+struct load_group {
+	struct load_image *chosen; /* gets the names; NULL: none serves the wanted platform */
+	struct load_image **members; /* for each platform, with --all; else none. Borrowed */
+	size_t n_members;
 	struct strv names; /* full references */
 	char *tag; /* without a name: the tag alone that the archive knows, or NULL */
 };
+
 struct load_set {
 	struct load_image **v;
 	size_t n, cap;
+	struct load_group *groups;
+	size_t n_groups, cap_groups;
 };
 void load_set_free(struct load_set *set);
 #define auto_load_set CLEANUP(load_set_free) struct load_set
@@ -34,14 +45,22 @@ struct load_image *load_set_add(struct load_set *set);
 /* The image of that manifest, or NULL. */
 struct load_image *load_set_find(struct load_set *set, const struct digest *manifest);
 void load_image_blob(struct load_image *img, struct source_file *f);
-void load_image_name(struct load_image *img, const char *name); /* each once */
+/* The group of these images, made if there is none. Takes members (NULL: none). Valid until the next call. */
+struct load_group *load_set_group(
+	struct load_set *set, struct load_image *chosen, struct load_image **members, size_t n);
+void load_group_name(struct load_group *g, const char *name); /* each once */
 /* Takes the manifest's text and computes its digest. */
 int load_image_manifest(struct load_image *img, char *text, size_t n, struct err **err);
 
 /* manifest.json, or `repositories` with layer folders (docker < 1.10). */
 int load_docker(struct source *src, struct load_set *set, struct err **err);
-/* index.json and blobs. `want` may be NULL: the machine's platform. */
-int load_oci(struct source *src, const struct platform *want, struct load_set *set, struct err **err);
+/* index.json and blobs. `want` may be NULL: the machine's platform. With `all` the images for other platforms come as well. */
+int load_oci(
+	struct source *src, const struct platform *want, bool all, struct load_set *set, struct err **err);
+/* What skopeo and podman call `dir`: manifest.json is the manifest, or an index, and blobs lie beside it. */
+bool load_is_dir(struct source *src);
+int load_dir(
+	struct source *src, const struct platform *want, bool all, struct load_set *set, struct err **err);
 /* RepoTags of manifest.json for images that load_oci() found, by their configuration (FIX-29). */
 int load_docker_names(struct source *src, struct load_set *set, struct err **err);
 

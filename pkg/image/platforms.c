@@ -24,19 +24,38 @@ char *image_platform_tag(const char *tag, const struct platform *p)
 	return str_steal(&ret);
 }
 
+/* "v7", "v2": what may stand behind the architecture where the configuration does not say it. */
+static bool is_variant(const char *text)
+{
+	return text[0] == 'v' && text[1] && strspn(text + 1, "0123456789.") == strlen(text + 1);
+}
+
+bool image_platform_of(const char *tag, const char *of, struct platform *p)
+{
+	autofree char *want = image_platform_tag(of, p);
+	size_t n = strlen(want);
+
+	if (strncmp(tag, want, n) != 0)
+		return false;
+	if (!tag[n])
+		return true;
+	if (*p->variant || tag[n] != '-' || !is_variant(tag + n + 1) ||
+		strlen(tag + n + 1) > PLATFORM_PART_MAX)
+		return false;
+	memcpy(p->variant, tag + n + 1, strlen(tag + n + 1) + 1);
+	return true;
+}
+
 /* The image in the store is for the platform that its tag names. */
 static bool is_platform_of(struct store *s, const struct image_info *info, const char *tag)
 {
-	autofree char *want = NULL;
 	auto_image_config *c = NULL;
 	auto_image *img = NULL;
 	auto_str text = STR_INIT;
 
-	if (image_open(s, info->name, &img, NULL) < 0 || image_read_config(s, img, &text, NULL) < 0 ||
-		image_config_parse(str_text(&text), text.len, "image configuration", &c, NULL) < 0)
-		return false;
-	want = image_platform_tag(tag, &c->platform);
-	return strcmp(want, info->tag) == 0;
+	return image_open(s, info->name, &img, NULL) == 0 && image_read_config(s, img, &text, NULL) == 0 &&
+	       image_config_parse(str_text(&text), text.len, "image configuration", &c, NULL) == 0 &&
+	       image_platform_of(info->tag, tag, &c->platform);
 }
 
 int image_platform_names(struct store *s, const char *ref, struct strv *ret, struct err **err)

@@ -17,6 +17,12 @@ struct strv;
 char *image_platform_tag(const char *tag, const struct platform *p);
 
 /*
+ * Whether `tag` is what image_platform_tag(of, p) gives; a variant may be behind it that p lacks, and is filled in: configurations often do not
+ * say what the index did.
+ */
+bool image_platform_of(const char *tag, const char *of, struct platform *p);
+
+/*
  * What there is of the image: the reference itself, if it is in the store, and the tags of its platforms in order. A tag counts only if the
  * image in it is for the platform that it names. ERR_NOT_FOUND when there is none.
  */

@@ -234,6 +234,7 @@ static int add_platforms(struct save_set *set, const char *ref, struct err **err
 
 		if (add_image(set, refs.v[i], &si, &own, err) < 0)
 			return -1;
+		(void)image_platform_of(strrchr(own, ':') + 1, r.tag, &si->platform); /* for its variant */
 		add_once(images, &n, si);
 	}
 	name = xasprintf("%s%s%s", r.name, digest_is_valid(r.tag) ? "@" : ":", r.tag);

@@ -26,4 +26,11 @@ struct select_source {
 int select_manifest(const struct select_source *from, const struct index *x, const struct platform *want,
 	struct descriptor *ret, struct err **err);
 
+/*
+ * Every image's manifest in an index, through nested ones, into *ret (an array of *ret_n, which the caller frees one by one); companions are left
+ * out, and what is there twice is there once. ERR_CORRUPT for indexes nested too deeply and for more than INDEX_MAX_ITEMS entries in all.
+ */
+int select_all(const struct select_source *from, const struct index *x, struct descriptor **ret,
+	size_t *ret_n, struct err **err);
+
 #endif

@@ -38,6 +38,7 @@ struct source {
 	unsigned next; /* name of the next staged file */
 	int dirfd; /* of a directory, else -1 */
 	bool sorted;
+	bool flat;
 	struct progress *progress; /* of reading the archive; ends when the images are stored */
 };
 
@@ -475,10 +476,29 @@ bool source_has(struct source *src, const char *path)
 	return src->dirfd >= 0 && fs_lstat(src->dirfd, path, &st, FS_IN_ROOT) == 0;
 }
 
+void source_set_flat(struct source *src)
+{
+	src->flat = true;
+}
+
+/* Manifests of a flat directory have names of their own, and the one that it is made of has a fixed one. */
+static char *blob_path(struct source *src, const struct digest *d)
+{
+	autofree char *manifest = NULL;
+	struct source_file *top;
+
+	if (!src->flat)
+		return image_layout_blob_path(d);
+	if (source_find(src, "manifest.json", &top, NULL) == 0 && digest_eq(&top->digest, d))
+		return xstrdup("manifest.json");
+	manifest = xasprintf("%s.manifest.json", digest_hex(d));
+	return source_has(src, manifest) ? steal_ptr(&manifest) : xstrdup(digest_hex(d));
+}
+
 int source_blob(
 	struct source *src, const struct digest *d, int64_t size, struct source_file **ret, struct err **err)
 {
-	autofree char *path = image_layout_blob_path(d);
+	autofree char *path = blob_path(src, d);
 
 	if (source_find(src, path, ret, err) < 0)
 		return -1;

@@ -53,6 +53,8 @@ bool source_has(struct source *src, const char *path); /* a file, or a link what
  * Valid as long as the source.
  */
 int source_find(struct source *src, const char *path, struct source_file **ret, struct err **err);
+/* From now on blobs lie at the top, as <hex>, <hex>.manifest.json or manifest.json. */
+void source_set_flat(struct source *src);
 /* blobs/<algorithm>/<hex>; its size is compared unless it is negative. */
 int source_blob(
 	struct source *src, const struct digest *d, int64_t size, struct source_file **ret, struct err **err);

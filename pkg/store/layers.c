@@ -362,6 +362,25 @@ int layer_adopt(struct store *s, int dirfd, const char *name, const struct diges
 	return 0;
 }
 
+int layer_link(struct store *s, int dirfd, const char *name, const struct digest *digest,
+	struct layer_txn *txn, struct err **err)
+{
+	autoclose int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())
+		return 0;
+	if (fsync(fd) < 0)
+		return err_sys(err, errno, "blob %s", digest->text);
+	if (linkat(dirfd, name, s->layers_fd, digest->text, 0) < 0)
+		return 0;
+	(void)fchmod(fd, (st.st_mode & 0644) | 0400); /* as blobs are; its own mode would do as well */
+	(void)fs_sync_dir(s->layers_fd); /* the manifest that names it is synced behind it */
+	if (txn)
+		txn_add(txn, digest->text);
+	return 1;
+}
+
 int layer_put(
 	struct store *s, const void *p, size_t n, struct layer_txn *txn, char **ret_digest, struct err **err)
 {

@@ -79,6 +79,14 @@ DEFINE_CLEANUP(layer_writer_cleanup, struct layer_writer, layer_writer_abort);
 int layer_adopt(struct store *s, int dirfd, const char *name, const struct digest *digest,
 	struct layer_txn *txn, struct err **err);
 
+/*
+ * The same without taking the name away: the file becomes the blob by a further name. Returns 1, or 0 where that cannot be (another file
+ * system, no hard links, not ours, a blob of that digest is there): layer_adopt() a copy then. Whoever keeps the first name can still write into the
+ * blob: it has to go soon.
+ */
+int layer_link(struct store *s, int dirfd, const char *name, const struct digest *digest,
+	struct layer_txn *txn, struct err **err);
+
 /* A small blob all at once (a config, a synthesised manifest). */
 int layer_put(
 	struct store *s, const void *p, size_t n, struct layer_txn *txn, char **ret_digest, struct err **err);
