@@ -101,6 +101,13 @@ char *image_layout_long(const char *name)
 	return ret;
 }
 
+static bool has_tag(const char *name, const char *tag)
+{
+	const char *colon = strrchr(name, ':');
+
+	return colon && strcmp(colon + 1, tag) == 0;
+}
+
 void image_layout_names(const struct descriptor *d, char **ret_name, char **ret_tag)
 {
 	const char *containerd = descriptor_annotation(d, ANNOTATION_CONTAINERD_NAME);
@@ -115,8 +122,11 @@ void image_layout_names(const struct descriptor *d, char **ret_name, char **ret_
 	}
 	*ret_name = full_name(containerd, true);
 	/* ref.name is a tag by custom; skopeo and podman also write a whole name there. */
-	if (ref && reference_tag_is_valid(ref))
+	if (ref && reference_tag_is_valid(ref)) {
 		*ret_tag = xstrdup(ref);
-	else if (!*ret_name)
+		/* umoci copies what it does not know to an image with another tag. */
+		if (*ret_name && !has_tag(*ret_name, ref))
+			free(steal_ptr(ret_name));
+	} else if (!*ret_name)
 		*ret_name = full_name(ref, true);
 }

@@ -28,7 +28,7 @@ bool image_layout_is_blob(const char *path, struct digest *ret);
 
 /*
  * What an entry of index.json is called: *ret_name is a full "name:tag" (containerd's annotation, or a ref.name that is a full reference) or
- * "name@digest", or NULL; *ret_tag is the tag alone (ref.name without name), or NULL. Docker Hub's long form is shortened as docker shows it
+ * "name@digest", or NULL (also where the two contradict each other in the tag); *ret_tag is the tag alone (ref.name without name), or NULL. Docker Hub's long form is shortened as docker shows it
  * ("docker.io/library/x:1" -> "x:1"), but where both annotations are there and mean the same, ref.name is taken as it is: `save` writes both.
  * Unsafe names count as absent. Caller frees both.
  */

@@ -259,6 +259,149 @@ index_image() {
   fails 2 udocker-image load --platform 'li nux' -i dir
 }
 
+@test "load --all: every platform is to be had under a tag of its own" {
+  index_image s390x amd64 arm64
+  local host
+  case $(uname -m) in x86_64) host=amd64 ;; aarch64) host=arm64 ;; *) skip "no image for $(uname -m) here" ;; esac
+  ok udocker-image load --all -i dir
+  assert_output $'multi:1\nmulti:1-linux-s390x\nmulti:1-linux-amd64\nmulti:1-linux-arm64'
+  local a
+  for a in s390x amd64 arm64; do
+    [ "$(udocker-image inspect multi:1-linux-$a | jq -r .architecture)" = $a ]
+  done
+  [ "$(udocker-image inspect multi:1 | jq -r .architecture)" = $host ]
+  ok udocker-image verify --all multi:1
+  [ "${#lines[@]}" -eq 4 ]
+  ok udocker-image load --all --platform s390x -i dir other/name
+  [ "$(udocker-image inspect other/name:1 | jq -r .architecture)" = s390x ]
+  [ "$(udocker-image inspect other/name:1-linux-arm64 | jq -r .architecture)" = arm64 ]
+  # None for this machine: no NAME:TAG, but all the others.
+  rm -rf dir
+  index_image s390x riscv64
+  ok udocker-image load --all -i dir new:7
+  assert_output $'new:7-linux-s390x\nnew:7-linux-riscv64'
+  fails 1 udocker-image inspect new:7
+  ok udocker-image verify --all new:7
+  # A damaged one is named, and the others are looked at all the same.
+  printf X | dd of="$STORE/layers/$(jq -r .config.digest "$STORE/repos/new/7-linux-s390x/manifest")" bs=1 seek=5 conv=notrunc status=none
+  fails 1 udocker-image verify --all new:7
+  assert_output "new:7-linux-riscv64: ok"
+  assert_stderr_contains new:7-linux-s390x
+  fails 1 udocker-image verify --all nosuch:1
+  # Of an image for one platform there is nothing else to load.
+  mkimage -n single:1 s.tar l1.tar
+  ok udocker-image load --all -i s.tar
+  assert_output single:1
+}
+
+@test "variants that only the index knows, and two images for one platform" {
+  index_image arm
+  local m
+  m=$(jq -c '.manifests[0]' index)
+  mkimage -f oci-dir -a arm -n x:1 two l2.tar
+  mkimage -f oci-dir -a arm -n x:1 three l1.tar l2.tar
+  cp two/blobs/sha256/* dir/blobs/sha256/
+  cp three/blobs/sha256/* dir/blobs/sha256/
+  printf '{"schemaVersion":2,"manifests":[%s,%s,%s]}' "$(jq -c '.platform.variant = "v7"' <<<"$m")" \
+    "$(jq -c '.manifests[0] | del(.annotations) | .platform = {os: "linux", architecture: "arm", variant: "v6"}' two/index.json)" \
+    "$(jq -c '.manifests[0] | del(.annotations) | .platform = {os: "linux", architecture: "arm", variant: "v7"}' three/index.json)" >index
+  cp index "dir/blobs/sha256/$(sha index)"
+  jq -c --arg d "sha256:$(sha index)" --argjson s "$(stat -c %s index)" '.manifests[0].digest = $d | .manifests[0].size = $s' dir/index.json >i
+  cp i dir/index.json
+  ok udocker-image load --all -i dir v:1
+  assert_output $'v:1-linux-arm-v7\nv:1-linux-arm-v6'
+  assert_stderr_contains "two images for the platform of v:1-linux-arm-v7"
+  ok udocker-image save --all --format oci -o out v:1
+  m=$(jq -r '.manifests[0].digest[7:]' out/index.json)
+  [ "$(jq -r '[.manifests[].platform.variant] | sort | join(" ")' "out/blobs/sha256/$m")" = "v6 v7" ]
+}
+
+@test "save --all and load --all: the index comes back as it was" {
+  index_image amd64 arm64 s390x
+  ok udocker-image load --all -i dir
+  local format
+  for format in oci oci-archive; do
+    ok udocker-image save --all --format $format -o out.$format multi:1
+    ok udocker-image --repo other.$format load --all -i out.$format
+    [ "${#lines[@]}" -ge 3 ]
+    ok udocker-image --repo other.$format verify --all multi:1
+  done
+  local m
+  m=$(jq -r '.manifests[0].digest[7:]' out.oci/index.json)
+  [ "$(jq -r '[.manifests[] | .platform.architecture + " " + .digest] | sort | join(",")' "out.oci/blobs/sha256/$m")" = \
+    "$(jq -r '[.manifests[] | .platform.architecture + " " + .digest] | sort | join(",")' index)" ]
+  # One platform alone is no index; a docker archive cannot hold one.
+  ok udocker-image save --all --format oci -o single multi:1-linux-arm64
+  jq -e '.manifests[0].mediaType == "application/vnd.oci.image.manifest.v1+json"' single/index.json
+  fails 2 udocker-image save --all -o d.tar multi:1
+  assert_one_error_line
+  # Tags that only look like platforms are none.
+  mkimage -a arm64 -n multi:1-linux-arm64-debug in.tar l1.tar
+  ok udocker-image load -q -i in.tar
+  ok udocker-image tag multi:1-linux-s390x multi:1-linux-ppc64le
+  ok udocker-image save --all --format oci -o again multi:1
+  cmp again/index.json out.oci/index.json
+}
+
+@test "what 1.3.x saves of several images: layers it lists for the first one alone are found (FIX-30)" {
+  mkdir l3
+  echo three >l3/file
+  layer l3.tar l3
+  mkimage -f oci -z gzip -n one:1 in.tar l1.tar l2.tar
+  ok udocker-image load -q -i in.tar
+  mkimage -f oci -z gzip -n two:1 in.tar l1.tar l3.tar
+  ok udocker-image load -q -i in.tar
+  mkimage -f oci -z gzip -n same:1 -a s390x in.tar l1.tar l2.tar
+  ok udocker-image load -q -i in.tar
+  ok udocker-image save --compress gzip -o d.tar one:1 two:1 same:1
+  mkdir d
+  tar -xf d.tar -C d
+  jq -c '.[1].Layers |= .[1:] | .[2].Layers = []' d/manifest.json >m
+  cp m d/manifest.json
+  tar -cf bad.tar -C d .
+  rm -rf "$STORE"
+  ok udocker-image load -i bad.tar
+  assert_output $'one:1\ntwo:1\nsame:1'
+  gzip -nk l1.tar l2.tar l3.tar
+  layers_are two:1 "$(sha l1.tar.gz)" "$(sha l3.tar.gz)"
+  layers_are same:1 "$(sha l1.tar.gz)" "$(sha l2.tar.gz)"
+  # Without the layer nothing can be done.
+  jq -c '.[1:2]' d/manifest.json >m
+  cp m d/manifest.json
+  tar -cf bad.tar -C d .
+  fails 1 udocker-image load -i bad.tar
+  assert_one_error_line
+}
+
+@test "xz layers that are named by the digest of the plain tar are refused" {
+  mkimage -f oci-dir -n x:1 dir l1.tar
+  xz l1.tar
+  cp l1.tar.xz "dir/blobs/sha256/$(xz -dc l1.tar.xz | sha256sum | cut -d' ' -f1)"
+  fails 1 udocker-image load -i dir
+  assert_one_error_line
+  assert_stderr_contains "digest mismatch"
+  tar -cf o.tar -C dir .
+  fails 1 udocker-image load -i o.tar
+  assert_one_error_line
+  assert_store_clean
+}
+
+@test "diff ids of an OCI image are checked when a container is made" {
+  mkimage -f oci-dir -n x:1 dir l1.tar
+  local m c
+  m=$(jq -r '.manifests[0].digest[7:]' dir/index.json)
+  c=$(jq -r '.config.digest[7:]' "dir/blobs/sha256/$m")
+  sed "s/$(sha l1.tar)/$(sha l2.tar)/" "dir/blobs/sha256/$c" >config
+  cp config "dir/blobs/sha256/$(sha config)"
+  sed "s/$c/$(sha config)/" "dir/blobs/sha256/$m" >manifest
+  cp manifest "dir/blobs/sha256/$(sha manifest)"
+  sed -i "s/$m/$(sha manifest)/" dir/index.json
+  ok udocker-image load -i dir
+  fails 1 udocker-bundle create x:1
+  assert_one_error_line
+  assert_stderr_contains "diff"
+}
+
 @test "indexes within indexes end somewhere" {
   index_image amd64
   local i

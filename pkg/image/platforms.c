@@ -12,6 +12,7 @@
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 #include "pkg/store/images.h"
+#include "pkg/store/layers.h"
 #include "pkg/store/store.h"
 
 char *image_platform_tag(const char *tag, const struct platform *p)
@@ -33,17 +34,34 @@ static bool is_variant(const char *text)
 bool image_platform_of(const char *tag, const char *of, struct platform *p)
 {
 	autofree char *want = image_platform_tag(of, p);
-	size_t n = strlen(want);
+	struct platform bare = *p;
+	size_t n;
 
-	if (strncmp(tag, want, n) != 0)
-		return false;
-	if (!tag[n])
+	if (strcmp(tag, want) == 0)
 		return true;
-	if (*p->variant || tag[n] != '-' || !is_variant(tag + n + 1) ||
+	/* "arm" without a variant is read as v7: that one may not have been stated either. */
+	if (*p->variant && !(strcmp(p->arch, "arm") == 0 && strcmp(p->variant, "v7") == 0))
+		return false;
+	bare.variant[0] = '\0';
+	free(want);
+	want = image_platform_tag(of, &bare);
+	n = strlen(want);
+	if (strncmp(tag, want, n) != 0 || tag[n] != '-' || !is_variant(tag + n + 1) ||
 		strlen(tag + n + 1) > PLATFORM_PART_MAX)
 		return false;
 	memcpy(p->variant, tag + n + 1, strlen(tag + n + 1) + 1);
 	return true;
+}
+
+static const char *const systems[] = { "linux-", "windows-", "freebsd-", "darwin-", "unknown-", NULL };
+
+/* Nothing can be learnt from a damaged image, but that its tag is of this form: whoever looks for damage must not miss it. */
+static bool looks_like_platform(const char *suffix)
+{
+	for (size_t i = 0; systems[i]; i++)
+		if (str_starts(suffix, systems[i]))
+			return true;
+	return false;
 }
 
 /* The image in the store is for the platform that its tag names. */
@@ -53,9 +71,11 @@ static bool is_platform_of(struct store *s, const struct image_info *info, const
 	auto_image *img = NULL;
 	auto_str text = STR_INIT;
 
-	return image_open(s, info->name, &img, NULL) == 0 && image_read_config(s, img, &text, NULL) == 0 &&
-	       image_config_parse(str_text(&text), text.len, "image configuration", &c, NULL) == 0 &&
-	       image_platform_of(info->tag, tag, &c->platform);
+	if (image_open(s, info->name, &img, NULL) < 0 || image_read_config(s, img, &text, NULL) < 0 ||
+		(img->config_digest && layer_verify(s, img->config_digest, NULL) < 0) ||
+		image_config_parse(str_text(&text), text.len, "image configuration", &c, NULL) < 0)
+		return looks_like_platform(info->tag + strlen(tag) + 1);
+	return image_platform_of(info->tag, tag, &c->platform);
 }
 
 int image_platform_names(struct store *s, const char *ref, struct strv *ret, struct err **err)

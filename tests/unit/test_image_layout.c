@@ -52,6 +52,7 @@ int main(void)
 	named("1.2", NULL, NULL, "1.2");
 	named("latest", "docker.io/library/busybox:latest", "busybox:latest", "latest");
 	named("1", "quay.io/org/app:1", "quay.io/org/app:1", "1");
+	named("2", "quay.io/org/app:1", NULL, "2");
 	named(NULL, "docker.io/org/app:1", "org/app:1", NULL);
 	named("org/app:3", NULL, "org/app:3", NULL);
 	named("docker.io/library/x:3", NULL, "x:3", NULL);
