@@ -120,9 +120,9 @@ static void test_birth(struct store *s)
 	ok(container_open(s, "born", &c, NULL) == 0, "and stays");
 	image = container_image_name(c->fd);
 	is_str(image, "a/b:1", "with what was staged");
-	close(openat(c->fd, ".tmp-1-dead", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	close(openat(c->fd, ".tmp-1-00000000deaddead", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	ok(container_file_write(c->fd, CONTAINER_FILE_MODE, "P1", 2, NULL) == 0 &&
-			!fs_exists(c->fd, ".tmp-1-dead"),
+			!fs_exists(c->fd, ".tmp-1-00000000deaddead"),
 		"a write clears away what a killed one left");
 	ok(fchmodat(c->fd, "ROOT", 0, 0) == 0 && fchmod(c->fd, 0500) == 0, "hard to remove");
 	ok(container_remove(s, "born", NULL) == 0 && !resolve(s, id) && !resolve(s, "born"),
