@@ -99,8 +99,9 @@ setup() {
   local other
   other=$(udocker create bb:1)
   fails 1 udocker rm c1 unknown-name "$other"
-  assert_one_error_line
-  assert_stderr_contains unknown-name
+  [ "$(grep -v '^Info: ' <<<"$stderr")" = "Error: no such container: 'unknown-name'" ] || fail "not one error"
+  assert_stderr_contains "Info: deleting container: $ID"
+  assert_stderr_contains "Info: deleting container: $other"
   refute_file "$STORE/containers/$ID"
   refute_file "$STORE/containers/$other"
 }

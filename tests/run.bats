@@ -174,6 +174,18 @@ each_mode() {
   each_mode check
 }
 
+@test "runs that fail while the engine starts leave no process behind" {
+  check() {
+    local n left
+    for ((n = 0; n < 25; n++)); do
+      fails 127 udocker run --nobanner c1 /no/such/program
+    done
+    left=$(pgrep -u "$(id -u)" -a -f -- "$STORE/containers/$ID/ROOT" || true)
+    [ -z "$left" ] || fail "processes in mode $1: $left"
+  }
+  each_mode check
+}
+
 @test "inherited descriptors reach the program" {
   cp "$SUITE_TOOLS/payload" "$STORE/containers/c1/ROOT/bin/payload"
   echo through >"$T/file"

@@ -177,7 +177,7 @@ static int take_all(struct oci *o, struct descriptor *items, size_t n, struct lo
 		return 0;
 	if (select_all(&from, &group, &d, &count, err) < 0)
 		return err_add(err, "%s", source_what(o->src));
-	v = xcalloc(count + 1, sizeof(*v));
+	v = xcalloc(count + 1, sizeof(struct load_image *));
 	for (size_t i = 0; i < count; i++) {
 		struct load_image *img = NULL;
 

@@ -52,7 +52,7 @@ static int add_layer(
 	l = xcalloc(1, sizeof(*l));
 	l->file = xstrdup(from->file);
 	l->new_fd = -1;
-	set->layers = mem_grow(set->layers, &set->cap_layers, set->n_layers + 1, sizeof(*set->layers));
+	set->layers = mem_grow(set->layers, &set->cap_layers, set->n_layers + 1, sizeof(struct save_layer *));
 	set->layers[set->n_layers++] = l;
 	*ret = l;
 	return describe_layer(set, from->file, l, err);
@@ -174,7 +174,7 @@ static int add_image(
 		return 0;
 	si = xcalloc(1, sizeof(*si));
 	si->img = steal_ptr(&img);
-	set->images = mem_grow(set->images, &set->cap_images, set->n_images + 1, sizeof(*set->images));
+	set->images = mem_grow(set->images, &set->cap_images, set->n_images + 1, sizeof(struct save_image *));
 	set->images[set->n_images++] = si;
 	*ret = si;
 	if (fill_image(set, si, err) < 0)
@@ -227,7 +227,7 @@ static int add_platforms(struct save_set *set, const char *ref, struct err **err
 
 	if (reference_parse(ref, &r, err) < 0 || image_platform_names(set->store, ref, &refs, err) < 0)
 		return -1;
-	images = xcalloc(refs.n, sizeof(*images));
+	images = xcalloc(refs.n, sizeof(struct save_image *));
 	for (size_t i = 0; i < refs.n; i++) {
 		autofree char *own = NULL;
 		struct save_image *si;
@@ -253,7 +253,7 @@ int save_set_add(struct save_set *set, const char *ref, bool all, struct err **e
 		return -1;
 	if (!strv_has(&si->names, name))
 		strv_add(&si->names, name);
-	one = xmalloc(sizeof(*one));
+	one = xmalloc(sizeof(struct save_image *));
 	*one = si;
 	add_group(set, one, 1, name);
 	return 0;

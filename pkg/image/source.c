@@ -485,7 +485,7 @@ void source_set_flat(struct source *src)
 static char *blob_path(struct source *src, const struct digest *d)
 {
 	autofree char *manifest = NULL;
-	struct source_file *top;
+	struct source_file *top = NULL;
 
 	if (!src->flat)
 		return image_layout_blob_path(d);

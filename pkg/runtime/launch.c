@@ -312,18 +312,21 @@ static int exec_failed(const struct launch *l, const struct guest_init_status *s
 	return err_set_kind(err, s->error == ENOENT ? ERR_NOT_FOUND : ERR_DENIED);
 }
 
-/* The tracer has nothing left to trace; the others are gone or going. */
-static void end_engine(const struct launched *run)
+/* A program whose pid we do not know yet is in the engine's group still, stopped for its tracer, and comes to us with its end. */
+static void end_engine(const struct engine_plan *plan, const struct launched *run)
 {
+	pid_t pid;
+
 	if (run->program > 0)
 		(void)kill(run->program, SIGKILL);
+	if (plan->supervise)
+		(void)kill(-run->engine, SIGKILL);
 	(void)kill(run->engine, SIGKILL);
-	for (;;) {
-		pid_t pid = waitpid(-1, NULL, 0);
-
-		if (pid == run->engine || (pid < 0 && errno != EINTR))
-			break;
-	}
+	do
+		pid = waitpid(-1, NULL, 0);
+	while (pid != run->engine && (pid >= 0 || errno == EINTR));
+	while (plan->supervise && (waitpid(-run->engine, NULL, 0) >= 0 || errno == EINTR))
+		;
 	if (run->program > 0 && run->program != run->engine)
 		(void)waitpid(run->program, NULL, 0);
 }
@@ -414,7 +417,7 @@ int runtime_launch(
 	close(steal_fd(&w.far_complaints));
 	if ((l->meanwhile && l->meanwhile(arg, err) < 0) ||
 		hand_over(&full, &w, started, arg, &run, err) < 0) {
-		end_engine(&run);
+		end_engine(&plan, &run);
 		return -1;
 	}
 	*ret = run;
