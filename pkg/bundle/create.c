@@ -64,7 +64,7 @@ static int origin_read(struct store *s, const char *ref, struct origin *ret, str
 {
 	struct json_limits limits = { .bytes = IMAGE_CONFIG_MAX };
 
-	if (image_open(s, ref, &ret->image, err) < 0)
+	if (image_open_held(s, ref, &ret->image, err) < 0)
 		return -1;
 	if (image_read_config(s, ret->image, &ret->text, err) < 0 || check_config_digest(ret, err) < 0)
 		return -1;

@@ -166,7 +166,7 @@ static int add_image(
 	auto_image *img = NULL;
 	struct save_image *si;
 
-	if (image_open(set->store, ref, &img, err) < 0)
+	if (image_open_held(set->store, ref, &img, err) < 0)
 		return -1;
 	*ret_name = xasprintf("%s%s%s", img->repo, digest_is_valid(img->tag) ? "@" : ":", img->tag);
 	*ret = find_image(set, img);

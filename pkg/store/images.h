@@ -51,6 +51,11 @@ struct image {
  * That the blobs exist is not looked at: opening them says so. Caller frees.
  */
 int image_open(struct store *s, const char *ref, struct image **ret, struct err **err);
+/*
+ * The same for long work: the blobs are opened as well, and layer_open() finds them for as long as the store is open, even when somebody
+ * removes or replaces the image. Missing blobs are no error here.
+ */
+int image_open_held(struct store *s, const char *ref, struct image **ret, struct err **err);
 void image_free(struct image *img);
 DEFINE_CLEANUP(image_cleanup, struct image, image_free);
 #define auto_image CLEANUP(image_cleanup) struct image

@@ -83,13 +83,44 @@ bool layer_regain(struct store *s, const char *name)
 	return s->scratch && (linkat(s->scratch->fd, name, s->layers_fd, name, 0) == 0 || errno == EEXIST);
 }
 
+static const struct store_held *find_held(const struct store *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_held; i++)
+		if (strcmp(s->held[i].name, name) == 0)
+			return &s->held[i];
+	return NULL;
+}
+
+bool layer_held(const struct store *s, const char *name)
+{
+	return find_held(s, name) != NULL;
+}
+
+/* A file that has lost its name, with an offset of its own; where there is no /proc, with that of the others who read it. */
+static int open_again(int fd)
+{
+	autofree char *link = xasprintf("/proc/self/fd/%d", fd);
+	int again = open(link, O_RDONLY | O_CLOEXEC);
+
+	if (again < 0) {
+		again = fd_dup(fd);
+		if (again >= 0)
+			(void)lseek(again, 0, SEEK_SET); /* a regular file */
+	}
+	return again;
+}
+
 static int open_layer(struct store *s, const char *name)
 {
+	const struct store_held *held;
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	int fd = openat(s->layers_fd, name, flags);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
+	held = find_held(s, name);
+	if (held)
+		return open_again(held->fd);
 	fd = gc_open_hidden(s, name); /* as stat_layer() */
 	return fd >= 0 ? fd : openat(s->layers_fd, name, flags);
 }

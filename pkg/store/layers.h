@@ -28,6 +28,9 @@ bool layer_exists(struct store *s, const char *name, uint64_t *ret_size);
  */
 int layer_open(struct store *s, const char *name, uint64_t *ret_size, struct err **err);
 
+/* True if image_open_held() keeps it open. */
+bool layer_held(const struct store *s, const char *name);
+
 /*
  * A blob that another removes or has removed while we have just linked it is taken back, if that is possible: it is hidden still (gc.h),
  * or this process brought it itself and has kept a second name. True if it is there.

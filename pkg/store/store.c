@@ -175,6 +175,11 @@ void store_close(struct store *s)
 	if (s->scratch)
 		store_stage_drop(s->scratch);
 	free(s->scratch);
+	for (size_t i = 0; i < s->n_held; i++) {
+		close_one(s->held[i].fd);
+		free(s->held[i].name);
+	}
+	free(s->held);
 	close_one(s->top_fd);
 	close_one(s->repos_fd);
 	close_one(s->layers_fd);

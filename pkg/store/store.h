@@ -16,6 +16,11 @@ enum store_mode {
 	STORE_UPDATE, /* as STORE_WRITE, but a store that does not exist stays so: for rm, rename, protect */
 };
 
+struct store_held {
+	char *name;
+	int fd;
+};
+
 struct store {
 	char *top; /* absolute */
 	char *repos, *layers, *containers;
@@ -26,6 +31,8 @@ struct store {
 	bool writable;
 	bool cleaned; /* temporary files of dead writers in layers/ were looked for */
 	struct store_stage *scratch; /* by store_scratch(), or NULL */
+	struct store_held *held; /* blobs that image_open_held() has opened */
+	size_t n_held, cap_held;
 };
 
 /* Paths come from conf (CONF_TOPDIR, CONF_REPOSDIR …). Caller closes with store_close(). */
