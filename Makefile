@@ -241,7 +241,8 @@ C_FILES = $(shell git ls-files '*.c' '*.h' ':!tests/fixtures')
 lint: lint-format lint-style lint-headers lint-shell lint-man lint-tidy check-layers ## all static checks
 
 lint-format:
-	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+	@echo "lint-format: $(words $(C_FILES)) files"
 
 .PHONY: lint-style lint-man
 lint-style:

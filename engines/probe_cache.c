@@ -15,9 +15,10 @@
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
+#include "pkg/base/path.h"
 #include "pkg/base/str.h"
 
-#define CACHE_FORMAT 2 /* raised whenever flags change their meaning */
+#define CACHE_FORMAT 3 /* raised whenever flags change their meaning */
 #define CACHE_MAX_BYTES 4096
 
 static char *cache_dir;
@@ -119,4 +120,18 @@ void probe_cache_save(const char *name, const char *key, const struct probe_fact
 	json_write(j, JSON_PRETTY, &text);
 	/* Losing it costs a probe, no more. */
 	(void)atomic_write(dirfd, name, str_text(&text), text.len, 0600, 0, NULL);
+}
+
+bool probe_cache_put(const char *name, const void *bytes, size_t n)
+{
+	autoclose int dirfd = open_dir(true);
+
+	return dirfd >= 0 && atomic_write(dirfd, name, bytes, n, 0700, ATOMIC_DURABLE, NULL) == 0;
+}
+
+char *probe_cache_path(const char *name)
+{
+	autoclose int dirfd = open_dir(false);
+
+	return dirfd >= 0 && *cache_dir == '/' ? path_join(cache_dir, name) : NULL;
 }

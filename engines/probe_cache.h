@@ -26,6 +26,11 @@ char *probe_cache_key(const char *path);
 bool probe_cache_load(const char *name, const char *key, struct probe_facts *ret);
 void probe_cache_save(const char *name, const char *key, const struct probe_facts *facts);
 
+/* Keep an executable file beside them, replaced by rename. False when it could not be. */
+bool probe_cache_put(const char *name, const void *bytes, size_t n);
+/* Where that is, or would be; the caller frees it. NULL when nothing is remembered, or the directory is not ours alone. */
+char *probe_cache_path(const char *name);
+
 /* The number in a file of one number below /proc/sys, or `missing`. */
 long probe_sysctl(const char *path, long missing);
 

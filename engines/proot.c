@@ -11,6 +11,7 @@
 #include "engines/compat_filter.h"
 #include "engines/find.h"
 #include "engines/probe_cache.h"
+#include "engines/proot_loader.h"
 #include "engines/proot_plan.h"
 #include "pkg/base/err.h"
 #include "pkg/base/host.h"
@@ -137,13 +138,12 @@ static int ask_switches(const char *path, struct probe_facts *facts, struct err 
 	return 0;
 }
 
-/* Run a program that does nothing, with one more variable and option or without (NULL). The status, -1 if that could not be. */
-static int run_true(const char *path, const char *env, const char *option, bool *ret_own)
+/* Run a program that does nothing, with more variables, and an option or without (NULL). The status, -1 if that could not be. */
+static int run_true(const char *path, const char *const *vars, const char *option, bool *ret_own)
 {
 	autofree char *init = NULL;
 	bool own = proc_sibling("udocker-guest-init", &init, NULL) == 0;
 	auto_strv argv = STRV_INIT;
-	const char *vars[] = { env, NULL };
 	auto_str out = STR_INIT;
 	int status;
 
@@ -156,6 +156,18 @@ static int run_true(const char *path, const char *env, const char *option, bool 
 		strv_add(&argv, "true");
 	*ret_own = own;
 	return engine_ask((const char *const *)strv_argv(&argv), vars, &out, &status, NULL) < 0 ? -1 : status;
+}
+
+/* The directory of the copy may be one that nothing can be executed from. */
+static void try_loader(const char *path, const char *env, struct probe_facts *facts)
+{
+	autofree char *loader = proot_loader_keep(path);
+	autofree char *var = loader ? xasprintf("PROOT_LOADER=%s", loader) : NULL;
+	const char *vars[] = { var, env, NULL };
+	bool own;
+
+	if (var && run_true(path, vars, NULL, &own) == 0)
+		facts->flags |= PROOT_LOADER;
 }
 
 /* Does it run a program here, and with which variable? Then: does -k leave newer programs whole? */
@@ -173,12 +185,15 @@ static bool try_run(const char *path, struct probe_facts *facts)
 	bool own;
 
 	for (size_t i = 0; i < n; i++) {
-		if (run_true(path, ways[i].env, NULL, &own) != 0)
+		const char *vars[] = { ways[i].env, NULL };
+
+		if (run_true(path, vars, NULL, &own) != 0)
 			continue;
 		facts->flags |= ways[i].flag;
-		if (own ? run_true(path, ways[i].env, "--kernel-release=6.0.0", &own) == 0
+		if (own ? run_true(path, vars, "--kernel-release=6.0.0", &own) == 0
 			: engine_version_number(facts->version) >= COMPAT_VERSION(5, 2))
 			facts->flags |= PROOT_KERNEL;
+		try_loader(path, ways[i].env, facts);
 		return true;
 	}
 	return false;

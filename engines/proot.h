@@ -16,6 +16,7 @@ enum proot_flags {
 	PROOT_NEW_SECCOMP = 128, /* works here with PROOT_NEW_SECCOMP=1 alone */
 	PROOT_NO_SECCOMP = 256, /* works here with PROOT_NO_SECCOMP=1 alone */
 	PROOT_KERNEL = 512, /* -k does not break fstat() of newer guests, as 5.1.0 does */
+	PROOT_LOADER = 1024, /* works here with a kept copy of its loader (proot_loader.h) */
 };
 
 extern const struct engine engine_proot;

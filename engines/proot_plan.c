@@ -14,6 +14,7 @@
 #include "engines/common.h"
 #include "engines/compat_filter.h"
 #include "engines/proot.h"
+#include "engines/proot_loader.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
@@ -359,6 +360,12 @@ static void add_env(struct planner *p)
 		strv_env_set(env, "PROOT_NO_SECCOMP", "1");
 	if (p->probe->flags & PROOT_NEW_SECCOMP)
 		strv_env_set(env, "PROOT_NEW_SECCOMP", "1");
+	if ((p->probe->flags & PROOT_LOADER) && !strv_env_get(env, "PROOT_LOADER")) {
+		autofree char *loader = proot_loader_kept(p->probe->path);
+
+		if (loader)
+			strv_env_set(env, "PROOT_LOADER", loader);
+	}
 }
 
 static int plan_argv(struct planner *p, struct err **err)

@@ -186,6 +186,24 @@ each_mode() {
   each_mode check
 }
 
+@test "PRoot's loader is kept: it is written to the temporary directory again only when it has gone" {
+  [[ $MODES == *P1* ]] || skip "no PRoot works here"
+  # Debian's goes by P_tmpdir alone.
+  rt() { PROOT_TMP_DIR=/tmp udocker-runtime --root "$T/state" --execmode=P1 run -b "$STORE/containers/c1" --config "$T/config.json" x; }
+  jq --arg script 'readlink /proc/self/exe; ls /tmp | grep "^prooted-$(sed -n "s/^TracerPid:.//p" /proc/self/status)-" || echo kept' \
+    '.process.args = ["/bin/sh", "-c", $script] | .process.terminal = false
+    | .mounts = [{destination: "/proc", type: "proc", source: "proc"},
+      {destination: "/tmp", type: "bind", source: "/tmp", options: ["rbind"]}]' \
+    "$STORE/containers/c1/config.json" >"$T/config.json"
+  for _ in 1 2; do
+    ok rt
+    assert_output $'/bin/busybox\nkept'
+  done
+  rm "$T"/state/@probes/proot-loader-*
+  ok rt
+  assert_matches '^/bin/busybox.prooted-[0-9]+-[^ ]*$'
+}
+
 @test "inherited descriptors reach the program" {
   cp "$SUITE_TOOLS/payload" "$STORE/containers/c1/ROOT/bin/payload"
   echo through >"$T/file"
