@@ -65,6 +65,7 @@ static int read_item(
 int docker_archive_from_json(const struct json *j, struct docker_archive **ret, struct err **err)
 {
 	auto_docker_archive *a = xcalloc(1, sizeof(*a));
+	size_t tags = 0;
 
 	if (!json_is(j, JSON_ARRAY))
 		return err_make(err, ERR_CORRUPT, "manifest.json: expected an array");
@@ -78,6 +79,10 @@ int docker_archive_from_json(const struct json *j, struct docker_archive **ret, 
 		a->n_items++; /* half-read ones are freed as well */
 		if (read_item(json_at(j, i), at, &a->items[i], err) < 0)
 			return -1;
+		tags += a->items[i].repo_tags.n;
+		if (tags > DOCKER_ARCHIVE_MAX_TAGS)
+			return err_make(err, ERR_CORRUPT, "manifest.json: more than %d names",
+				DOCKER_ARCHIVE_MAX_TAGS);
 	}
 	*ret = steal_ptr(&a);
 	return 0;
@@ -125,6 +130,9 @@ static int count_tags(const struct json *j, size_t *ret, struct err **err)
 					json_key_at(j, i), json_key_at(tags, k));
 		n += json_len(tags);
 	}
+	if (n > DOCKER_ARCHIVE_MAX_ITEMS)
+		return err_make(
+			err, ERR_CORRUPT, "repositories: more than %d images", DOCKER_ARCHIVE_MAX_ITEMS);
 	*ret = n;
 	return 0;
 }

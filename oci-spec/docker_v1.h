@@ -13,6 +13,7 @@ struct err;
 struct json;
 
 #define DOCKER_ARCHIVE_MAX_ITEMS 1024
+#define DOCKER_ARCHIVE_MAX_TAGS 4096 /* of all images together */
 
 /* One image of manifest.json. */
 struct docker_archive_item {

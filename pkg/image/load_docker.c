@@ -63,21 +63,6 @@ static int detect(struct source *src, const struct source_file *f, enum inflate_
 	return 0;
 }
 
-/* The digest of the plain tar; reads all of it, so that a damaged one is found. */
-static int plain_digest(struct source *src, const struct source_file *f, enum sha_kind kind,
-	struct digest *ret, struct err **err)
-{
-	const struct inflate_options o = { .what = f->path, .hash_plain = true, .plain_sha = kind };
-	autoclose int fd = source_open(src, f, err);
-	struct inflate_result result;
-	auto_inflate *in = NULL;
-
-	if (fd < 0 || inflate_start(fd, &o, &in, err) < 0 || inflate_finish(in, &result, err) < 0)
-		return err_add(err, "%s", source_what(src));
-	(void)digest_from_hex(kind, result.plain_hex, ret); /* what a hash gives is always one */
-	return 0;
-}
-
 /* One layer against its diff id (unset: there is none). */
 static int check_layer(
 	struct source *src, struct layers *l, size_t i, const struct digest *want, struct err **err)
@@ -104,7 +89,7 @@ static int check_layer(
 		l->diff_ids[i] = f->digest;
 		return 0;
 	}
-	if (plain_digest(src, f, digest_is_set(want) ? want->kind : SHA_256, &l->diff_ids[i], err) < 0)
+	if (source_plain_digest(src, f, digest_is_set(want) ? want->kind : SHA_256, &l->diff_ids[i], err) < 0)
 		return -1;
 	if (digest_is_set(want) && !digest_eq(want, &l->diff_ids[i]))
 		return err_make(err, ERR_CORRUPT,
@@ -250,7 +235,7 @@ static int fill_pool(struct source *src, struct pool *p, struct err **err)
 				return -1;
 			if (in_pool(p, f))
 				continue;
-			if (plain_digest(src, f, SHA_256, &p->plain[p->n], err) < 0)
+			if (source_plain_digest(src, f, SHA_256, &p->plain[p->n], err) < 0)
 				return -1;
 			p->files[p->n++] = f;
 		}

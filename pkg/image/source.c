@@ -23,6 +23,7 @@
 #include "pkg/base/progress.h"
 #include "pkg/base/sig.h"
 #include "pkg/base/str.h"
+#include "pkg/conf/conf.h"
 #include "pkg/store/layers.h"
 #include "pkg/store/store.h"
 
@@ -39,6 +40,9 @@ struct source {
 	int dirfd; /* of a directory, else -1 */
 	bool sorted;
 	bool flat;
+	struct limit limit;
+	uint64_t packed, plain; /* bytes that came in, and what was or will be made of them */
+	uint64_t texts; /* bytes of documents so far */
 	struct progress *progress; /* of reading the archive; ends when the images are stored */
 };
 
@@ -119,6 +123,15 @@ static struct source_file *lookup(struct source *src, const char *path)
 	return p ? *p : NULL;
 }
 
+/* ---- limits ---- */
+
+/* n more bytes are about to be written or hashed. */
+static int account(struct source *src, uint64_t n, struct err **err)
+{
+	src->plain = n > UINT64_MAX - src->plain ? UINT64_MAX : src->plain + n;
+	return limit_check(&src->limit, src->plain, src->packed, src->what, err);
+}
+
 /* ---- staging ---- */
 
 struct staging {
@@ -169,8 +182,10 @@ static int staging_write(struct staging *st, const void *p, size_t n, struct err
 /* The hole of a sparse member: hashed as the zeros it stands for, left open in the file. */
 static int staging_hole(struct staging *st, uint64_t upto, struct err **err)
 {
-	static const char zeros[4096];
+	static const char zeros[CHUNK];
 
+	if (account(st->src, upto - st->file->size, err) < 0)
+		return -1;
 	while (st->file->size < upto) {
 		uint64_t n = upto - st->file->size;
 
@@ -233,7 +248,7 @@ int source_add(struct source *src, const char *path, const void *p, size_t n, st
 int source_decompress(struct source *src, struct source_file *f, struct err **err)
 {
 	autoclose int fd = source_open(src, f, err);
-	const struct inflate_options o = { .what = f->path };
+	const struct inflate_options o = { .what = f->path, .limit = src->limit };
 	auto_staging st = { .fd = -1 };
 	auto_inflate *in = NULL;
 
@@ -247,9 +262,31 @@ int source_decompress(struct source *src, struct source_file *f, struct err **er
 			return err_add(err, "%s", src->what);
 		if (n == 0)
 			return staging_finish(&st, err);
-		if (staging_write(&st, p, (size_t)n, err) < 0)
+		if (account(src, (uint64_t)n, err) < 0 || staging_write(&st, p, (size_t)n, err) < 0)
 			return -1;
 	}
+}
+
+int source_plain_digest(
+	struct source *src, struct source_file *f, enum sha_kind kind, struct digest *ret, struct err **err)
+{
+	const struct inflate_options o = {
+		.what = f->path, .hash_plain = true, .plain_sha = kind, .limit = src->limit
+	};
+	autoclose int fd = -1;
+	struct inflate_result result;
+	auto_inflate *in = NULL;
+
+	if (!digest_is_set(&f->plain[kind])) {
+		fd = source_open(src, f, err);
+		if (fd < 0 || inflate_start(fd, &o, &in, err) < 0 || inflate_finish(in, &result, err) < 0)
+			return err_add(err, "%s", src->what);
+		if (account(src, result.plain_bytes, err) < 0)
+			return -1;
+		(void)digest_from_hex(kind, result.plain_hex, &f->plain[kind]); /* what a hash gives is one */
+	}
+	*ret = f->plain[kind];
+	return 0;
 }
 
 /* ---- archives ---- */
@@ -317,7 +354,7 @@ static int take_entry(struct source *src, struct reader *r, const struct reader_
 
 static int read_archive(struct source *src, int fd, struct err **err)
 {
-	const struct inflate_options o = { .what = src->what };
+	const struct inflate_options o = { .what = src->what, .limit = src->limit };
 	auto_inflate *in = NULL;
 	auto_reader *r = NULL;
 
@@ -327,8 +364,12 @@ static int read_archive(struct source *src, int fd, struct err **err)
 		struct reader_entry e;
 		int more = reader_next(r, &e, err);
 
-		if (more <= 0)
-			return more < 0 ? -1 : inflate_finish(in, NULL, err);
+		if (more < 0)
+			return -1;
+		if (more == 0)
+			return reader_rest(r, err) < 0 ? -1 : inflate_finish(in, NULL, err);
+		if (src->packed < inflate_position(in))
+			src->packed = inflate_position(in);
 		if (take_entry(src, r, &e, err) < 0)
 			return -1;
 		progress_update(src->progress, inflate_position(in));
@@ -342,6 +383,8 @@ static int new_source(struct store *s, const char *what, struct source **ret, st
 	src->what = xstrdup(what);
 	src->store = s;
 	src->dirfd = -1;
+	src->limit =
+		(struct limit){ conf_size(CONF_UNPACK_MAX_SIZE), (unsigned)conf_int(CONF_UNPACK_MAX_RATIO) };
 	src->stage = STORE_STAGE_INIT;
 	if (store_stage_begin(s, &src->stage, err) < 0)
 		return -1;
@@ -357,7 +400,8 @@ int source_open_archive(struct store *s, int fd, const char *what, struct source
 
 	if (new_source(s, what, &src, err) < 0)
 		return -1;
-	src->progress = progress_begin(path_base(what), sized ? (uint64_t)st.st_size : 0);
+	src->packed = sized ? (uint64_t)st.st_size : 0;
+	src->progress = progress_begin(path_base(what), src->packed);
 	if (read_archive(src, fd, err) < 0)
 		return -1;
 	*ret = steal_ptr(&src);
@@ -416,6 +460,9 @@ static int find_in_dir(struct source *src, const char *path, struct source_file 
 			S_ISDIR(st.st_mode) ? "a directory" : "something else");
 	if (src->n >= SOURCE_FILES_MAX)
 		return err_make(err, ERR_CORRUPT, "%s: more than %d files", src->what, SOURCE_FILES_MAX);
+	src->packed += (uint64_t)st.st_blocks * 512; /* holes come from nothing */
+	if (account(src, (uint64_t)st.st_size, err) < 0)
+		return -1;
 	f = add_file(src, path, SOURCE_FILE);
 	if (stage_fd(src, f, fd, err) < 0)
 		return -1;
@@ -531,6 +578,10 @@ int source_text(struct source *src, const struct source_file *f, char **ret, siz
 
 	if (fd < 0 || fd_read_text(fd, SOURCE_TEXT_MAX, &text, what, err) < 0)
 		return -1;
+	src->texts += text.len;
+	if (src->texts > SOURCE_TEXTS_MAX)
+		return err_make(err, ERR_CORRUPT, "%s: more than %zu MiB of documents are to be read",
+			src->what, SOURCE_TEXTS_MAX >> 20);
 	*ret_n = text.len;
 	*ret = str_steal(&text);
 	return 0;
