@@ -77,27 +77,26 @@ skopeo_copy() { ok skopeo copy -q --insecure-policy "$@"; }
 
 @test "skopeo reads what we save: every format, compression and form in the store" {
   requires skopeo umoci
-  local ref how
-  for ref in $(forms); do
-    for how in "" none gzip zstd; do
-      ok udocker-image save ${how:+--compress $how} -o d.tar "$ref"
-      ok udocker-image save ${how:+--compress $how} --format oci-archive -o o.tar "$ref"
-      ok udocker-image save ${how:+--compress $how} --format oci -o lay "$ref"
-      rm -rf s1 s2 s3
-      skopeo_copy docker-archive:d.tar oci:s1:x
-      skopeo_copy "oci-archive:o.tar:$ref" oci:s2:x
-      case $ref$how in
-        *zstd) skopeo_copy "oci:lay:$ref" oci-archive:s3:docker.io/library/x:1 ;; # docker archives of skopeo have none
-        *) skopeo_copy "oci:lay:$ref" docker-archive:s3:x:1 ;;
-      esac
-      ok umoci unpack --rootless --image s1:x b1
-      is_rootfs b1/rootfs
-      ok skopeo inspect --config oci:s2:x
-      [ "$(printf '%s' "$output" | jq -r '.rootfs.diff_ids | join(" ")')" = "sha256:$(sha l1.tar) sha256:$(sha l2.tar)" ]
-      ok udocker-image load -i s3
-      is_stored "$output"
-      rm -rf d.tar o.tar lay s1 s2 s3 b1
-    done
+  local ref how to
+  forms >/dev/null
+  for ref in docker:plain docker:plain=gzip oci:plain oci:plain=zstd oci:gzip oci:gzip=none oci:zstd oci:zstd=gzip; do
+    how=${ref#*=} ref=${ref%=*}
+    [ "$how" != "$ref" ] || how=
+    ok udocker-image save ${how:+--compress $how} -o d.tar "$ref"
+    ok udocker-image save ${how:+--compress $how} --format oci-archive -o o.tar "$ref"
+    ok udocker-image save ${how:+--compress $how} --format oci -o lay "$ref"
+    to=docker-archive:s3:x:1
+    [[ ${how:-$ref} != *zstd ]] || to=oci-archive:s3:x:1 # docker archives of skopeo have none
+    skopeo_copy docker-archive:d.tar oci:s1:x
+    skopeo_copy "oci-archive:o.tar:$ref" oci:s2:x
+    skopeo_copy "oci:lay:$ref" $to
+    ok umoci unpack --rootless --image s1:x b1
+    is_rootfs b1/rootfs
+    ok skopeo inspect --config oci:s2:x
+    [ "$(printf '%s' "$output" | jq -r '.rootfs.diff_ids | join(" ")')" = "sha256:$(sha l1.tar) sha256:$(sha l2.tar)" ]
+    ok udocker-image load -i s3
+    is_stored "$output"
+    rm -rf d.tar o.tar lay s1 s2 s3 b1
   done
 }
 

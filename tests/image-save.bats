@@ -305,6 +305,35 @@ loaded_is() { # ARCHIVE REF STORED-DIGEST...
   refute_file x.tar
 }
 
+@test "a layout on the store's file system shares the blocks of the layers where that goes" {
+  requires root mkfs.xfs losetup
+  truncate -s 500M xfs.img
+  mkfs.xfs -q -m reflink=1 xfs.img
+  mkdir m
+  mount -o loop xfs.img m 2>/dev/null || skip "no loop mounts here"
+  head -c 40000000 /dev/urandom >l1/noise
+  layer l1.tar l1
+  mkimage -f oci -n big:1 in.tar l1.tar
+  local before after r=0
+  {
+    udocker-image --repo m/store load -q -i in.tar &&
+      before=$(df --output=used -B1000 m | tail -1) &&
+      udocker-image --repo m/store save --format oci -o m/lay big:1 &&
+      sync && after=$(df --output=used -B1000 m | tail -1) &&
+      udocker-image --repo other load -q -i m/lay && udocker-image --repo other verify big:1 &&
+      printf X | dd of="m/store/layers/sha256:$(sha l1.tar)" bs=1 seek=9000 conv=notrunc status=none
+  } || r=1
+  run udocker-image --repo m/store save --format oci -o m/damaged big:1
+  local there=0
+  [ ! -e m/damaged ] || there=1
+  umount m
+  [ $r -eq 0 ]
+  [ $((after - before)) -lt 10000 ] || fail "$((after - before)) kB"
+  [ "$status" -eq 1 ]
+  assert_contains "digest mismatch"
+  [ $there -eq 0 ]
+}
+
 @test "a failed save leaves a layout as it was" {
   two_images
   ok udocker-image save --format oci -o lay b:2

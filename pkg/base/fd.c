@@ -102,6 +102,11 @@ int fd_read_text(int fd, size_t max, struct str *s, const char *what, struct err
 	}
 }
 
+bool fd_reflink(int in, int out)
+{
+	return ioctl(out, FICLONE, in) == 0;
+}
+
 /* Share the blocks of a whole file with an empty one: 1 when it was done, 0 when it cannot be done here. */
 static int copy_reflink(int in, int out, uint64_t limit, uint64_t *done)
 {
@@ -113,7 +118,7 @@ static int copy_reflink(int in, int out, uint64_t limit, uint64_t *done)
 		return 0;
 	if (lseek(in, 0, SEEK_CUR) != 0 || lseek(out, 0, SEEK_CUR) != 0)
 		return 0;
-	if (ioctl(out, FICLONE, in) < 0)
+	if (!fd_reflink(in, out))
 		return 0;
 	/* The source may have grown since it was looked at: the target tells how much was shared. */
 	if (fstat(out, &so) < 0 || lseek(in, so.st_size, SEEK_SET) < 0 ||

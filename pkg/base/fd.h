@@ -29,6 +29,9 @@ int fd_read_text(int fd, size_t max, struct str *s, const char *what, struct err
  */
 int fd_copy(int in, int out, uint64_t limit, uint64_t *ret_n);
 
+/* Share all blocks of a regular file with an empty one: true, or false where the file system cannot. Offsets stay. */
+bool fd_reflink(int in, int out);
+
 /* An anonymous file, read-write: memfd, else an unlinked file in TMPDIR or /tmp. -1 with errno. */
 int fd_anon(const char *name);
 

@@ -11,6 +11,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
 #include "pkg/base/sig.h"
+#include "pkg/conf/conf.h"
 #include "pkg/image/save_set.h"
 #include "pkg/store/layers.h"
 #include "pkg/store/store.h"
@@ -135,7 +136,8 @@ int save_layer_unpack(
 		.hash_input = true,
 		.hash_plain = true,
 		.input_sha = digest_is_set(&l->digest) ? l->digest.kind : SHA_256,
-		.plain_sha = digest_is_set(&l->diff_id) ? l->diff_id.kind : SHA_256 };
+		.plain_sha = digest_is_set(&l->diff_id) ? l->diff_id.kind : SHA_256,
+		.limit = { conf_size(CONF_UNPACK_MAX_SIZE), (unsigned)conf_int(CONF_UNPACK_MAX_RATIO) } };
 	autoclose int fd = layer_open(set->store, l->file, NULL, err);
 	uint64_t before = set->done;
 	auto_inflate *in = NULL;

@@ -18,12 +18,15 @@
 #include "pkg/base/json.h"
 #include "pkg/base/lock.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/progress.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 #include "pkg/image/save.h"
 #include "pkg/image/save_format.h"
 #include "pkg/image/save_oci.h"
 #include "pkg/image/save_set.h"
+#include "pkg/store/layers.h"
+#include "pkg/store/store.h"
 
 #define INDEX_MAX_BYTES ((size_t)16 << 20)
 #define CHUNK ((size_t)256 << 10)
@@ -117,17 +120,16 @@ static int blob_dir(struct layout *l, enum sha_kind kind, struct err **err)
 
 /* ---- blobs ---- */
 
-/* It is there already, whole. A damaged one is written again. */
-static bool is_there(int dirfd, const struct digest *want, uint64_t size)
+/* The file has that content. */
+static bool holds(int fd, const struct digest *want, uint64_t size)
 {
-	autoclose int fd = openat(dirfd, digest_hex(want), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	autofree char *buf = NULL;
 	auto_hasher *h = NULL;
 	char hex[SHA_HEX_MAX + 1];
 	struct stat st;
 	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
 		return false;
 	h = hasher_begin(want->kind, NULL);
 	if (!h)
@@ -137,6 +139,14 @@ static bool is_there(int dirfd, const struct digest *want, uint64_t size)
 		hasher_update(h, buf + turn * CHUNK, (size_t)n);
 	hasher_finish(h, hex);
 	return n == 0 && strcmp(hex, digest_hex(want)) == 0;
+}
+
+/* It is there already, whole. A damaged one is written again. */
+static bool is_there(int dirfd, const struct digest *want, uint64_t size)
+{
+	autoclose int fd = openat(dirfd, digest_hex(want), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	return fd >= 0 && holds(fd, want, size);
 }
 
 static int commit(struct layout *l, struct atomic *file, const struct digest *d, struct err **err)
@@ -189,6 +199,24 @@ static int to_file(void *arg, const void *p, size_t n, struct err **err)
 	return fd_write_all(f->fd, p, n) < 0 ? err_sys(err, errno, "write to %s", f->layout->path) : 0;
 }
 
+/* Where the file system can, the layer's blocks are shared, and only read to be checked: 1; 0: they are to be copied. */
+static int share(struct layout *l, const struct save_layer *layer, int fd, struct err **err)
+{
+	autoclose int from = layer->converted ? -1 : layer_open(l->set->store, layer->file, NULL, NULL);
+
+	if (from < 0 || !fd_reflink(from, fd))
+		return 0;
+	if (holds(fd, &layer->digest, layer->size)) {
+		l->set->done += layer->size;
+		progress_update(l->set->progress, l->set->done);
+		return 1;
+	}
+	/* Damaged: the copy will say so. */
+	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(err, errno, "write to %s", l->path);
+	return 0;
+}
+
 static int put_layer(void *arg, struct save_layer *layer, struct err **err)
 {
 	const struct digest *d = save_layer_digest(layer);
@@ -199,7 +227,8 @@ static int put_layer(void *arg, struct save_layer *layer, struct err **err)
 
 	if (r <= 0)
 		return r;
-	if (save_layer_send(l->set, layer, to_file, &sink, err) < 0)
+	r = share(l, layer, file.fd, err);
+	if (r < 0 || (r == 0 && save_layer_send(l->set, layer, to_file, &sink, err) < 0))
 		return -1;
 	return commit(l, &file, d, err);
 }

@@ -403,6 +403,7 @@ int layer_link(struct store *s, int dirfd, const char *name, const struct digest
 		return 0;
 	if (fsync(fd) < 0)
 		return err_sys(err, errno, "blob %s", digest->text);
+	keep_name(s, dirfd, name, digest->text);
 	if (linkat(dirfd, name, s->layers_fd, digest->text, 0) < 0)
 		return 0;
 	(void)fchmod(fd, (st.st_mode & 0644) | 0400); /* as blobs are; its own mode would do as well */
