@@ -591,7 +591,7 @@ int source_json(struct source *src, const struct source_file *f, struct json **r
 {
 	const struct json_limits limits = { .bytes = SOURCE_TEXT_MAX };
 	autofree char *what = xasprintf("%s: %s", src->what, f->path), *text = NULL;
-	size_t n;
+	size_t n = 0;
 
 	if (source_text(src, f, &text, &n, err) < 0)
 		return -1;

@@ -17,7 +17,7 @@ struct source;
 
 #define SOURCE_FILES_MAX 65536
 #define SOURCE_TEXT_MAX ((size_t)4 << 20)
-/* Of all documents together, those that are asked for again included: an index of indexes can name the same ones a million times. */
+/* Of all documents together, each time they are read: an index of indexes can name the same ones a million times. */
 #define SOURCE_TEXTS_MAX ((size_t)128 << 20)
 
 enum source_type { SOURCE_FILE, SOURCE_DIR, SOURCE_SYMLINK, SOURCE_HARDLINK, SOURCE_OTHER };
@@ -36,7 +36,8 @@ struct source_file {
 
 /*
  * Read a whole archive: tar, compressed in any way or not. A blob whose content is not that of its path
- * (blobs/<algorithm>/<hex>) is ERR_CORRUPT at once, and so is a truncated archive, or one beyond the limits of unpack_max_size (udocker.conf(5)). `what` names it in messages.
+ * (blobs/<algorithm>/<hex>) is ERR_CORRUPT at once, and so is a truncated archive, or one beyond the limits of
+ * unpack_max_size and unpack_max_ratio (udocker.conf(5)). `what` names it in messages.
  */
 int source_open_archive(struct store *s, int fd, const char *what, struct source **ret, struct err **err);
 /* A directory: files are staged as they are asked for. dirfd stays the caller's and must stay open. */
@@ -72,7 +73,7 @@ int source_open(struct source *src, const struct source_file *f, struct err **er
 /* A new file of the set that is not in the archive: a synthesised config. */
 int source_add(struct source *src, const char *path, const void *p, size_t n, struct source_file **ret,
 	struct err **err);
-/* The digest of the content when it is unpacked; all of it is read, once. ERR_CORRUPT when it is damaged or beyond the limits. */
+/* The digest of the unpacked content; all of it is read, once. ERR_CORRUPT when it is damaged or beyond the limits. */
 int source_plain_digest(
 	struct source *src, struct source_file *f, enum sha_kind kind, struct digest *ret, struct err **err);
 /* Replace the staged content by its decompressed form (layers in xz or bzip2, for which there is no media type). */

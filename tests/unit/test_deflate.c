@@ -63,7 +63,8 @@ static bool comes_back(const struct str *packed, const char *p, size_t n)
 
 static void test_sizes(const char *data)
 {
-	static const size_t sizes[] = { 0, 1, 32767, 32769, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 5 * BLOCK + 7 };
+	static const size_t sizes[] = { 0, 1, 32767, 32769, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK,
+		5 * BLOCK + 7 };
 	static const enum inflate_kind kinds[] = { INFLATE_PLAIN, INFLATE_GZIP, INFLATE_ZSTD };
 
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
@@ -109,7 +110,8 @@ static void test_failures(const char *data)
 	}
 	auto_err *err = NULL;
 	struct deflate *d = NULL;
-	ok(deflate_start(INFLATE_XZ, refuse, NULL, &d, &err) < 0 && err_is(err, ERR_UNSUPPORTED), "nothing in xz");
+	ok(deflate_start(INFLATE_XZ, refuse, NULL, &d, &err) < 0 && err_is(err, ERR_UNSUPPORTED),
+		"nothing in xz");
 }
 
 static void test_hasher(const char *data)
