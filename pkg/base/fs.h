@@ -78,6 +78,17 @@ int fs_walk_sorted(int dirfd, fs_walk_fn *fn, void *arg);
 struct strv;
 int fs_list(int dirfd, const char *path, struct strv *ret);
 
+/* chmod of what `fd`, opened with O_PATH and no link, is open for. -1 with errno. */
+int fs_chmod_opath(int fd, mode_t mode);
+
+/*
+ * Open an entry (a regular file, with O_DIRECTORY in flags a directory) for reading without following it, like openat() with O_NOFOLLOW,
+ * O_NONBLOCK and O_CLOEXEC; *ret_st is what it is like. An owner whom its mode keeps out lets himself in: a file has its mode back on
+ * return, *ret_st says so; for a directory *ret_unlocked is true and the caller gives the mode of *ret_st back with fchmod() when he is done with it.
+ * -1 with errno.
+ */
+int fs_open_own(int dirfd, const char *name, int flags, struct stat *ret_st, bool *ret_unlocked);
+
 /* fsync of the directory dirfd (O_PATH will do), ignoring file systems that cannot. */
 int fs_sync_dir(int dirfd);
 

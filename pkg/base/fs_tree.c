@@ -24,11 +24,6 @@
 #define MAX_PASSES 100
 #define MAX_RESTARTS 100
 
-/* Linux 6.6; the number is the same everywhere but on Alpha, and headers may be older than the kernel. */
-#ifndef SYS_fchmodat2
-#define SYS_fchmodat2 452
-#endif
-
 struct level {
 	char *name; /* in the level above; NULL at the top */
 	dev_t dev;
@@ -266,27 +261,15 @@ static int open_victim(int dirfd, const char *name)
 	return steal_fd(&fd);
 }
 
-/*
- * u+rwx for a directory that cannot be opened, without a name being resolved twice: fchmodat2, else the magic link of an
- * O_PATH descriptor, else "." in it (which needs its x bit).
- */
+/* u+rwx for a directory that cannot be opened, without a name being resolved twice. */
 static int unlock_dir(int dirfd, const char *name)
 {
 	autoclose int fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	char link[40];
 	struct stat st;
-	mode_t mode;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
-	mode = (st.st_mode & 07777) | 0700;
-	if (syscall(SYS_fchmodat2, fd, "", mode, AT_EMPTY_PATH) == 0)
-		return 0;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (chmod(link, mode) == 0 || fchmodat(fd, ".", mode, 0) == 0)
-		return 0;
-	errno = EACCES;
-	return -1;
+	return fs_chmod_opath(fd, (st.st_mode & 07777) | 0700);
 }
 
 /* Enter a directory to empty it: 1 entered, 0 it is gone or no directory any more, -1 with errno. */

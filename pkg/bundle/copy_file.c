@@ -167,72 +167,6 @@ int copy_dir_attributes(struct copier *c, int from, int to, const struct stat *s
 	return copy_attributes(c, from, to, st, (mode_t)~0);
 }
 
-/* ---- letting oneself in -------------------------------------------------------------------------------------------------- */
-
-static int unlock(int from, const char *name, mode_t bits, struct stat *ret_st)
-{
-	struct stat st;
-
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
-	if (st.st_uid != geteuid() || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) ||
-		(st.st_mode & bits) == bits) {
-		errno = EACCES;
-		return -1;
-	}
-	*ret_st = st;
-	return fchmodat(from, name, (st.st_mode & 07777) | bits, 0);
-}
-
-void copy_relock(int fd, const struct stat *st)
-{
-	(void)!fchmod(fd, st->st_mode & 07777); /* it was ours a moment ago */
-}
-
-int copy_open_dir(int from, const char *name, struct stat *ret_st, bool *ret_unlocked)
-{
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	struct stat st;
-	int fd = openat(from, name, flags);
-
-	*ret_unlocked = false;
-	/* A directory may be listed without x, but then nothing in it can be opened. */
-	if (fd >= 0 && fstat(fd, ret_st) == 0 && (ret_st->st_mode & 0100 || ret_st->st_uid != geteuid()))
-		return fd;
-	if (fd < 0 && errno != EACCES)
-		return -1;
-	if (fd >= 0)
-		close(fd);
-	if (unlock(from, name, 0500, &st) < 0)
-		return -1;
-	fd = openat(from, name, flags);
-	if (fd >= 0) {
-		*ret_unlocked = true;
-		*ret_st = st;
-	}
-	return fd;
-}
-
-static int open_file(int from, const char *name, struct stat *ret_st)
-{
-	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	struct stat st;
-	int fd = openat(from, name, flags);
-
-	if (fd >= 0) {
-		if (fstat(fd, ret_st) == 0)
-			return fd;
-		close(fd);
-		return -1;
-	}
-	if (errno != EACCES || unlock(from, name, 0400, &st) < 0)
-		return -1;
-	fd = openat(from, name, flags);
-	(void)!fchmodat(from, name, st.st_mode & 07777, 0); /* as copy_relock() */
-	*ret_st = st;
-	return fd;
-}
-
 /* ---- entries ------------------------------------------------------------------------------------------------------------- */
 
 /* What is copied: in is open for files alone. */
@@ -329,15 +263,17 @@ static bool has_vanished(int errnum)
 /* Open and look: 1, 0 when it has vanished, -1 with errno. */
 static int look(struct source *s, unsigned char type)
 {
+	bool unlocked;
+
 	if (type == DT_REG)
-		s->in = open_file(s->dirfd, s->name, &s->st);
+		s->in = fs_open_own(s->dirfd, s->name, 0, &s->st, &unlocked);
 	/* It need not be a file any more: a link and a socket cannot be opened. */
 	if (s->in < 0 && type == DT_REG && errno != ELOOP && errno != ENXIO)
 		return has_vanished(errno) ? 0 : -1;
 	if (s->in < 0 && fstatat(s->dirfd, s->name, &s->st, AT_SYMLINK_NOFOLLOW) < 0)
 		return has_vanished(errno) ? 0 : -1;
 	if (S_ISREG(s->st.st_mode) && s->in < 0) {
-		s->in = open_file(s->dirfd, s->name, &s->st);
+		s->in = fs_open_own(s->dirfd, s->name, 0, &s->st, &unlocked);
 		if (s->in < 0)
 			return has_vanished(errno) ? 0 : -1;
 	}

@@ -35,14 +35,6 @@ struct copier {
  */
 int copy_file(struct copier *c, int from, int to, const char *name, unsigned char type);
 
-/*
- * Open a directory of the source for reading; *ret_st is what it was like before. An owner whom its mode keeps out lets himself in:
- * *ret_unlocked then asks for copy_relock(). -1 with errno.
- */
-int copy_open_dir(int from, const char *name, struct stat *ret_st, bool *ret_unlocked);
-/* The mode that it had. */
-void copy_relock(int fd, const struct stat *st);
-
 /* Owner, attributes, mode and times of a directory whose content is complete. -1 with errno. */
 int copy_dir_attributes(struct copier *c, int from, int to, const struct stat *st);
 
