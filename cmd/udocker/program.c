@@ -137,7 +137,7 @@ static const struct cli_command *const commands[] = {
 /* `run` tells a failure of its own from one of the program that it runs. */
 static int status_of(const struct cli_call *call, const struct err *err)
 {
-	return call->command == &cmd_udocker_run && !err_is(err, ERR_USAGE) ? 125 : 1;
+	return call->command == &cmd_udocker_run && !err_is(err, ERR_USAGE) ? udocker_run_status(call) : 1;
 }
 
 const struct cli_program udocker_program = {

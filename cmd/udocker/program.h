@@ -39,4 +39,7 @@ int udocker_sibling_words(const struct cli_call *call, const char *program, cons
 /* Replace this process by the words' program. Returns on failure only. */
 int udocker_exec(const struct strv *words, struct err **err);
 
+/* The exit status of a `run` that failed with an error: 127 program not found, 126 not executable, else 125. */
+int udocker_run_status(const struct cli_call *call);
+
 #endif

@@ -199,6 +199,8 @@ int atomic_commit(struct atomic *t, unsigned flags, struct err **err)
 		atomic_abort(t);
 		return r;
 	}
+	if (flags & ATOMIC_PROGRAM)
+		close(steal_fd(&t->fd));
 	r = publish(t, flags);
 	if (r < 0) {
 		r = err_sys(err, errno, "write '%s'", t->name);

@@ -82,6 +82,10 @@ static int read_config(const struct runtime_bundle_source *from, struct runtime_
 	const struct json_limits limits = { .bytes = RUNTIME_CONFIG_MAX_BYTES };
 	autoclose int fd = -1;
 
+	if (from->config) {
+		b->config = steal_ptr(from->config);
+		return runtime_config_check(b->config, err);
+	}
 	if (from->config_fd >= 0 && from->config_file)
 		return err_make(err, ERR_USAGE, "--config and --config-fd exclude each other");
 	fd = open_config(from, b->fd, err);

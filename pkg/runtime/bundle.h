@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bundle as create and run are given it: its directory, its configuration from one of three places, its root file system;
+ * The bundle as create and run are given it: its directory, its configuration from one of four places, its root file system;
  * and the search for the program in it, before anything is started.
  */
 #ifndef UDOCKER_RUNTIME_BUNDLE_H
@@ -25,6 +25,7 @@ struct runtime_bundle_source {
 	const char *dir; /* NULL: the working directory */
 	const char *config_file; /* --config, relative to the working directory; or NULL */
 	int config_fd; /* --config-fd: read from its beginning and closed; or -1 */
+	struct json **config; /* in memory: taken, and checked like one that was read; or NULL */
 };
 
 /* ERR_NOT_FOUND, ERR_CORRUPT (the JSON path is named), ERR_USAGE for two configurations at once. */
