@@ -15,7 +15,8 @@ struct err;
 enum atomic_flags {
 	ATOMIC_DURABLE = 1, /* fsync file and directory */
 	ATOMIC_EXCL = 2, /* fail with ERR_EXISTS if the name is there at commit */
-	ATOMIC_PROGRAM = 4, /* closed before it gets its name: nobody who runs it finds it busy (ETXTBSY, execve(2)) */
+	ATOMIC_PROGRAM =
+		4, /* closed before it gets its name: nobody who runs it finds it busy (ETXTBSY, execve(2)) */
 };
 
 struct atomic {
