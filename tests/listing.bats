@@ -71,3 +71,75 @@ bb:1    ."
   ok udocker-bundle ls
   refute_contains $'\033'
 }
+
+# many_images N: that many images of one layer, written as any program may write them.
+many_images() {
+  local i
+  busybox_image many/image0:1
+  for ((i = 1; i < $1; i++)); do cp -a "$STORE/repos/many/image0" "$STORE/repos/many/image$i"; done
+}
+
+# What a listing says with what earlier ones have kept is what it says without.
+assert_remembers_right() {
+  local how with
+  for how in '-q ls' 'ls -l' 'ls --format json'; do
+    # shellcheck disable=SC2086
+    with=$(udocker-image $how)
+    mv "$STORE/.listing" "$T/kept"
+    # shellcheck disable=SC2086
+    [ "$with" = "$(udocker-image $how)" ] || fail "$1: $how differs"
+    mv "$T/kept" "$STORE/.listing"
+  done
+}
+
+@test "a listing of many images is kept for the next one and never believed where the store has changed" {
+  many_images 300
+  refute_file "$STORE/.listing"
+  sleep 4 # what has changed within seconds is not kept
+  ok udocker-image ls
+  assert_file "$STORE/.listing"
+  [ "$(stat -c %a "$STORE/.listing")" = 644 ] || [ "$(stat -c %a "$STORE/.listing")" = 600 ]
+  assert_remembers_right 'unchanged'
+  local tag=$STORE/repos/many/image7/1 config
+  udocker-image protect many/image3:1
+  udocker-image rm many/image4:1
+  udocker-image tag many/image5:1 many/copy:2
+  mkdir "$STORE/repos/many/image6/deeper"
+  cp -a "$tag" "$STORE/repos/many/image6/deeper/"
+  assert_remembers_right 'protect, rm, tag, a folder'
+  [[ $(udocker-image ls) == *"many/image3:1 "*protected* ]]
+  # In place, as 1.3.x writes: the directory stays what it was.
+  jq -c '.added = 1' "$tag/manifest" >"$T/manifest"
+  cat "$T/manifest" >"$tag/manifest"
+  assert_remembers_right 'manifest rewritten'
+  [ "$(udocker-image ls --format json | jq -r '.[] | select(.name == "many/image7") | .digest')" = \
+    "sha256:$(sha256sum "$tag/manifest" | cut -d' ' -f1)" ]
+  rm "$STORE/repos/many/image8/1/manifest"
+  assert_remembers_right 'no manifest'
+  config=$(jq -r .config.digest "$tag/manifest")
+  mv "$STORE/layers/$config" "$T/config"
+  assert_remembers_right 'no configuration'
+  [[ $(udocker-image ls) == *"many/image9:1 "*damaged* ]]
+  sed 's/amd64/arm64/' "$T/config" >"$STORE/layers/$config"
+  assert_remembers_right 'another configuration'
+  rm "$STORE/layers/$(jq -r '.layers[0].digest' "$tag/manifest")"
+  assert_remembers_right 'no layer'
+  ok udocker-image ls
+  sleep 4
+  ok udocker-image ls
+  assert_remembers_right 'kept once more'
+}
+
+@test "a listing does without what it cannot keep" {
+  requires user
+  many_images 300
+  sleep 4
+  chmod 500 "$STORE"
+  ok udocker-image ls -q
+  assert_contains many/image299:1
+  refute_file "$STORE/.listing"
+  chmod 700 "$STORE"
+  mkdir "$STORE/.listing"
+  ok udocker-image ls -q
+  assert_contains many/image299:1
+}

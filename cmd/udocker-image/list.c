@@ -173,7 +173,7 @@ static int ls_run(const struct cli_call *call, struct err **err)
 	auto_store *s = NULL;
 
 	if (store_open(STORE_READ, &s, err) < 0 ||
-		image_list(s, details ? IMAGE_LIST_DETAILS : 0, &l, err) < 0)
+		image_list(s, IMAGE_LIST_REMEMBER | (details ? IMAGE_LIST_DETAILS : 0), &l, err) < 0)
 		return -1;
 	if (json)
 		print_json(&l);

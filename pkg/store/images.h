@@ -92,14 +92,16 @@ struct image_list {
 	struct image_info *v; /* sorted by name */
 	size_t n, cap;
 };
-enum image_list_flags { IMAGE_LIST_DETAILS = 1 };
+enum image_list_flags {
+	IMAGE_LIST_DETAILS = 1,
+	IMAGE_LIST_REMEMBER =
+		2, /* use and, in a large store, keep what a listing has read (listing.h); for looking alone */
+};
 
 /* A store that does not exist has no images. Folders that vanish or cannot be read on the way are left out (logged at debug level). */
 int image_list(struct store *s, unsigned flags, struct image_list *ret, struct err **err);
 void image_list_free(struct image_list *l);
 #define auto_image_list CLEANUP(image_list_free) struct image_list
-/* Fill in the details of one entry. */
-void image_info_details(struct store *s, struct image_info *info);
 
 /* The symbolic links of an image's folder, sorted, with the bytes they lead to (images -l). */
 struct image_link {
