@@ -6,7 +6,10 @@ import os
 import shutil
 import time
 
-from measure import HOME, ROUNDS, compare, container
+from measure import HOME, ROUNDS, compare, container, out
+
+
+SETTLED = 4  # seconds: what has changed within them is not kept for the next listing
 
 
 def blob(top, content):
@@ -38,7 +41,7 @@ def ten_thousand():
     layers = [blob(top, os.urandom(1000)) for _ in range(50)]
     for i in range(10000):
         make_image(top, i, [layers[(i + k * 7) % 50] for k in range(5)])
-    time.sleep(4)  # what has changed within seconds is not kept for the next listing
+    time.sleep(SETTLED)
     ls = ["udocker-image", "--repo", top, "ls"]
     os.sync()
     compare("10,000 images, the first listing", [("udocker-image ls", ls)], rounds=3, warm_up=False,
@@ -63,6 +66,7 @@ def main():
         for name in ("config.json", "container.json", "imagerepo.name"):
             shutil.copy(f"{top}/containers/{cid}/{name}", f"{top}/containers/{new}/{name}")
         os.symlink(new, f"{top}/containers/name{i}")
+    time.sleep(SETTLED)
     compare("1,000 images and 1,000 containers", [("true", ["true"])] + [
         (" ".join(argv), argv) for argv in (["udocker", "images"], ["udocker", "ps"], ["udocker", "ps", "-m"], ["udocker-image", "ls", "--format", "json"],
                                              ["udocker-bundle", "ls"])], rounds=max(3, ROUNDS // 2))
