@@ -19,11 +19,7 @@
 #include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 
-#define WHITEOUT ".wh."
 #define WHITEOUT_META ".wh..wh."
-#define WHITEOUT_OPAQUE ".wh..wh..opq"
-/* Where layers of the AUFS days keep the files that their hard links mean. */
-#define AUFS_LINKS ".wh..wh.plnk"
 
 int layer_corrupt(const char *name, const char *why, struct err **err)
 {
@@ -206,10 +202,10 @@ static int apply_whiteout(struct layer *l, struct err **err)
 {
 	autofree char *path = xstrdup(l->path);
 	char *base = path + (layer_base(l->path) - l->path);
-	const char *name = base + strlen(WHITEOUT);
+	const char *name = base + strlen(LAYER_WHITEOUT);
 
 	l->st->whiteouts++;
-	if (strcmp(base, WHITEOUT_OPAQUE) == 0) {
+	if (strcmp(base, LAYER_OPAQUE) == 0) {
 		base[base > path ? -1 : 0] = '\0';
 		return hide_below(l, path, 0, err);
 	}
@@ -236,32 +232,29 @@ static int apply_content(struct layer *l, const struct reader_entry *e, struct e
 	return layer_make(l, e, dirfd, err);
 }
 
-enum name_kind { NAME_CONTENT, NAME_AUFS_LINK, NAME_AUFS, NAME_WHITEOUT };
-
-/* What the name of an entry makes of it, -1 for a whiteout of nothing. NAME_AUFS is that file system's own bookkeeping. */
-static int kind_of(const char *path, struct err **err)
+int layer_kind(const char *path, struct err **err)
 {
-	const char *base = layer_base(path), *hidden = base + strlen(WHITEOUT);
+	const char *base = layer_base(path), *hidden = base + strlen(LAYER_WHITEOUT);
 
-	if (str_starts(path, AUFS_LINKS))
-		return NAME_AUFS_LINK;
-	if (strcmp(base, WHITEOUT_OPAQUE) != 0 &&
+	if (str_starts(path, LAYER_AUFS_LINKS))
+		return LAYER_AUFS_LINK;
+	if (strcmp(base, LAYER_OPAQUE) != 0 &&
 		(str_starts(base, WHITEOUT_META) || has_parent_like(path, WHITEOUT_META)))
-		return NAME_AUFS;
-	if (has_parent_like(path, WHITEOUT))
+		return LAYER_AUFS;
+	if (has_parent_like(path, LAYER_WHITEOUT))
 		return layer_corrupt(path, "lies below a whiteout", err);
-	if (!str_starts(base, WHITEOUT))
-		return NAME_CONTENT;
+	if (!str_starts(base, LAYER_WHITEOUT))
+		return LAYER_CONTENT;
 	if (!*hidden || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
 		return layer_corrupt(path, "a whiteout that names no file", err);
-	return NAME_WHITEOUT;
+	return LAYER_WHITEOUT_ENTRY;
 }
 
 int layer_check_name(const char *name, struct err **err)
 {
 	char path[LAYER_PATH_MAX + 1];
 
-	return layer_clean_name(name, path, err) < 0 || kind_of(path, err) < 0 ? -1 : 0;
+	return layer_clean_name(name, path, err) < 0 || layer_kind(path, err) < 0 ? -1 : 0;
 }
 
 static int apply_entry(struct layer *l, const struct reader_entry *e, struct err **err)
@@ -272,15 +265,15 @@ static int apply_entry(struct layer *l, const struct reader_entry *e, struct err
 		return -1;
 	if (!*l->path)
 		return layer_make_root(l, e, err);
-	kind = kind_of(l->path, err);
+	kind = layer_kind(l->path, err);
 	switch (kind) {
-	case NAME_AUFS:
+	case LAYER_AUFS:
 		return 0;
-	case NAME_WHITEOUT:
+	case LAYER_WHITEOUT_ENTRY:
 		return apply_whiteout(l, err);
-	case NAME_AUFS_LINK:
-	case NAME_CONTENT:
-		l->aufs_links |= kind == NAME_AUFS_LINK;
+	case LAYER_AUFS_LINK:
+	case LAYER_CONTENT:
+		l->aufs_links |= kind == LAYER_AUFS_LINK;
 		return apply_content(l, e, err);
 	default:
 		return -1;
@@ -295,7 +288,7 @@ static int drop_aufs_links(struct layer *l, struct err **err)
 	if (dirs_open(l->dirs, "", 0, DIRS_CHANGE) < 0)
 		return layer_failed(".", err);
 	dirs_forget(l->dirs);
-	return fs_rm_tree(l->root, AUFS_LINKS, err);
+	return fs_rm_tree(l->root, LAYER_AUFS_LINKS, err);
 }
 
 static int apply_all(struct layer *l, struct err **err)

@@ -13,11 +13,6 @@
 #include "pkg/base/fd.h"
 #include "pkg/base/mem.h"
 
-/* Names of device nodes that are remembered for hard links to them. An archive can hold millions, and none takes room on the disk. */
-#define SKIPPED_MAX ((size_t)1 << 18)
-
-#define WRITE_OUT_MIN 16384
-
 static mode_t mode_for(const struct layer *l, const struct reader_entry *e, mode_t least)
 {
 	return (e->mode & (0777 | l->keep)) | least;
@@ -264,7 +259,7 @@ static int skip_special(struct layer *l, const struct reader_entry *e, int dirfd
 {
 	if (layer_clear_name(l, dirfd, layer_base(l->path), err) < 0)
 		return -1;
-	if (l->skipped.n < SKIPPED_MAX)
+	if (l->skipped.n < LAYER_SKIPPED_MAX)
 		seen_add(&l->skipped, l->path, false);
 	if (e->type == READER_SOCKET)
 		l->st->sockets++;

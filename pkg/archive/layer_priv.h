@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What layer.c (entries, whiteouts), layer_make.c (what entries become) and layer_attrs.c (attributes, owners) share. */
+/*
+ * What layer.c (entries, whiteouts), layer_make.c (what entries become) and layer_attrs.c (attributes, owners) share, and expect.c, which
+ * follows the same rules without a ROOT.
+ */
 #ifndef UDOCKER_LAYER_PRIV_H
 #define UDOCKER_LAYER_PRIV_H
 
@@ -15,6 +18,14 @@ struct reader_entry;
 
 #define LAYER_PATH_MAX 4095 /* PATH_MAX without the NUL: programs in the container could not name more */
 #define LAYER_NAME_MAX 255
+#define LAYER_WHITEOUT ".wh."
+#define LAYER_OPAQUE ".wh..wh..opq"
+/* Where layers of the AUFS days keep the files that their hard links mean. */
+#define LAYER_AUFS_LINKS ".wh..wh.plnk"
+/* Names of device nodes that are remembered for hard links to them. An archive can hold millions, and none takes room on the disk. */
+#define LAYER_SKIPPED_MAX ((size_t)1 << 18)
+
+#define WRITE_OUT_MIN 16384
 
 /* A copy that took the place of a hard link. */
 struct layer_copy {
@@ -47,6 +58,9 @@ int layer_corrupt(const char *name, const char *why, struct err **err);
 int layer_failed(const char *name, struct err **err);
 /* Leading slashes and "." components go; ".." is refused. */
 int layer_clean_name(const char *name, char ret[LAYER_PATH_MAX + 1], struct err **err);
+/* What the name of an entry makes of it, -1 for a whiteout of nothing. LAYER_AUFS is that file system's own bookkeeping. */
+enum layer_kind { LAYER_CONTENT, LAYER_AUFS_LINK, LAYER_AUFS, LAYER_WHITEOUT_ENTRY };
+int layer_kind(const char *path, struct err **err);
 const char *layer_base(const char *path);
 /* Bytes of `path` before the last component, without the slash. */
 size_t layer_parent_len(const char *path);
