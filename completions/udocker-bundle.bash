@@ -65,7 +65,7 @@ _udocker_bundle_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --progress --help --version'
 		valued=' --repo --config --progress '
-		operands='words create config ls inspect name rmname rename clone rm protect unprotect setup'
+		operands='words create config ls inspect verify name rmname rename clone rm protect unprotect setup'
 		;;
 	create)
 		options='--name --execmode -b --bundle --keep-setid --record-owner --max-size --max-ratio --no-sync --force --help'
@@ -85,6 +85,11 @@ _udocker_bundle_table() {
 		;;
 	inspect)
 		options='-p --path --help'
+		valued=' '
+		operands='container'
+		;;
+	verify)
+		options='--help'
 		valued=' '
 		operands='container'
 		;;

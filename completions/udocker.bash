@@ -103,10 +103,9 @@ _udocker_table() {
 		anywhere=1
 		;;
 	verify)
-		options='-a --all --help'
+		options='--help'
 		valued=' '
-		operands='image'
-		anywhere=1
+		operands='either'
 		;;
 	tag)
 		options='--help'

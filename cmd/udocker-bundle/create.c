@@ -5,7 +5,6 @@
 #include "cmd/udocker-bundle/program.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
-#include "pkg/base/term.h"
 #include "pkg/cli/output.h"
 #include "pkg/conf/conf.h"
 #include "pkg/store/store.h"
@@ -55,8 +54,7 @@ static int create_run(const struct cli_call *call, struct err **err)
 	autofree char *id = NULL;
 	auto_store *s = NULL;
 
-	/* Unpacking takes a second or two: lines in a log file would be noise. */
-	co.progress = !g->quiet && (g->progress ? !str_eq(g->progress, "auto") : term_is_tty(STDERR_FILENO));
+	co.progress = bundle_wants_progress(g);
 	if (o->bundle && (o->name || o->execmode))
 		return err_make(err, ERR_USAGE,
 			"--bundle goes with neither --name nor --execmode: they are of the store");

@@ -11,6 +11,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
 #include "pkg/base/sig.h"
+#include "pkg/base/term.h"
 #include "pkg/conf/conf.h"
 #include "pkg/store/store.h"
 
@@ -79,11 +80,26 @@ static int bundle_setup_program(void *global, struct err **err)
 	return 0;
 }
 
+bool bundle_wants_progress(const struct bundle_globals *g)
+{
+	if (g->quiet)
+		return false;
+	return g->progress && !str_eq(g->progress, "auto") ? true : term_is_tty(STDERR_FILENO);
+}
+
+void bundle_report(const struct err *e)
+{
+	const char *hint = err_hint_text(e);
+
+	log_error("%s%s%s", err_text(e), hint ? "; " : "", hint ? hint : "");
+}
+
 static const struct cli_command *const commands[] = {
 	&cmd_bundle_create,
 	&cmd_bundle_config,
 	&cmd_bundle_ls,
 	&cmd_bundle_inspect,
+	&cmd_bundle_verify,
 	&cmd_bundle_name,
 	&cmd_bundle_rmname,
 	&cmd_bundle_rename,

@@ -14,12 +14,19 @@ struct bundle_globals {
 
 extern const struct cli_program bundle_program;
 
+/* Unpacking takes a second or two: lines in a log file would be noise unless they are asked for. */
+bool bundle_wants_progress(const struct bundle_globals *g);
+/* An error that does not end the command. */
+struct err;
+void bundle_report(const struct err *e);
+
 extern const struct cli_command cmd_bundle_create;
 extern const struct cli_command cmd_bundle_clone;
 extern const struct cli_command cmd_bundle_ls;
 extern const struct cli_command cmd_bundle_inspect;
 extern const struct cli_command cmd_bundle_name, cmd_bundle_rmname, cmd_bundle_rename;
 extern const struct cli_command cmd_bundle_rm;
+extern const struct cli_command cmd_bundle_verify;
 extern const struct cli_command cmd_bundle_protect, cmd_bundle_unprotect;
 extern const struct cli_command cmd_bundle_setup;
 

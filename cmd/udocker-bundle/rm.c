@@ -32,13 +32,6 @@ static int remove_one(struct store *s, const char *text, bool force, struct err 
 	return force && err_is(e, ERR_NOT_FOUND) && !cli_called_as() ? 0 : err_move(err, &e);
 }
 
-static void report(const struct err *e)
-{
-	const char *hint = err_hint_text(e);
-
-	log_error("%s%s%s", err_text(e), hint ? "; " : "", hint ? hint : "");
-}
-
 /* One that cannot be removed does not keep the others. */
 static int rm_run(const struct cli_call *call, struct err **err)
 {
@@ -55,7 +48,7 @@ static int rm_run(const struct cli_call *call, struct err **err)
 			continue;
 		if (call->argc == 1)
 			return err_move(err, &e);
-		report(e);
+		bundle_report(e);
 		status = 1;
 	}
 	return sig_interrupted() ? err_make(err, ERR_SYSTEM, "interrupted") : status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands whose operand may be a container or an image: `inspect`, `protect`, `unprotect`. Containers win, as in 1.3.x. The store is
- * only looked at; the work is the sibling's.
+ * Commands whose operand may be a container or an image: `inspect`, `protect`, `unprotect`. Containers win, as in 1.3.x; images win in `verify`,
+ * which is for them alone there. The store is only looked at; the work is the sibling's.
  */
 #include "cmd/udocker/program.h"
 
@@ -87,4 +87,34 @@ const struct cli_command cmd_udocker_unprotect = {
 	.summary = "let a container or image be removed again",
 	.complete = CLI_COMPLETE_IMAGE_OR_CONTAINER,
 	.run = compose_run,
+};
+
+static int verify_run(const struct cli_call *call, struct err **err)
+{
+	const char *program = "udocker-image";
+	auto_strv words = STRV_INIT;
+	auto_store *s = NULL;
+
+	if (store_open(STORE_READ, &s, err) < 0)
+		return -1;
+	if (!image_exists(s, call->argv[0]) && container_exists(s, call->argv[0]))
+		program = "udocker-bundle";
+	if (udocker_sibling_words(call, program, "verify", &words, err) < 0)
+		return -1;
+	for (int i = 0; i < call->argc; i++)
+		strv_add(&words, call->argv[i]);
+	return udocker_exec(&words, err);
+}
+
+const struct cli_command cmd_udocker_verify = {
+	.name = "verify",
+	.args = "REPO[:TAG]…|CONTAINER…",
+	.min_args = 1,
+	.max_args = -1,
+	.summary = "check that images are whole, or what containers have become of theirs",
+	.about = "All operands are images, or all are containers. See udocker-image(1) and udocker-bundle(1) "
+		 "for what "
+		 "is compared.",
+	.complete = CLI_COMPLETE_IMAGE_OR_CONTAINER,
+	.run = verify_run,
 };

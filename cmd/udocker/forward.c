@@ -81,7 +81,6 @@ FORWARD(import, "import", "FILE|- REPO[:TAG]", "make an image of a root file sys
 FORWARD(rmi, "rmi", "REPO[:TAG]…", "remove images", "image", "rm", IMAGE);
 FORWARD(tag, "tag", "SOURCE NAME", "give an image a further name", "image", "tag", IMAGE);
 FORWARD(history, "history", "REPO[:TAG]", "show how an image was made", "image", "history", IMAGE);
-FORWARD(verify, "verify", "REPO[:TAG]…", "check that an image is whole", "image", "verify", IMAGE);
 FORWARD(mkrepo, "mkrepo", "DIR", "make an empty repository", "image", "mkrepo", DIR);
 FORWARD(create, "create", "REPO[:TAG]", "make a container of an image; prints its id", "bundle", "create",
 	IMAGE);

@@ -82,7 +82,8 @@ static void grow(struct expect *x)
 	x->n_slots = n;
 }
 
-struct expect_node *expect_child(const struct expect *x, const struct expect_node *dir, const char *name, size_t n)
+struct expect_node *expect_child(
+	const struct expect *x, const struct expect_node *dir, const char *name, size_t n)
 {
 	unsigned hash = hash_of(x, dir, name, n);
 	struct expect_node *e = x->slots[hash & (x->n_slots - 1)];
@@ -267,7 +268,8 @@ struct expect_node *expect_resolve(struct expect *x, const char *path, size_t n,
 			len = (size_t)(end - path);
 		next = step(x, e, path, len, &links);
 		/* What is missing is made, but not what a link leads to. */
-		if (!next && make && errno == ENOENT && e->file->type == READER_DIR && !expect_child(x, e, path, len)) {
+		if (!next && make && errno == ENOENT && e->file->type == READER_DIR &&
+			!expect_child(x, e, path, len)) {
 			struct expect_file *f = expect_file_new(READER_DIR, 0755);
 
 			f->made = true;

@@ -32,7 +32,8 @@ static bool hides_first(struct applied *a, struct expect_node *dir)
 }
 
 /* The path of a node below `top`, which this layer calls `dir`. */
-static void path_below(const struct expect_node *top, const char *dir, const struct expect_node *e, struct str *ret)
+static void path_below(
+	const struct expect_node *top, const char *dir, const struct expect_node *e, struct str *ret)
 {
 	const struct expect_node *up[LAYER_PATH_MAX];
 	size_t n = 0;
@@ -135,7 +136,8 @@ static struct expect_file *file_of(const struct reader_entry *e, mode_t least)
 	return f;
 }
 
-static int put_file(struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err)
+static int put_file(
+	struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err)
 {
 	struct expect_file *f = file_of(e, 0600);
 
@@ -155,7 +157,8 @@ static void set_dir(struct expect_file *f, const struct reader_entry *e)
 	f->made = false;
 }
 
-static int put_dir(struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err UNUSED)
+static int put_dir(
+	struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err UNUSED)
 {
 	const char *base = layer_base(a->path);
 	struct expect_node *old = expect_child(a->x, dir, base, strlen(base));
@@ -167,7 +170,8 @@ static int put_dir(struct applied *a, const struct reader_entry *e, struct expec
 	return 0;
 }
 
-static int put_symlink(struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err)
+static int put_symlink(
+	struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err)
 {
 	struct expect_file *f;
 
@@ -179,7 +183,8 @@ static int put_symlink(struct applied *a, const struct reader_entry *e, struct e
 	return 0;
 }
 
-static int put_fifo(struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err UNUSED)
+static int put_fifo(
+	struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err UNUSED)
 {
 	put(a, dir, file_of(e, 0600));
 	return 0;
@@ -194,7 +199,8 @@ static int target_missing(struct applied *a, struct err **err)
 	return err_add(err, "hard link to '%.256s'", a->link);
 }
 
-static int put_hardlink(struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err)
+static int put_hardlink(
+	struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err)
 {
 	const char *base = layer_base(a->path), *from_base;
 	struct expect_node *from, *target, *old;
@@ -229,8 +235,8 @@ static int put_hardlink(struct applied *a, const struct reader_entry *e, struct 
 	return 0;
 }
 
-static int skip_special(
-	struct applied *a, const struct reader_entry *e UNUSED, struct expect_node *dir, struct err **err UNUSED)
+static int skip_special(struct applied *a, const struct reader_entry *e UNUSED, struct expect_node *dir,
+	struct err **err UNUSED)
 {
 	const char *base = layer_base(a->path);
 	struct expect_node *old = expect_child(a->x, dir, base, strlen(base));
@@ -242,7 +248,8 @@ static int skip_special(
 	return 0;
 }
 
-typedef int put_fn(struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err);
+typedef int put_fn(
+	struct applied *a, const struct reader_entry *e, struct expect_node *dir, struct err **err);
 static put_fn *const putters[] = {
 	[READER_FILE] = put_file,
 	[READER_DIR] = put_dir,

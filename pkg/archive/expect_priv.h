@@ -19,7 +19,8 @@ struct expect_file *expect_file_new(enum reader_type type, mode_t mode);
 /* One name less; without any it is freed. */
 void expect_file_drop(struct expect_file *f);
 
-struct expect_node *expect_child(const struct expect *x, const struct expect_node *dir, const char *name, size_t n);
+struct expect_node *expect_child(
+	const struct expect *x, const struct expect_node *dir, const char *name, size_t n);
 /* The name must be free. */
 struct expect_node *expect_add(
 	struct expect *x, struct expect_node *dir, const char *name, size_t n, struct expect_file *f);

@@ -20,6 +20,7 @@
 #include "pkg/bundle/birth.h"
 #include "pkg/bundle/config.h"
 #include "pkg/bundle/options.h"
+#include "pkg/bundle/origin.h"
 #include "pkg/bundle/setup.h"
 #include "pkg/bundle/unpack.h"
 #include "pkg/store/containers.h"
@@ -27,53 +28,6 @@
 #include "pkg/store/store.h"
 
 #define BUNDLE_ROOT "rootfs"
-
-/* The image, read and checked as far as that goes without its layers. */
-struct origin {
-	struct image *image;
-	struct str text; /* its configuration, as stored */
-	struct json *json;
-	struct image_config *config;
-};
-
-static void origin_free(struct origin *o)
-{
-	image_free(o->image);
-	str_free(&o->text);
-	json_free(o->json);
-	image_config_free(o->config);
-}
-#define auto_origin CLEANUP(origin_free) struct origin
-
-static int check_config_digest(const struct origin *o, struct err **err)
-{
-	struct digest want, got;
-
-	if (!o->image->config_digest)
-		return 0;
-	if (digest_parse(o->image->config_digest, &want, err) < 0 ||
-		digest_of(want.kind, str_text(&o->text), o->text.len, &got, err) < 0)
-		return -1;
-	if (digest_eq(&want, &got))
-		return 0;
-	return err_make(err, ERR_CORRUPT, "configuration %s of %s: digest mismatch (got %s)", want.text,
-		o->image->name, got.text);
-}
-
-static int origin_read(struct store *s, const char *ref, struct origin *ret, struct err **err)
-{
-	struct json_limits limits = { .bytes = IMAGE_CONFIG_MAX };
-
-	if (image_open_held(s, ref, &ret->image, err) < 0)
-		return -1;
-	if (image_read_config(s, ret->image, &ret->text, err) < 0 || check_config_digest(ret, err) < 0)
-		return -1;
-	if (json_parse(str_text(&ret->text), ret->text.len, "image configuration", &limits, &ret->json, err) <
-			0 ||
-		image_config_from_json(ret->json, "image configuration", &ret->config, err) < 0)
-		return err_add(err, "%s", ret->image->name);
-	return 0;
-}
 
 /* ---- what lies in the folder --------------------------------------------------------------------------------------------- */
 
@@ -145,7 +99,7 @@ int bundle_create(struct store *s, const char *ref, const struct bundle_create_o
 	struct birth_options bo = { .name = o->name, .no_sync = o->no_sync, .force = o->force };
 	char mode[BUNDLE_MODE_LEN + 1] = "";
 	auto_birth b = BIRTH_INIT;
-	auto_origin from = { .image = NULL };
+	auto_origin from = ORIGIN_INIT;
 
 	if (birth_begin(&b, s, &bo, err) < 0)
 		return -1;
@@ -265,7 +219,7 @@ int bundle_create_at(struct store *s, const char *ref, const char *dir, const st
 {
 	CLEANUP(place_drop) struct place p = PLACE_INIT;
 	struct bundle_source src = BUNDLE_SOURCE_INIT;
-	auto_origin from = { .image = NULL };
+	auto_origin from = ORIGIN_INIT;
 	autofree char *above = NULL, *path = NULL;
 
 	if (place_begin(&p, dir, err) < 0 || origin_read(s, ref, &from, err) < 0)

@@ -7,6 +7,7 @@
 
 #include "oci-spec/digest.h"
 #include "oci-spec/image_config.h"
+#include "pkg/archive/expect.h"
 #include "pkg/archive/inflate.h"
 #include "pkg/archive/layer.h"
 #include "pkg/archive/reader.h"
@@ -143,10 +144,13 @@ static int flight_apply(struct unpack *u, struct flight *f, size_t i, struct err
 	};
 	struct inflate_result result;
 	auto_reader *r = NULL;
+	int s;
 
 	if (reader_open(f->in, f->what, &r, err) < 0)
 		return -1;
-	if (layer_apply(r, u->root_fd, &o, &u->stats, err) < 0) {
+	s = u->o->expect ? expect_layer(u->o->expect, r, err)
+			 : layer_apply(r, u->root_fd, &o, &u->stats, err);
+	if (s < 0) {
 		/* Messages of the reader name the layer already. */
 		if (err && *err && !strstr(err_text(*err), f->what))
 			err_add(err, "%s", f->what);

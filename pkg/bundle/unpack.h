@@ -9,6 +9,7 @@
 #include "pkg/base/base.h"
 
 struct err;
+struct expect;
 struct image;
 struct image_config;
 struct store;
@@ -23,6 +24,8 @@ struct unpack_options {
 	bool record_owner; /* owners into an attribute of each file (layer.h) */
 	bool progress; /* a line per layer (progress.h) */
 	bool write_out; /* the caller will sync: see layer.h */
+	/* Where not NULL the layers are applied to this instead (expect.h); root_fd is not looked at. */
+	struct expect *expect;
 };
 
 struct unpack_stats {
