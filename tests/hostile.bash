@@ -58,6 +58,8 @@ assert_shown_safely() {
   local bad
   bad=$(printf '%s%s' "$output" "$stderr" | LC_ALL=C tr -d '\11\12\40-\176\200-\377')
   [ -z "$bad" ] || fail "$NAME: control characters are shown"
+  # U+0080 to U+009F: U+009B alone begins a command.
+  ! printf '%s%s' "$output" "$stderr" | LC_ALL=C grep -q $'\xc2[\x80-\x9f]' || fail "$NAME: control characters are shown"
   printf '%s%s' "$output" "$stderr" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1 || fail "$NAME: what is shown is no UTF-8"
 }
 

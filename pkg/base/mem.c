@@ -4,7 +4,7 @@
 
 #include <stdarg.h>
 
-static NORETURN void out_of_memory(void)
+void mem_exhausted(void)
 {
 	static const char text[] = "out of memory\n";
 
@@ -19,7 +19,7 @@ void *xmalloc(size_t size)
 	void *p = malloc(size ? size : 1);
 
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -28,7 +28,7 @@ void *xcalloc(size_t n, size_t size)
 	void *p = calloc(n ? n : 1, size ? size : 1);
 
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -36,7 +36,7 @@ void *xrealloc(void *p, size_t size)
 {
 	p = realloc(p, size ? size : 1);
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -45,7 +45,7 @@ void *xreallocarray(void *p, size_t n, size_t size)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		out_of_memory();
+		mem_exhausted();
 	return xrealloc(p, bytes);
 }
 
@@ -54,7 +54,7 @@ void *xmemdup(const void *p, size_t size)
 	char *copy;
 
 	if (size == SIZE_MAX)
-		out_of_memory();
+		mem_exhausted();
 	copy = xmalloc(size + 1);
 	if (size)
 		memcpy(copy, p, size);
@@ -98,7 +98,7 @@ char *xasprintf(const char *fmt, ...)
 	r = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (r < 0 || !text)
-		out_of_memory();
+		mem_exhausted();
 	return text;
 }
 
@@ -110,7 +110,7 @@ void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
 		return p;
 	while (n < need) {
 		if (n > SIZE_MAX / 2)
-			out_of_memory();
+			mem_exhausted();
 		n *= 2;
 	}
 	p = xreallocarray(p, n, size);

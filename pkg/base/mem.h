@@ -23,6 +23,9 @@ char *xasprintf(const char *fmt, ...) RETURNS_NONNULL PRINTF_LIKE(1, 2);
 /* Make room for `need` elements of `size` bytes behind p, doubling *cap; returns the new p. */
 void *mem_grow(void *p, size_t *cap, size_t need, size_t size) RETURNS_NONNULL;
 
+/* Says so, and aborts. */
+NORETURN void mem_exhausted(void);
+
 /* Overwrite a secret so that the compiler cannot leave it out, then free it. NULL is fine. */
 void mem_wipe_free(char *secret);
 

@@ -11,6 +11,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/sorted.h"
 #include "pkg/base/strv.h"
 #include "pkg/image/load_set.h"
 #include "pkg/image/platforms.h"
@@ -21,6 +22,8 @@
 #include "pkg/store/store.h"
 
 #define UNNAMED_HEX 12
+/* Of all images, for each platform with --all: a few thousand names of an image for thousands of platforms are millions. */
+#define LOAD_NAMES_MAX 65536
 
 /* ---- what it is ---- */
 
@@ -104,12 +107,12 @@ static int apply_name(struct load_set *set, const char *text, struct err **err)
 		return err_hint(err, "give a name without a tag: each image keeps its own");
 	}
 	if (to.has_tag) {
-		strv_free(&set->groups[0].names);
-		load_group_name(&set->groups[0], text);
+		strv_free(&set->groups[0]->names);
+		load_group_name(set->groups[0], text);
 		return 0;
 	}
 	for (size_t i = 0; i < set->n_groups; i++)
-		if (move_names(&set->groups[i], &to, err) < 0)
+		if (move_names(set->groups[i], &to, err) < 0)
 			return -1;
 	return 0;
 }
@@ -121,30 +124,49 @@ struct place {
 	char *name;
 };
 struct places {
-	struct place *v;
+	struct place **v;
 	size_t n, cap;
+	void *by_name;
 };
 
 static void places_free(struct places *p)
 {
-	for (size_t i = 0; i < p->n; i++)
-		free(p->v[i].name);
+	sorted_free(&p->by_name);
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->v[i]->name);
+		free(p->v[i]);
+	}
 	free(p->v);
 }
 #define auto_places CLEANUP(places_free) struct places
 
-static struct place *find_place(const struct places *p, const char *name)
+static int compare_places(const void *a, const void *b)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (strcmp(p->v[i].name, name) == 0)
-			return &p->v[i];
-	return NULL;
+	const struct place *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
 }
 
-static void add_place(struct places *p, const struct load_image *img, const char *name)
+/* The image of that name; `img` gets it when there was none. NULL when there are too many. */
+static const struct load_image *take_place(struct source *src, struct places *p, const struct load_image *img,
+	const char *name, struct err **err)
 {
-	p->v = mem_grow(p->v, &p->cap, p->n + 1, sizeof(*p->v));
-	p->v[p->n++] = (struct place){ img, xstrdup(name) };
+	struct place *new = xcalloc(1, sizeof(*new)), *there;
+
+	*new = (struct place){ img, xstrdup(name) };
+	there = *sorted_slot(&p->by_name, new, compare_places);
+	if (there != new) {
+		free(new->name);
+		free(new);
+		return there->img;
+	}
+	p->v = mem_grow(p->v, &p->cap, p->n + 1, sizeof(void *));
+	p->v[p->n++] = new;
+	if (p->n <= LOAD_NAMES_MAX)
+		return img;
+	err_make(err, ERR_CORRUPT, "%s: more than %d images and names for them", source_what(src),
+		LOAD_NAMES_MAX);
+	return NULL;
 }
 
 static int place_member(struct source *src, struct places *p, const struct load_image *img, const char *name,
@@ -152,7 +174,7 @@ static int place_member(struct source *src, struct places *p, const struct load_
 {
 	auto_reference r = REFERENCE_INIT;
 	autofree char *tag = NULL, *full = NULL;
-	const struct place *taken;
+	const struct load_image *has;
 
 	if (reference_parse(name, &r, err) < 0)
 		return -1;
@@ -162,10 +184,10 @@ static int place_member(struct source *src, struct places *p, const struct load_
 	if (!reference_tag_is_valid(tag))
 		return err_make(err, ERR_USAGE, "%s: '%s' is no tag", source_what(src), tag);
 	full = xasprintf("%s:%s", r.name, tag);
-	taken = find_place(p, full);
-	if (!taken)
-		add_place(p, img, full);
-	else if (taken->img != img)
+	has = take_place(src, p, img, full, err);
+	if (!has)
+		return -1;
+	if (has != img)
 		log_warning("%s: there are two images for the platform of %s, leaving out %s",
 			source_what(src), full, img->digest.text);
 	return 0;
@@ -175,10 +197,13 @@ static int place_group(struct source *src, struct places *p, const struct load_g
 	bool asked, struct err **err)
 {
 	if (g->chosen) {
-		if (find_place(p, name))
+		size_t before = p->n;
+
+		if (!take_place(src, p, g->chosen, name, err))
+			return -1;
+		if (p->n == before)
 			return err_make(err, asked ? ERR_USAGE : ERR_CORRUPT,
 				"%s: two images are called '%s'", source_what(src), name);
-		add_place(p, g->chosen, name);
 	}
 	for (size_t i = 0; i < g->n_members; i++)
 		if (place_member(src, p, g->members[i], name, err) < 0)
@@ -192,7 +217,7 @@ static int name_images(
 	if (name && apply_name(set, name, err) < 0)
 		return -1;
 	for (size_t i = 0; i < set->n_groups; i++) {
-		struct load_group *g = &set->groups[i];
+		struct load_group *g = set->groups[i];
 
 		give_name(g);
 		for (size_t k = 0; k < g->names.n; k++)
@@ -210,7 +235,7 @@ static int refuse_protected(struct store *s, const struct places *p, struct err 
 	for (size_t i = 0; i < p->n; i++) {
 		auto_image *old = NULL;
 
-		if (image_open(s, p->v[i].name, &old, NULL) == 0 && old->protected) {
+		if (image_open(s, p->v[i]->name, &old, NULL) == 0 && old->protected) {
 			err_make(err, ERR_DENIED, "image %s is protected", old->name);
 			return err_hint(err, "unprotect it, or load under another name");
 		}
@@ -218,16 +243,17 @@ static int refuse_protected(struct store *s, const struct places *p, struct err 
 	return 0;
 }
 
-static int put_all(
-	struct store *s, const struct places *p, struct strv *dropped, struct strv *ret, struct err **err)
+static int put_all(struct store *s, struct source *src, const struct places *p, struct strv *dropped,
+	struct strv *ret, struct err **err)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		const struct image_put put = { .ref = p->v[i].name,
-			.manifest = p->v[i].img->manifest,
-			.manifest_len = p->v[i].img->manifest_len,
-			.dropped = dropped };
+		struct image_put put = { .ref = p->v[i]->name, .dropped = dropped };
+		autofree char *text = NULL;
 		char *name = NULL;
 
+		if (source_copy(src, p->v[i]->img->manifest, &text, &put.manifest_len, err) < 0)
+			return -1;
+		put.manifest = text;
 		if (image_put(s, &put, &name, err) < 0)
 			return -1;
 		strv_add_owned(ret, name);
@@ -243,10 +269,10 @@ static int publish(
 	int r = refuse_protected(s, p, err);
 
 	for (size_t i = 0; r == 0 && i < p->n; i++)
-		for (size_t k = 0; r == 0 && k < p->v[i].img->n_blobs; k++)
-			r = source_adopt(src, p->v[i].img->blobs[k], &txn, err);
+		for (size_t k = 0; r == 0 && k < p->v[i]->img->n_blobs; k++)
+			r = source_adopt(src, p->v[i]->img->blobs[k], &txn, err);
 	if (r == 0)
-		r = put_all(s, p, &dropped, &names, err);
+		r = put_all(s, src, p, &dropped, &names, err);
 	if (r < 0)
 		layer_txn_rollback(s, &txn);
 	layer_txn_done(&txn);

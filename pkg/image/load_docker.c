@@ -19,6 +19,7 @@
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/base/sorted.h"
 #include "pkg/image/load_set.h"
 #include "pkg/image/source.h"
 
@@ -48,21 +49,6 @@ static void layers_free(struct layers *l)
 }
 #define auto_layers CLEANUP(layers_free) struct layers
 
-static int detect(struct source *src, const struct source_file *f, enum inflate_kind *ret, struct err **err)
-{
-	autoclose int fd = source_open(src, f, err);
-	unsigned char head[8];
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = fd_pread_full(fd, head, sizeof(head), 0);
-	if (n < 0)
-		return err_sys(err, errno, "read %s", f->path);
-	*ret = inflate_detect(head, (size_t)n);
-	return 0;
-}
-
 /* One layer against its diff id (unset: there is none). */
 static int check_layer(
 	struct source *src, struct layers *l, size_t i, const struct digest *want, struct err **err)
@@ -70,7 +56,7 @@ static int check_layer(
 	struct source_file *f = l->files[i];
 	enum inflate_kind kind = INFLATE_PLAIN;
 
-	if (detect(src, f, &kind, err) < 0)
+	if (source_kind(src, f, &kind, err) < 0)
 		return -1;
 	if (kind == INFLATE_XZ || kind == INFLATE_BZIP2) {
 		if (source_decompress(src, f, err) < 0)
@@ -128,34 +114,40 @@ static void describe(struct descriptor *d, const char *media_type, const struct 
 }
 
 /* A manifest that names what the archive has; of Docker's kind unless a layer is in zstd, which that does not know. */
-static int make_image(struct load_set *set, struct source_file *config, const struct layers *l,
-	struct load_image **ret, struct err **err)
+static int make_image(struct source *src, struct load_set *set, struct source_file *config,
+	const struct layers *l, struct load_image **ret, struct err **err)
 {
 	struct descriptor *d = xcalloc(l->n + 1, sizeof(*d));
-	struct load_image *img = load_set_add(set), *same;
+	autofree char *path = xasprintf("manifest//%zu", set->n), *text = NULL;
+	struct source_file *f;
+	struct load_image *img;
+	struct digest digest;
 	auto_json *j = NULL;
 	bool docker = true;
-	char *text;
-	int r;
 
 	for (size_t i = 0; i < l->n; i++)
 		docker = docker && l->compression[i] != MEDIA_ZSTD;
 	describe(&d[l->n], docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG, config);
-	for (size_t i = 0; i < l->n; i++) {
+	for (size_t i = 0; i < l->n; i++)
 		describe(&d[i], media_type_layer(docker, l->compression[i]), l->files[i]);
-		load_image_blob(img, l->files[i]);
-	}
-	load_image_blob(img, config);
-	img->config = config->digest;
 	j = manifest_build(docker, &d[l->n], d, l->n);
 	for (size_t i = 0; i <= l->n; i++)
 		descriptor_free(&d[i]);
 	free(d);
 	text = json_text(j, 0);
-	r = load_image_manifest(img, text, strlen(text), err);
-	same = r < 0 ? NULL : load_set_find(set, &img->digest);
-	*ret = same ? same : img;
-	return r;
+	if (digest_of(SHA_256, text, strlen(text), &digest, err) < 0)
+		return -1;
+	*ret = load_set_find(set, &digest);
+	if (*ret)
+		return 0;
+	if (source_add(src, path, text, strlen(text), &f, err) < 0)
+		return -1;
+	*ret = img = load_set_add(set, f, &digest);
+	for (size_t i = 0; i < l->n; i++)
+		load_image_blob(img, l->files[i]);
+	load_image_blob(img, config);
+	img->config = config->digest;
+	return 0;
 }
 
 /* "<hex>.json", or "sha256:<hex>" as some tools call it, promises the content's digest. */
@@ -195,59 +187,70 @@ static int add_names(struct source *src, struct load_group *g, const struct strv
  * udocker 1.3.x lists a layer that several images share for the first of them alone (FIX-30). The diff ids say which layers an image has; they
  * are looked for among those of the whole archive.
  */
+struct pooled {
+	struct digest digest; /* of the file, or of what it unpacks to */
+	struct source_file *file;
+};
 struct pool {
 	const struct docker_archive *archive;
-	struct source_file **files;
-	struct digest *plain; /* of each */
-	size_t n;
+	struct pooled **v;
+	size_t n, cap;
+	void *by_digest;
 	bool filled;
 };
 
 static void pool_free(struct pool *p)
 {
-	free(p->files);
-	free(p->plain);
+	sorted_free(&p->by_digest);
+	for (size_t i = 0; i < p->n; i++)
+		free(p->v[i]);
+	free(p->v);
 }
 #define auto_pool CLEANUP(pool_free) struct pool
 
-static bool in_pool(const struct pool *p, const struct source_file *f)
+static int compare_pooled(const void *a, const void *b)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (p->files[i] == f)
-			return true;
-	return false;
+	const struct pooled *x = a, *y = b;
+
+	return strcmp(x->digest.text, y->digest.text);
+}
+
+/* Of files with the same content the first serves. */
+static void pool_add(struct pool *p, const struct digest *d, struct source_file *f)
+{
+	struct pooled *e = xmalloc(sizeof(*e));
+
+	*e = (struct pooled){ *d, f };
+	if (*sorted_slot(&p->by_digest, e, compare_pooled) != e) {
+		free(e);
+		return;
+	}
+	p->v = mem_grow(p->v, &p->cap, p->n + 1, sizeof(void *));
+	p->v[p->n++] = e;
+}
+
+static struct source_file *find_in_pool(const struct pool *p, const struct digest *d)
+{
+	const struct pooled key = { .digest = *d }, *e = sorted_find(&p->by_digest, &key, compare_pooled);
+
+	return e ? e->file : NULL;
 }
 
 static int fill_pool(struct source *src, struct pool *p, struct err **err)
 {
-	size_t most = 0;
-
-	for (size_t i = 0; i < p->archive->n_items; i++)
-		most += p->archive->items[i].layers.n;
-	p->files = xcalloc(most + 1, sizeof(struct source_file *));
-	p->plain = xcalloc(most + 1, sizeof(*p->plain));
 	p->filled = true;
 	for (size_t i = 0; i < p->archive->n_items; i++)
 		for (size_t k = 0; k < p->archive->items[i].layers.n; k++) {
 			struct source_file *f;
+			struct digest plain;
 
-			if (source_find(src, p->archive->items[i].layers.v[k], &f, err) < 0)
+			if (source_find(src, p->archive->items[i].layers.v[k], &f, err) < 0 ||
+				source_plain_digest(src, f, SHA_256, &plain, err) < 0)
 				return -1;
-			if (in_pool(p, f))
-				continue;
-			if (source_plain_digest(src, f, SHA_256, &p->plain[p->n], err) < 0)
-				return -1;
-			p->files[p->n++] = f;
+			pool_add(p, &plain, f);
+			pool_add(p, &f->digest, f);
 		}
 	return 0;
-}
-
-static struct source_file *find_in_pool(const struct pool *p, const struct digest *diff_id)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (digest_eq(&p->plain[i], diff_id) || digest_eq(&p->files[i]->digest, diff_id))
-			return p->files[i];
-	return NULL;
 }
 
 /* The layers that the diff ids name, if all of them are in the archive; else l stays as it is, for check_layers() to complain. */
@@ -293,7 +296,7 @@ static int load_item(struct source *src, const struct docker_archive_item *item,
 	if (find_layers(src, &item->layers, &l, err) < 0 || complete_layers(src, pool, c, &l, err) < 0 ||
 		check_layers(src, &l, c, err) < 0)
 		return -1;
-	if (make_image(set, config, &l, &img, err) < 0)
+	if (make_image(src, set, config, &l, &img, err) < 0)
 		return -1;
 	img->platform = c->platform;
 	return add_names(src, load_set_group(set, img, NULL, 0), &item->repo_tags, err);
@@ -370,7 +373,7 @@ static int load_repository(
 	if (image_config_parse(text, strlen(text), item->id, &c, err) < 0)
 		return err_add(err, "%s", source_what(src));
 	if (source_add(src, path, text, strlen(text), &config, err) < 0 ||
-		make_image(set, config, &l, &img, err) < 0)
+		make_image(src, set, config, &l, &img, err) < 0)
 		return -1;
 	strv_addf(&names, "%s:%s", item->name, item->tag);
 	img->platform = c->platform;
@@ -411,29 +414,116 @@ int load_docker(struct source *src, struct load_set *set, struct err **err)
 	return 0;
 }
 
-static bool has_config(const struct load_group *g, const struct digest *config)
+/* ---- names for what an OCI layout beside it has ---- */
+
+struct named {
+	const struct digest *config;
+	size_t at; /* in manifest.json */
+};
+
+static int compare_named(const void *a, const void *b)
 {
+	const struct named *x = a, *y = b;
+	int r = strcmp(x->config->text, y->config->text);
+
+	return r ? r : x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int compare_at(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The first of that configuration among n sorted ones, or n. */
+static size_t first_named(const struct named *v, size_t n, const struct digest *config)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(v[mid].config->text, config->text) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct naming {
+	const struct docker_archive *archive;
+	struct named *v; /* by configuration, then as they come */
+	size_t *hits; /* room for archive->n_items */
+	bool *hit;
+	size_t given; /* names, to all groups */
+};
+
+static void naming_free(struct naming *x)
+{
+	free(x->v);
+	free(x->hits);
+	free(x->hit);
+}
+#define auto_naming CLEANUP(naming_free) struct naming
+
+static void find_hits(struct naming *x, const struct digest *config, size_t *n)
+{
+	size_t all = x->archive->n_items;
+
+	for (size_t i = first_named(x->v, all, config); i < all && digest_eq(x->v[i].config, config); i++)
+		if (!x->hit[x->v[i].at]) {
+			x->hit[x->v[i].at] = true;
+			x->hits[(*n)++] = x->v[i].at;
+		}
+}
+
+/* The group has one of its images from each of these items: their names, as they come in manifest.json. */
+static int name_group(struct source *src, struct naming *x, struct load_group *g, struct err **err)
+{
+	size_t n = 0;
+
+	if (g->chosen)
+		find_hits(x, &g->chosen->config, &n);
 	for (size_t i = 0; i < g->n_members; i++)
-		if (digest_eq(&g->members[i]->config, config))
-			return true;
-	return g->chosen && digest_eq(&g->chosen->config, config);
+		find_hits(x, &g->members[i]->config, &n);
+	qsort(x->hits, n, sizeof(*x->hits), compare_at);
+	for (size_t i = 0; i < n; i++) {
+		const struct strv *tags = &x->archive->items[x->hits[i]].repo_tags;
+
+		x->hit[x->hits[i]] = false;
+		x->given += tags->n;
+		if (x->given > DOCKER_ARCHIVE_MAX_TAGS)
+			return err_make(err, ERR_CORRUPT, "%s: more than %d names", source_what(src),
+				DOCKER_ARCHIVE_MAX_TAGS);
+		if (add_names(src, g, tags, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int load_docker_names(struct source *src, struct load_set *set, struct err **err)
 {
 	auto_docker_archive *a = NULL;
+	auto_naming x = { 0 };
 
 	if (read_manifest(src, &a, err) < 0)
 		return -1;
+	x.archive = a;
+	x.v = xcalloc(a->n_items + 1, sizeof(*x.v));
+	x.hits = xcalloc(a->n_items + 1, sizeof(*x.hits));
+	x.hit = xcalloc(a->n_items + 1, sizeof(*x.hit));
 	for (size_t i = 0; i < a->n_items; i++) {
 		struct source_file *config;
 
 		if (source_find(src, a->items[i].config, &config, err) < 0)
 			return -1;
-		for (size_t k = 0; k < set->n_groups; k++)
-			if (has_config(&set->groups[k], &config->digest) &&
-				add_names(src, &set->groups[k], &a->items[i].repo_tags, err) < 0)
-				return -1;
+		x.v[i] = (struct named){ &config->digest, i };
 	}
+	qsort(x.v, a->n_items, sizeof(*x.v), compare_named);
+	for (size_t i = 0; i < set->n_groups; i++)
+		if (name_group(src, &x, set->groups[i], err) < 0)
+			return -1;
 	return 0;
 }

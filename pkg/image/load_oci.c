@@ -25,15 +25,24 @@ struct oci {
 	struct load_set *set;
 	const struct platform *want; /* NULL: the machine's */
 	bool all;
+	bool told; /* the error names the source already */
 };
 
 static int fetch(void *arg, const struct descriptor *d, struct json **ret, struct err **err)
 {
+	struct oci *o = arg;
 	struct source_file *f;
 
-	if (source_blob(arg, &d->digest, d->size, &f, err) < 0)
-		return -1;
-	return source_json(arg, f, ret, err);
+	if (source_blob(o->src, &d->digest, d->size, &f, err) == 0 && source_json(o->src, f, ret, err) == 0)
+		return 0;
+	o->told = true;
+	return -1;
+}
+
+/* Context for what went wrong in select.c. */
+static int tell(struct oci *o, struct err **err)
+{
+	return o->told ? -1 : err_add(err, "%s", source_what(o->src));
 }
 
 /* Known ones, and what some tools make up for compressions that have no type (…tar+xz): the content says what it is. */
@@ -105,6 +114,7 @@ static int take_manifest(struct oci *o, const struct descriptor *d, struct load_
 	auto_manifest *m = NULL;
 	autofree char *text = NULL;
 	struct load_image *img = load_set_find(o->set, &d->digest);
+	struct digest digest;
 	size_t n;
 
 	if (img) {
@@ -120,11 +130,13 @@ static int take_manifest(struct oci *o, const struct descriptor *d, struct load_
 		log_info("%s: %s is no image, skipping", source_what(o->src), d->digest.text);
 		return 0;
 	}
-	img = load_set_add(o->set);
-	if (load_image_manifest(img, steal_ptr(&text), n, err) < 0)
+	if (digest_of(SHA_256, text, n, &digest, err) < 0)
 		return -1;
-	*ret = img;
-	return take_blobs(o, m, img, err);
+	*ret = load_set_find(o->set, &digest); /* under a digest of another kind */
+	if (*ret)
+		return 0;
+	*ret = load_set_add(o->set, f, &digest);
+	return take_blobs(o, m, *ret, err);
 }
 
 /* A name with a digest is one only for the manifest of that digest. */
@@ -142,7 +154,7 @@ static bool name_is_true(const char *name, const struct digest *manifest)
  */
 static int choose(struct oci *o, struct descriptor *items, size_t n, struct descriptor *ret, struct err **err)
 {
-	const struct select_source from = { .fetch = fetch, .arg = o->src };
+	const struct select_source from = { .fetch = fetch, .arg = o };
 	const struct index group = { .items = items, .n_items = n };
 	bool had = items[0].has_platform;
 	auto_err *e = NULL;
@@ -158,7 +170,7 @@ static int choose(struct oci *o, struct descriptor *items, size_t n, struct desc
 	items[0].has_platform = had;
 	if (r == 0 || (o->all && err_is(e, ERR_UNSUPPORTED)))
 		return 0;
-	err_add(&e, "%s", source_what(o->src));
+	(void)tell(o, &e);
 	return err_move(err, &e);
 }
 
@@ -166,7 +178,7 @@ static int choose(struct oci *o, struct descriptor *items, size_t n, struct desc
 static int take_all(struct oci *o, struct descriptor *items, size_t n, struct load_image ***ret,
 	size_t *ret_n, struct err **err)
 {
-	const struct select_source from = { .fetch = fetch, .arg = o->src };
+	const struct select_source from = { .fetch = fetch, .arg = o };
 	const struct index group = { .items = items, .n_items = n };
 	struct load_image **v;
 	struct descriptor *d;
@@ -176,7 +188,7 @@ static int take_all(struct oci *o, struct descriptor *items, size_t n, struct lo
 	if (n == 1 && media_type_kind(items[0].media_type) == MEDIA_MANIFEST)
 		return 0;
 	if (select_all(&from, &group, &d, &count, err) < 0)
-		return err_add(err, "%s", source_what(o->src));
+		return tell(o, err);
 	v = xcalloc(count + 1, sizeof(struct load_image *));
 	for (size_t i = 0; i < count; i++) {
 		struct load_image *img = NULL;
@@ -225,39 +237,93 @@ static int take_group(struct oci *o, struct descriptor *items, size_t n, struct 
 	return 0;
 }
 
-static bool same_name(const struct descriptor *a, const struct descriptor *b)
+/* An entry of index.json that is for a platform, by what it is called. */
+struct entry {
+	const char *name[2];
+	size_t at;
+};
+
+static int compare_names(const struct entry *x, const struct entry *y)
 {
-	return str_eq(descriptor_annotation(a, ANNOTATION_REF_NAME),
-		       descriptor_annotation(b, ANNOTATION_REF_NAME)) &&
-	       str_eq(descriptor_annotation(a, ANNOTATION_CONTAINERD_NAME),
-		       descriptor_annotation(b, ANNOTATION_CONTAINERD_NAME));
+	for (size_t i = 0; i < ARRAY_LEN(x->name); i++) {
+		const char *a = x->name[i], *b = y->name[i];
+		int r = a && b ? strcmp(a, b) : !!a - !!b;
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int r = compare_names(x, y);
+
+	return r ? r : x->at < y->at ? -1 : x->at > y->at;
+}
+
+struct grouping {
+	struct entry *sorted; /* entries of the same name behind each other, as they come */
+	size_t n;
+	size_t *place; /* of each entry in sorted */
+	bool *done; /* each entry */
+	struct descriptor *group; /* room for all */
+};
+
+static void grouping_free(struct grouping *g)
+{
+	free(g->sorted);
+	free(g->place);
+	free(g->done);
+	free(g->group);
+}
+#define auto_grouping CLEANUP(grouping_free) struct grouping
+
+static void sort_entries(struct grouping *g, const struct index *x)
+{
+	g->sorted = xcalloc(x->n_items + 1, sizeof(*g->sorted));
+	g->place = xcalloc(x->n_items + 1, sizeof(*g->place));
+	g->done = xcalloc(x->n_items + 1, sizeof(*g->done));
+	g->group = xcalloc(x->n_items + 1, sizeof(*g->group));
+	for (size_t i = 0; i < x->n_items; i++) {
+		const struct descriptor *d = &x->items[i];
+
+		g->done[i] = index_item_is_companion(d);
+		if (d->has_platform && !g->done[i])
+			g->sorted[g->n++] = (struct entry){ { descriptor_annotation(d, ANNOTATION_REF_NAME),
+								    descriptor_annotation(
+									    d, ANNOTATION_CONTAINERD_NAME) },
+				i };
+	}
+	qsort(g->sorted, g->n, sizeof(*g->sorted), compare_entries);
+	for (size_t i = 0; i < g->n; i++)
+		g->place[g->sorted[i].at] = i;
 }
 
 /* Entries of the same name for different platforms are one image; gathered behind each other, first come first. */
 static int take_index(struct oci *o, struct index *x, struct err **err)
 {
-	bool *done = xcalloc(x->n_items + 1, sizeof(*done));
-	struct descriptor *group = xcalloc(x->n_items + 1, sizeof(*group));
-	int r = 0;
+	auto_grouping g = { 0 };
 
-	for (size_t i = 0; r == 0 && i < x->n_items; i++) {
+	sort_entries(&g, x);
+	for (size_t i = 0; i < x->n_items; i++) {
+		const struct entry *e = &g.sorted[g.place[i]], *end = g.sorted + g.n;
 		size_t n = 0;
 
-		if (done[i] || index_item_is_companion(&x->items[i]))
+		if (g.done[i])
 			continue;
-		group[n++] = x->items[i];
-		for (size_t k = i + 1; k < x->n_items && x->items[i].has_platform; k++) {
-			if (done[k] || !x->items[k].has_platform || index_item_is_companion(&x->items[k]) ||
-				!same_name(&x->items[i], &x->items[k]))
-				continue;
-			group[n++] = x->items[k];
-			done[k] = true;
-		}
-		r = take_group(o, group, n, err);
+		if (!x->items[i].has_platform)
+			g.group[n++] = x->items[i];
+		else
+			for (const struct entry *k = e; k < end && compare_names(e, k) == 0; k++) {
+				g.group[n++] = x->items[k->at];
+				g.done[k->at] = true;
+			}
+		if (take_group(o, g.group, n, err) < 0)
+			return -1;
 	}
-	free(group);
-	free(done);
-	return r;
+	return 0;
 }
 
 int load_oci(

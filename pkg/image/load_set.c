@@ -4,43 +4,67 @@
 
 #include <string.h>
 
-#include "pkg/base/err.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/sorted.h"
 
 static void free_image(struct load_image *img)
 {
-	free(img->manifest);
 	free(img->blobs);
 	free(img);
 }
 
+static void free_group(struct load_group *g)
+{
+	if (!g)
+		return;
+	free(g->members);
+	free(g->tag);
+	strv_free(&g->names);
+	free(g);
+}
+
 void load_set_free(struct load_set *set)
 {
+	sorted_free(&set->by_digest);
+	sorted_free(&set->by_content);
 	for (size_t i = 0; i < set->n; i++)
 		free_image(set->v[i]);
 	for (size_t i = 0; i < set->n_groups; i++) {
-		free(set->groups[i].members);
-		free(set->groups[i].tag);
-		strv_free(&set->groups[i].names);
+		free_group(set->groups[i]);
 	}
 	free(set->groups);
 	free(set->v);
 	*set = (struct load_set){ 0 };
 }
 
-struct load_image *load_set_add(struct load_set *set)
+static int compare_digests(const void *a, const void *b)
 {
-	set->v = mem_grow(set->v, &set->cap, set->n + 1, sizeof(void *));
-	set->v[set->n] = xcalloc(1, sizeof(*set->v[0]));
-	return set->v[set->n++];
+	const struct load_image *x = a, *y = b;
+
+	return strcmp(x->digest.text, y->digest.text);
 }
 
-struct load_image *load_set_find(struct load_set *set, const struct digest *manifest)
+struct load_image *load_set_add(
+	struct load_set *set, struct source_file *manifest, const struct digest *digest)
 {
-	for (size_t i = 0; i < set->n; i++)
-		if (digest_eq(&set->v[i]->digest, manifest))
-			return set->v[i];
-	return NULL;
+	struct load_image *img = load_set_find(set, digest);
+
+	if (img)
+		return img;
+	img = xcalloc(1, sizeof(*img));
+	img->manifest = manifest;
+	img->digest = *digest;
+	set->v = mem_grow(set->v, &set->cap, set->n + 1, sizeof(void *));
+	set->v[set->n++] = img;
+	(void)sorted_slot(&set->by_digest, img, compare_digests);
+	return img;
+}
+
+struct load_image *load_set_find(const struct load_set *set, const struct digest *manifest)
+{
+	const struct load_image key = { .digest = *manifest };
+
+	return sorted_find(&set->by_digest, &key, compare_digests);
 }
 
 void load_image_blob(struct load_image *img, struct source_file *f)
@@ -52,26 +76,31 @@ void load_image_blob(struct load_image *img, struct source_file *f)
 	img->blobs[img->n_blobs++] = f;
 }
 
-static bool is_group(const struct load_group *g, const struct load_image *chosen,
-	struct load_image *const *members, size_t n)
+/* Any order will do, as long as the same images are the same group. */
+static int compare_groups(const void *a, const void *b)
 {
-	return g->chosen == chosen && g->n_members == n &&
-	       (!n || memcmp(g->members, members, n * sizeof(struct load_image *)) == 0);
+	const struct load_group *x = a, *y = b;
+
+	if (x->chosen != y->chosen)
+		return (uintptr_t)x->chosen < (uintptr_t)y->chosen ? -1 : 1;
+	if (x->n_members != y->n_members)
+		return x->n_members < y->n_members ? -1 : 1;
+	return x->n_members ? memcmp(x->members, y->members, x->n_members * sizeof(void *)) : 0;
 }
 
 struct load_group *load_set_group(
 	struct load_set *set, struct load_image *chosen, struct load_image **members, size_t n)
 {
-	struct load_group *g;
+	struct load_group *g = xcalloc(1, sizeof(*g)), *there;
 
-	for (size_t i = 0; i < set->n_groups; i++)
-		if (is_group(&set->groups[i], chosen, members, n)) {
-			free(members);
-			return &set->groups[i];
-		}
-	set->groups = mem_grow(set->groups, &set->cap_groups, set->n_groups + 1, sizeof(*set->groups));
-	g = &set->groups[set->n_groups++];
 	*g = (struct load_group){ .chosen = chosen, .members = members, .n_members = n };
+	there = *sorted_slot(&set->by_content, g, compare_groups);
+	if (there != g) {
+		free_group(g);
+		return there;
+	}
+	set->groups = mem_grow(set->groups, &set->cap_groups, set->n_groups + 1, sizeof(void *));
+	set->groups[set->n_groups++] = g;
 	return g;
 }
 
@@ -79,11 +108,4 @@ void load_group_name(struct load_group *g, const char *name)
 {
 	if (!strv_has(&g->names, name))
 		strv_add(&g->names, name);
-}
-
-int load_image_manifest(struct load_image *img, char *text, size_t n, struct err **err)
-{
-	img->manifest = text;
-	img->manifest_len = n;
-	return digest_of(SHA_256, text, n, &img->digest, err);
 }

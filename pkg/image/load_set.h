@@ -13,9 +13,8 @@ struct source;
 struct source_file;
 
 struct load_image {
-	char *manifest; /* the bytes to store */
-	size_t manifest_len;
-	struct digest digest; /* of the manifest */
+	struct source_file *manifest; /* what is to be stored; borrowed */
+	struct digest digest; /* of it, by sha256 */
 	struct digest config; /* of the configuration */
 	struct platform platform; /* as the index says, else the configuration */
 	struct source_file **blobs; /* config and layers, each once; borrowed */
@@ -34,23 +33,23 @@ struct load_group {
 struct load_set {
 	struct load_image **v;
 	size_t n, cap;
-	struct load_group *groups;
+	struct load_group **groups;
 	size_t n_groups, cap_groups;
+	void *by_digest, *by_content; /* trees of the images and of the groups */
 };
 void load_set_free(struct load_set *set);
 #define auto_load_set CLEANUP(load_set_free) struct load_set
 
-/* A new image at the end of the set, empty. */
-struct load_image *load_set_add(struct load_set *set);
+/* The image of that manifest; a new one, without blobs, when there was none. */
+struct load_image *load_set_add(
+	struct load_set *set, struct source_file *manifest, const struct digest *digest);
 /* The image of that manifest, or NULL. */
-struct load_image *load_set_find(struct load_set *set, const struct digest *manifest);
+struct load_image *load_set_find(const struct load_set *set, const struct digest *manifest);
 void load_image_blob(struct load_image *img, struct source_file *f);
-/* The group of these images, made if there is none. Takes members (NULL: none). Valid until the next call. */
+/* The group of these images, made if there is none. Takes members (NULL: none). */
 struct load_group *load_set_group(
 	struct load_set *set, struct load_image *chosen, struct load_image **members, size_t n);
 void load_group_name(struct load_group *g, const char *name); /* each once */
-/* Takes the manifest's text and computes its digest. */
-int load_image_manifest(struct load_image *img, char *text, size_t n, struct err **err);
 
 /* manifest.json, or `repositories` with layer folders (docker < 1.10). */
 int load_docker(struct source *src, struct load_set *set, struct err **err);

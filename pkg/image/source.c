@@ -22,6 +22,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/progress.h"
 #include "pkg/base/sig.h"
+#include "pkg/base/sorted.h"
 #include "pkg/base/str.h"
 #include "pkg/conf/conf.h"
 #include "pkg/store/layers.h"
@@ -34,11 +35,12 @@ struct source {
 	char *what;
 	struct store *store;
 	struct store_stage stage;
-	struct source_file **files; /* in order of arrival; sorted by path once an archive is read */
+	struct source_file **files; /* in order of arrival */
 	size_t n, cap;
+	void *by_path; /* the same; of one path the last */
+	size_t names; /* bytes of all paths and links */
 	unsigned next; /* name of the next staged file */
 	int dirfd; /* of a directory, else -1 */
-	bool sorted;
 	bool flat;
 	struct limit limit;
 	uint64_t packed, plain; /* bytes that came in, and what was or will be made of them */
@@ -53,6 +55,14 @@ const char *source_what(const struct source *src)
 
 /* ---- the table ---- */
 
+static int compare_path(const void *a, const void *b)
+{
+	const struct source_file *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+/* Of entries with the same path the last counts, as in any tar. */
 static struct source_file *add_file(struct source *src, const char *path, enum source_type type)
 {
 	struct source_file *f = xcalloc(1, sizeof(*f));
@@ -61,7 +71,7 @@ static struct source_file *add_file(struct source *src, const char *path, enum s
 	f->type = type;
 	src->files = mem_grow(src->files, &src->cap, src->n + 1, sizeof(void *));
 	src->files[src->n++] = f;
-	src->sorted = false;
+	*sorted_slot(&src->by_path, f, compare_path) = f;
 	return f;
 }
 
@@ -70,57 +80,15 @@ static void file_free(struct source_file *f)
 	free(f->path);
 	free(f->link);
 	free(f->staged);
+	free(f->plain);
 	free(f);
 }
 
-struct ranked {
-	struct source_file *file;
-	size_t rank;
-};
-
-static int compare_ranked(const void *a, const void *b)
+static struct source_file *lookup(struct source *src, char *path)
 {
-	const struct ranked *x = a, *y = b;
-	int r = strcmp(x->file->path, y->file->path);
+	const struct source_file key = { .path = path };
 
-	return r ? r : x->rank < y->rank ? -1 : 1;
-}
-
-/* By path; of entries with the same path the last counts, as in any tar. */
-static void sort_files(struct source *src)
-{
-	struct ranked *v;
-	size_t n = 0;
-
-	if (src->sorted || !src->n)
-		return;
-	v = xcalloc(src->n, sizeof(*v));
-	for (size_t i = 0; i < src->n; i++)
-		v[i] = (struct ranked){ src->files[i], i };
-	qsort(v, src->n, sizeof(*v), compare_ranked);
-	for (size_t i = 0; i < src->n; i++) {
-		if (i + 1 < src->n && strcmp(v[i].file->path, v[i + 1].file->path) == 0)
-			file_free(v[i].file);
-		else
-			src->files[n++] = v[i].file;
-	}
-	free(v);
-	src->n = n;
-	src->sorted = true;
-}
-
-static int compare_path(const void *key, const void *element)
-{
-	return strcmp(key, (*(struct source_file *const *)element)->path);
-}
-
-static struct source_file *lookup(struct source *src, const char *path)
-{
-	struct source_file **p;
-
-	sort_files(src);
-	p = src->n ? bsearch(path, src->files, src->n, sizeof(void *), compare_path) : NULL;
-	return p ? *p : NULL;
+	return sorted_find(&src->by_path, &key, compare_path);
 }
 
 /* ---- limits ---- */
@@ -130,6 +98,15 @@ static int account(struct source *src, uint64_t n, struct err **err)
 {
 	src->plain = n > UINT64_MAX - src->plain ? UINT64_MAX : src->plain + n;
 	return limit_check(&src->limit, src->plain, src->packed, src->what, err);
+}
+
+static int count_text(struct source *src, size_t n, struct err **err)
+{
+	src->texts += n;
+	return src->texts <= SOURCE_TEXTS_MAX
+		       ? 0
+		       : err_make(err, ERR_CORRUPT, "%s: more than %zu MiB of documents are to be read",
+				 src->what, SOURCE_TEXTS_MAX >> 20);
 }
 
 /* ---- staging ---- */
@@ -235,9 +212,12 @@ static int stage_fd(struct source *src, struct source_file *f, int fd, struct er
 int source_add(struct source *src, const char *path, const void *p, size_t n, struct source_file **ret,
 	struct err **err)
 {
-	struct source_file *f = add_file(src, path, SOURCE_FILE);
+	struct source_file *f = NULL;
 	auto_staging st = { .fd = -1 };
 
+	if (count_text(src, n, err) < 0)
+		return -1;
+	f = add_file(src, path, SOURCE_FILE);
 	if (staging_begin(&st, src, f, err) < 0 || staging_write(&st, p, n, err) < 0 ||
 		staging_finish(&st, err) < 0)
 		return -1;
@@ -261,10 +241,12 @@ int source_decompress(struct source *src, struct source_file *f, struct err **er
 		if (n < 0)
 			return err_add(err, "%s", src->what);
 		if (n == 0)
-			return staging_finish(&st, err);
+			break;
 		if (account(src, (uint64_t)n, err) < 0 || staging_write(&st, p, (size_t)n, err) < 0)
 			return -1;
 	}
+	f->kind = INFLATE_PLAIN; /* whatever it looks like now: one compression is undone */
+	return staging_finish(&st, err);
 }
 
 int source_plain_digest(
@@ -277,6 +259,8 @@ int source_plain_digest(
 	struct inflate_result result;
 	auto_inflate *in = NULL;
 
+	if (!f->plain)
+		f->plain = xcalloc(SHA_512 + 1, sizeof(*f->plain));
 	if (!digest_is_set(&f->plain[kind])) {
 		fd = source_open(src, f, err);
 		if (fd < 0 || inflate_start(fd, &o, &in, err) < 0 || inflate_finish(in, &result, err) < 0)
@@ -346,6 +330,10 @@ static int take_entry(struct source *src, struct reader *r, const struct reader_
 	}
 	if (src->n >= SOURCE_FILES_MAX)
 		return err_make(err, ERR_CORRUPT, "%s: more than %d files", src->what, SOURCE_FILES_MAX);
+	src->names += strlen(path) + (e->link ? strlen(e->link) : 0);
+	if (src->names > SOURCE_NAMES_MAX)
+		return err_make(err, ERR_CORRUPT, "%s: the names in it are longer than %zu MiB together",
+			src->what, SOURCE_NAMES_MAX >> 20);
 	f = add_file(src, path, type_of(e));
 	if (f->type == SOURCE_SYMLINK || f->type == SOURCE_HARDLINK)
 		f->link = xstrdup(e->link);
@@ -430,6 +418,7 @@ void source_free(struct source *src)
 	for (size_t i = 0; i < src->n; i++)
 		file_free(src->files[i]);
 	free(src->files);
+	sorted_free(&src->by_path);
 	store_stage_drop(&src->stage);
 	free(src->what);
 	free(src);
@@ -516,9 +505,10 @@ int source_find(struct source *src, const char *path, struct source_file **ret, 
 
 bool source_has(struct source *src, const char *path)
 {
+	autofree char *at = xstrdup(path);
 	struct stat st;
 
-	if (lookup(src, path))
+	if (lookup(src, at))
 		return true;
 	return src->dirfd >= 0 && fs_lstat(src->dirfd, path, &st, FS_IN_ROOT) == 0;
 }
@@ -570,7 +560,8 @@ int source_open(struct source *src, const struct source_file *f, struct err **er
 	return fd < 0 ? err_sys(err, errno, "%s: open %s", src->what, f->path) : fd;
 }
 
-int source_text(struct source *src, const struct source_file *f, char **ret, size_t *ret_n, struct err **err)
+static int read_text(
+	struct source *src, const struct source_file *f, char **ret, size_t *ret_n, struct err **err)
 {
 	autofree char *what = xasprintf("%s: %s", src->what, f->path);
 	autoclose int fd = source_open(src, f, err);
@@ -578,12 +569,43 @@ int source_text(struct source *src, const struct source_file *f, char **ret, siz
 
 	if (fd < 0 || fd_read_text(fd, SOURCE_TEXT_MAX, &text, what, err) < 0)
 		return -1;
-	src->texts += text.len;
-	if (src->texts > SOURCE_TEXTS_MAX)
-		return err_make(err, ERR_CORRUPT, "%s: more than %zu MiB of documents are to be read",
-			src->what, SOURCE_TEXTS_MAX >> 20);
 	*ret_n = text.len;
 	*ret = str_steal(&text);
+	return 0;
+}
+
+int source_text(struct source *src, const struct source_file *f, char **ret, size_t *ret_n, struct err **err)
+{
+	autofree char *text = NULL;
+
+	if (read_text(src, f, &text, ret_n, err) < 0 || count_text(src, *ret_n, err) < 0)
+		return -1;
+	*ret = steal_ptr(&text);
+	return 0;
+}
+
+int source_copy(struct source *src, const struct source_file *f, char **ret, size_t *ret_n, struct err **err)
+{
+	return account(src, f->size, err) < 0 ? -1 : read_text(src, f, ret, ret_n, err);
+}
+
+int source_kind(struct source *src, struct source_file *f, enum inflate_kind *ret, struct err **err)
+{
+	unsigned char head[8];
+	autoclose int fd = -1;
+	ssize_t n;
+
+	if (!f->looked_at) {
+		fd = source_open(src, f, err);
+		if (fd < 0)
+			return -1;
+		n = fd_pread_full(fd, head, sizeof(head), 0);
+		if (n < 0)
+			return err_sys(err, errno, "read %s", f->path);
+		f->kind = inflate_detect(head, (size_t)n);
+		f->looked_at = true;
+	}
+	*ret = f->kind;
 	return 0;
 }
 

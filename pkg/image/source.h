@@ -7,6 +7,7 @@
 #define UDOCKER_IMAGE_SOURCE_H
 
 #include "oci-spec/digest.h"
+#include "pkg/archive/inflate.h"
 #include "pkg/base/base.h"
 
 struct err;
@@ -16,6 +17,7 @@ struct store;
 struct source;
 
 #define SOURCE_FILES_MAX 65536
+#define SOURCE_NAMES_MAX ((size_t)16 << 20) /* bytes of all paths and links of an archive */
 #define SOURCE_TEXT_MAX ((size_t)4 << 20)
 /* Of all documents together, each time they are read: an index of indexes can name the same ones a million times. */
 #define SOURCE_TEXTS_MAX ((size_t)128 << 20)
@@ -30,7 +32,9 @@ struct source_file {
 	uint64_t size;
 	struct digest
 		digest; /* of the content as staged; of a blob by the algorithm of its path, else sha256 */
-	struct digest plain[2]; /* what source_plain_digest() found, by the kind of hash */
+	struct digest *plain; /* what source_plain_digest() found, by the kind of hash */
+	enum inflate_kind kind; /* what source_kind() found */
+	bool looked_at;
 	bool adopted;
 };
 
@@ -65,12 +69,16 @@ int source_blob(
 
 /* Parsed content; larger than SOURCE_TEXT_MAX is ERR_CORRUPT. */
 int source_json(struct source *src, const struct source_file *f, struct json **ret, struct err **err);
-/* The content as text, NUL-terminated. Caller frees. */
+/* The content as text, NUL-terminated. Caller frees. Each time counts towards SOURCE_TEXTS_MAX. */
 int source_text(struct source *src, const struct source_file *f, char **ret, size_t *ret_n, struct err **err);
+/* The same once more, to be stored: counts as what the source unpacks to. */
+int source_copy(struct source *src, const struct source_file *f, char **ret, size_t *ret_n, struct err **err);
+/* How it is compressed, by its first bytes. */
+int source_kind(struct source *src, struct source_file *f, enum inflate_kind *ret, struct err **err);
 /* A descriptor at its beginning, owned by the caller. */
 int source_open(struct source *src, const struct source_file *f, struct err **err);
 
-/* A new file of the set that is not in the archive: a synthesised config. */
+/* A new file of the set that is not in the archive: a configuration or manifest that was made. A document. */
 int source_add(struct source *src, const char *path, const void *p, size_t n, struct source_file **ret,
 	struct err **err);
 /* The digest of the unpacked content; all of it is read, once. ERR_CORRUPT when it is damaged or beyond the limits. */
