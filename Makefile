@@ -172,12 +172,15 @@ check-docs: $(GENDOCS)
 	@echo "check-docs: completions and manual pages fit the tables"
 
 # ---- tests ---------------------------------------------------------------------------------------
-.PHONY: check check-unit check-bats check-layers check-startup check-fallback check-suite asan demo bench
+.PHONY: check check-long check-unit check-bats check-layers check-startup check-fallback check-suite asan demo bench
 check: ## install what the tests need (Debian packages) and run them all
 	tests/deps check
 	$(MAKE) check-suite
 
 check-suite: all tools unit check-layers check-startup check-docs check-unit check-fuzz check-bats
+
+check-long: all tools ## crashes, storms and layers of a million entries, for an hour; T=PATTERN selects files of tests/long
+	BATS_JOBS=$(or $(BATS_JOBS),1) tests/run $(abspath $(BUILD)) "$(T)" long
 
 check-unit: all tools unit ## the unit tests; T=PATTERN selects
 	tests/run-unit $(BUILD) "$(T)"
@@ -255,7 +258,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats
+	shellcheck -S warning -e SC2154 -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/store.bash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats tests/long/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]

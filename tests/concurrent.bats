@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Several processes on one store: two of each command at once, on the same names.
+# Several processes on one store: two of each command at once, on the same names; and many of everything (tools/storm says what is asked
+# of them). `make check-long` lets those go on for minutes.
 
 load helpers
 
@@ -73,3 +74,7 @@ both() {
     if udocker-image ls -q | grep -qx same:1; then ok udocker-image verify same:1; fi
   done
 }
+
+@test "two processes doing everything at once" { ok storm 2 3; }
+@test "eight processes doing everything at once" { ok storm 8 3; }
+@test "thirty-two processes doing everything at once" { ok storm 32 4; }

@@ -100,6 +100,14 @@ static int copy_folder(const struct birth *b, const struct container *c, struct 
 	return 0;
 }
 
+/* A container that is removed meanwhile is copied in part, without a word: what vanishes is left out. */
+static int copy_all(const struct birth *b, const struct container *c, struct err **err)
+{
+	if (copy_folder(b, c, err) < 0)
+		return -1;
+	return container_check_current(b->store, c, err);
+}
+
 /* The files of a converted container lead to the original until they are converted anew, which takes its final place. */
 static int convert(const struct birth *b, const char *mode, struct err **err)
 {
@@ -121,7 +129,7 @@ static int make_clone(struct birth *b, const struct container *c, const char *mo
 	auto_json *metadata = NULL;
 
 	if (container_metadata(c->fd, &metadata, err) < 0 || birth_stage(b, err) < 0 ||
-		copy_folder(b, c, err) < 0 ||
+		copy_all(b, c, err) < 0 ||
 		birth_config(b, metadata, image, engine_mode_is_valid(mode) ? mode : NULL, err) < 0)
 		return err_add(err, "clone of %s", c->id);
 	if (birth_finish(b, err) < 0)
@@ -129,15 +137,13 @@ static int make_clone(struct birth *b, const struct container *c, const char *mo
 	return is_converted(mode) ? convert(b, mode, err) : 0;
 }
 
-int bundle_clone(struct store *s, const char *container, const struct birth_options *o, char **ret_id,
-	struct err **err)
+static int clone_opened(struct store *s, const struct container *c, const struct birth_options *o,
+	char **ret_id, struct err **err)
 {
 	auto_birth b = BIRTH_INIT;
 	autofree char *mode = NULL;
-	auto_container *c = NULL;
 
-	if (container_open(s, container, &c, err) < 0 || bundle_check_whole(c, NULL, err) < 0 ||
-		birth_begin(&b, s, o, err) < 0)
+	if (bundle_check_whole(c, NULL, err) < 0 || birth_begin(&b, s, o, err) < 0)
 		return -1;
 	mode = container_mode(c->fd);
 	if (check_mode(c, mode, err) < 0)
@@ -146,4 +152,21 @@ int bundle_clone(struct store *s, const char *container, const struct birth_opti
 		return birth_give_up(err);
 	*ret_id = xstrdup(b.id);
 	return 0;
+}
+
+int bundle_clone(struct store *s, const char *container, const struct birth_options *o, char **ret_id,
+	struct err **err)
+{
+	auto_container *c = NULL;
+	auto_err *e = NULL;
+
+	if (container_open(s, container, &c, err) < 0)
+		return -1;
+	if (clone_opened(s, c, o, ret_id, &e) == 0)
+		return 0;
+	/* Whatever is wrong with one that is being removed is not what is to be said. */
+	if (container_check_current(s, c, err) < 0)
+		return -1;
+	err_move(err, &e);
+	return -1;
 }

@@ -103,6 +103,11 @@ static bool may_be_entry(const char *text)
 	return *text && *text != '.' && !strchr(text, '/') && strlen(text) <= 255;
 }
 
+static int no_such_container(const char *text, struct err **err)
+{
+	return err_make(err, ERR_NOT_FOUND, "no such container: '%s'", text);
+}
+
 static bool is_folder(struct store *s, const char *id)
 {
 	struct stat st;
@@ -165,7 +170,7 @@ int container_resolve(struct store *s, const char *text, char **ret_id, struct e
 			text);
 		return err_hint(err, "remove the name with 'udocker rmname %s'", text);
 	}
-	return err_make(err, ERR_NOT_FOUND, "no such container: '%s'", text);
+	return no_such_container(text, err);
 }
 
 bool container_exists(struct store *s, const char *text)
@@ -183,13 +188,25 @@ int container_open(struct store *s, const char *text, struct container **ret, st
 	if (container_resolve(s, text, &c->id, err) < 0)
 		return -1;
 	c->fd = openat(s->containers_fd, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (c->fd < 0) {
-		err_sys(err, errno, "open container %s", c->id);
-		return -1;
-	}
+	if (c->fd < 0)
+		return errno == ENOENT ? no_such_container(c->id, err)
+				       : err_sys(err, errno, "open container %s", c->id);
 	c->dir = path_join(s->containers, c->id);
 	c->root = path_join(c->dir, CONTAINER_ROOT);
 	*ret = steal_ptr(&c);
+	return 0;
+}
+
+/* Who removes a container takes its folder away first of all. */
+int container_check_current(struct store *s, const struct container *c, struct err **err)
+{
+	struct stat opened, now;
+
+	if (fstat(c->fd, &opened) < 0)
+		return err_sys(err, errno, "look at container %s", c->id);
+	if (fstatat(s->containers_fd, c->id, &now, AT_SYMLINK_NOFOLLOW) < 0 || now.st_ino != opened.st_ino ||
+		now.st_dev != opened.st_dev)
+		return no_such_container(c->id, err);
 	return 0;
 }
 
@@ -313,6 +330,26 @@ int container_name_check(struct store *s, const char *name, struct err **err)
 	return 0;
 }
 
+static bool is_name_of(struct store *s, const char *name, const char *target)
+{
+	autofree char *other = fs_readlink(s->containers_fd, name);
+
+	return other && strcmp(path_base(other), path_base(target)) == 0;
+}
+
+/*
+ * The name first, then a look whether the container is still there; who removes it takes it out of sight first and then looks for names.
+ * So no name is left that leads nowhere.
+ */
+static int check_named(struct store *s, const char *id, const char *name, struct err **err)
+{
+	if (is_folder(s, id))
+		return 0;
+	if (is_name_of(s, name, id))
+		(void)unlinkat(s->containers_fd, name, 0); /* or he has done it */
+	return no_such_container(id, err);
+}
+
 static int make_link(struct store *s, const char *id, const char *name, struct err **err)
 {
 	if (symlinkat(id, s->containers_fd, name) < 0)
@@ -325,11 +362,16 @@ int container_name_add(struct store *s, const char *id, const char *name, struct
 	if (container_name_check(s, name, err) < 0)
 		return -1;
 	if (s->containers_fd < 0 || !is_folder(s, id))
-		return err_make(err, ERR_NOT_FOUND, "no such container: '%s'", id);
-	if (make_link(s, id, name, err) < 0)
+		return no_such_container(id, err);
+	if (make_link(s, id, name, err) < 0 || check_named(s, id, name, err) < 0)
 		return -1;
 	(void)fs_sync_dir(s->containers_fd); /* the name is given; when the disk knows is its own affair */
 	return 0;
+}
+
+static int no_such_name(const char *name, struct err **err)
+{
+	return err_make(err, ERR_NOT_FOUND, "no such container name: '%s'", name);
 }
 
 /* The link's target, or an error that says why this is no name. */
@@ -338,7 +380,7 @@ static char *name_target(struct store *s, const char *name, struct err **err)
 	char *target;
 
 	if (!may_be_entry(name) || s->containers_fd < 0) {
-		err_make(err, ERR_NOT_FOUND, "no such container name: '%s'", name);
+		(void)no_such_name(name, err);
 		return NULL;
 	}
 	target = fs_readlink(s->containers_fd, name);
@@ -347,7 +389,7 @@ static char *name_target(struct store *s, const char *name, struct err **err)
 	if (errno == EINVAL)
 		err_make(err, ERR_USAGE, "'%s' is a container's id and not a name", name);
 	else if (errno == ENOENT)
-		err_make(err, ERR_NOT_FOUND, "no such container name: '%s'", name);
+		(void)no_such_name(name, err);
 	else
 		err_sys(err, errno, "name '%s'", name);
 	return NULL;
@@ -368,27 +410,23 @@ int container_name_remove(struct store *s, const char *name, struct err **err)
 	return target ? drop_link(s, name, err) : -1;
 }
 
-/* True if the name leads to this container: what a rename in two steps leaves that was stopped between them. */
-static bool is_name_of(struct store *s, const char *name, const char *target)
-{
-	autofree char *other = fs_readlink(s->containers_fd, name);
-
-	return other && strcmp(other, target) == 0;
-}
-
 int container_name_rename(struct store *s, const char *from, const char *to, struct err **err)
 {
 	autofree char *target = name_target(s, from, err);
 
 	if (!target)
 		return -1;
+	/* What a rename in two steps leaves that was stopped between them. */
 	if (strcmp(from, to) != 0 && is_name_of(s, to, target))
 		return drop_link(s, from, err);
 	if (container_name_check(s, to, err) < 0)
 		return -1;
 	if (atomic_rename_excl(s->containers_fd, from, s->containers_fd, to) < 0)
-		return errno == EEXIST ? name_taken(to, err)
-				       : err_sys(err, errno, "rename '%s' to '%s'", from, to);
+		return errno == EEXIST   ? name_taken(to, err)
+		       : errno == ENOENT ? no_such_name(from, err)
+					 : err_sys(err, errno, "rename '%s' to '%s'", from, to);
+	if (check_named(s, path_base(target), to, err) < 0)
+		return -1;
 	(void)fs_sync_dir(s->containers_fd); /* as container_name_add() */
 	return 0;
 }
@@ -510,7 +548,9 @@ static int remove_names(struct store *s, const char *id, struct err **err)
 	if (container_names(s, id, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.n; i++)
-		if (unlinkat(s->containers_fd, names.v[i], 0) < 0 && errno != ENOENT)
+		/* It may be another container's by now. */
+		if (is_name_of(s, names.v[i], id) && unlinkat(s->containers_fd, names.v[i], 0) < 0 &&
+			errno != ENOENT)
 			return err_sys(err, errno, "remove the name '%s'", names.v[i]);
 	return 0;
 }
@@ -549,6 +589,7 @@ int container_remove(struct store *s, const char *id, struct err **err)
 		return err_add(err, "container %s", c->id);
 	if (!hide(s, c, &st, &stage))
 		return fs_rm_tree(s->containers_fd, c->id, err);
+	(void)remove_names(s, c->id, NULL); /* those that were given meanwhile: check_named() */
 	/* Nothing is synced: journals keep the order of the rename and the removals, and a container may come back whole. */
 	if (fs_rm_tree(stage.fd, c->id, &e) < 0)
 		log_warning("container %s is gone, but not all of its files: %s; the next writer tries again",

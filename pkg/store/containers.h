@@ -42,6 +42,11 @@ struct container {
 };
 /* Resolve and open. Caller frees. */
 int container_open(struct store *s, const char *text, struct container **ret, struct err **err);
+/*
+ * After long reading: 0 if the container was there all the time; ERR_NOT_FOUND "no such container" when it was removed meanwhile, so that what
+ * was read may be a part of it.
+ */
+int container_check_current(struct store *s, const struct container *c, struct err **err);
 void container_free(struct container *c);
 DEFINE_CLEANUP(container_cleanup, struct container, container_free);
 #define auto_container CLEANUP(container_cleanup) struct container

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "oci-spec/digest.h"
@@ -113,6 +114,31 @@ static int read_v1(struct image *img, struct err **err)
 	return find_v1_config(img, ids.v[ids.n - 1], err);
 }
 
+static const char *meta_name(const struct image *img)
+{
+	return img->version == 2 ? "manifest" : "ancestry";
+}
+
+static bool stamp_meta(int dirfd, const char *name, uint64_t *ret_ino, uint64_t *ret_ctime_ns)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	*ret_ino = st.st_ino;
+	*ret_ctime_ns = (uint64_t)st.st_ctim.tv_sec * 1000000000U + (uint64_t)st.st_ctim.tv_nsec;
+	return true;
+}
+
+bool image_is_current(const struct image *img)
+{
+	autofree char *path = path_join(img->dir, meta_name(img));
+	uint64_t ino, ctime_ns;
+
+	return stamp_meta(AT_FDCWD, path, &ino, &ctime_ns) && ino == img->meta_ino &&
+	       ctime_ns == img->meta_ctime_ns;
+}
+
 /*
  * A pull of 1.3.x over a loaded image leaves both markers (FIX-66): what was pulled is what the user wanted, so v2 wins
  * wherever there is a manifest.
@@ -125,6 +151,8 @@ static int read_metadata(struct image *img, const struct tagdir *t, struct err *
 		img->version = 1;
 	else
 		return err_make(err, ERR_CORRUPT, "neither manifest nor ancestry");
+	/* Before it is read: one that is replaced meanwhile counts as replaced. */
+	(void)stamp_meta(img->fd, meta_name(img), &img->meta_ino, &img->meta_ctime_ns);
 	return img->version == 2 ? read_v2(img, err) : read_v1(img, err);
 }
 

@@ -41,6 +41,8 @@ struct image {
 	char *config_digest; /* config_file if it is a digest, else NULL */
 	int64_t config_size; /* from the manifest, -1 if unknown */
 	char *inline_config; /* schema 1: the text */
+	uint64_t meta_ino,
+		meta_ctime_ns; /* of the file with the metadata, when it was opened: image_is_current() */
 	struct image_layer *layers; /* base first */
 	size_t n_layers;
 };
@@ -56,6 +58,8 @@ int image_open(struct store *s, const char *ref, struct image **ret, struct err 
  * removes or replaces the image. Missing blobs are no error here.
  */
 int image_open_held(struct store *s, const char *ref, struct image **ret, struct err **err);
+/* False when it was removed or replaced since it was opened: what then looks like damage may be none. */
+bool image_is_current(const struct image *img);
 void image_free(struct image *img);
 DEFINE_CLEANUP(image_cleanup, struct image, image_free);
 #define auto_image CLEANUP(image_cleanup) struct image

@@ -13,7 +13,7 @@ setup() {
     SHM=$(mktemp -d /dev/shm/udocker-long.XXXXXX)
     export UDOCKER_DIR=$SHM/store
     STORE=$UDOCKER_DIR
-    cd "$SHM"
+    cd "$SHM" || return 1
   fi
 }
 
@@ -93,7 +93,6 @@ print("hard l dev/7")'
 }
 
 @test "more names of a file than a file system has room for: few copies, and each name has the content" {
-  SHM_WAS=${SHM:-}
   export UDOCKER_DIR=$T/store # ext4 allows 65,000
   STORE=$UDOCKER_DIR
   made 'print("file f 0640 content")
