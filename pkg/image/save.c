@@ -6,10 +6,10 @@
 
 #include "pkg/archive/writer.h"
 #include "pkg/base/err.h"
+#include "pkg/base/outfile.h"
 #include "pkg/base/path.h"
 #include "pkg/base/progress.h"
 #include "pkg/image/save_format.h"
-#include "pkg/image/save_out.h"
 #include "pkg/image/save_set.h"
 #include "pkg/store/store.h"
 
@@ -28,11 +28,11 @@ static int check_options(const struct save_options *o, struct err **err)
 
 static int write_archive(struct save_set *set, const struct save_options *o, struct err **err)
 {
-	auto_save_out out = SAVE_OUT_INIT;
+	auto_outfile out = OUTFILE_INIT;
 	auto_writer *w = NULL;
 	int r;
 
-	if (save_out_open(o->path, o->replace, &out, err) < 0 || save_set_settle(set, err) < 0 ||
+	if (outfile_open(o->path, o->replace, &out, err) < 0 || save_set_settle(set, err) < 0 ||
 		writer_open(out.fd, out.what, &w, err) < 0)
 		return -1;
 	r = o->format == SAVE_DOCKER_ARCHIVE ? save_docker(set, o, w, out.dirfd, out.what, err)
@@ -40,7 +40,7 @@ static int write_archive(struct save_set *set, const struct save_options *o, str
 	if (r < 0 || writer_end(w, err) < 0)
 		return -1;
 	progress_update(set->progress, writer_position(w)); /* what the last line tells */
-	return save_out_commit(&out, err);
+	return outfile_commit(&out, err);
 }
 
 int save_images(struct store *s, char *const *refs, const struct save_options *o, struct err **err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file or stream that an archive is written to. */
-#include "pkg/image/save_out.h"
+#include "pkg/base/outfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,16 +13,15 @@
 #include "pkg/base/fd.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
-#include "pkg/conf/conf.h"
 
-static int open_stdout(struct save_out *o, struct err **err)
+static int open_stdout(struct outfile *o, struct err **err)
 {
 	o->what = "standard output";
 	o->fd = fd_dup(STDOUT_FILENO);
 	return o->fd < 0 ? err_sys(err, errno, "%s", o->what) : 0;
 }
 
-static int open_stream(struct save_out *o, const char *path, struct err **err)
+static int open_stream(struct outfile *o, const char *path, struct err **err)
 {
 	o->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	return o->fd < 0 ? err_sys(err, errno, "%s", path) : 0;
@@ -56,7 +55,7 @@ static int look(const char *path, bool replace, struct err **err)
 	return 0;
 }
 
-static int open_file(struct save_out *o, const char *path, struct err **err)
+static int open_file(struct outfile *o, const char *path, struct err **err)
 {
 	autofree char *dir = path_dir(path);
 
@@ -68,11 +67,11 @@ static int open_file(struct save_out *o, const char *path, struct err **err)
 	return o->fd < 0 ? err_add(err, "%s", path) : 0;
 }
 
-int save_out_open(const char *path, bool replace, struct save_out *ret, struct err **err)
+int outfile_open(const char *path, bool replace, struct outfile *ret, struct err **err)
 {
 	int r;
 
-	*ret = SAVE_OUT_INIT;
+	*ret = OUTFILE_INIT;
 	ret->replace = replace;
 	if (!path || strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0)
 		return open_stdout(ret, err);
@@ -85,7 +84,7 @@ int save_out_open(const char *path, bool replace, struct save_out *ret, struct e
 	return r ? open_stream(ret, path, err) : open_file(ret, path, err);
 }
 
-int save_out_commit(struct save_out *o, struct err **err)
+int outfile_commit(struct outfile *o, struct err **err)
 {
 	if (!o->file.name) /* a pipe on a full disk, or NFS, may tell only now */
 		return close(steal_fd(&o->fd)) < 0 ? err_sys(err, errno, "write to %s", o->what) : 0;
@@ -95,7 +94,7 @@ int save_out_commit(struct save_out *o, struct err **err)
 	return 0;
 }
 
-void save_out_close(struct save_out *o)
+void outfile_close(struct outfile *o)
 {
 	if (o->file.name)
 		atomic_abort(&o->file);
@@ -103,26 +102,5 @@ void save_out_close(struct save_out *o)
 		close(o->fd);
 	if (o->dirfd >= 0)
 		close(o->dirfd);
-	*o = SAVE_OUT_INIT;
-}
-
-int save_temporary(int dirfd, const char *what, struct err **err)
-{
-	const char *dir = dirfd < 0 ? conf_str(CONF_TMPDIR) : ".";
-	autoclose int at = openat(dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_atomic file = ATOMIC_INIT;
-	int fd;
-
-	if (dirfd < 0)
-		what = dir;
-	if (at < 0)
-		return err_sys(err, errno, "%s", what);
-	fd = openat(at, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		return fd;
-	/* A file system without nameless files: one with a name, for a moment. */
-	if (atomic_begin(&file, at, "layer", 0600, err) < 0)
-		return err_add(err, "%s", what);
-	fd = fd_dup(file.fd);
-	return fd < 0 ? err_sys(err, errno, "%s", what) : fd;
+	*o = OUTFILE_INIT;
 }
