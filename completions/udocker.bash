@@ -65,7 +65,7 @@ _udocker_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --allow-root --insecure --help --version'
 		valued=' --repo --config '
-		operands='words run load save import images history verify tag rmi create ps inspect name rmname rename clone protect unprotect setup rm mkrepo showconf version'
+		operands='words run load save import images history verify tag rmi create ps inspect name rmname rename clone export protect unprotect setup rm mkrepo showconf version'
 		;;
 	run)
 		options='--name --rm --pull --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
@@ -154,6 +154,12 @@ _udocker_table() {
 		operands='container'
 		anywhere=1
 		;;
+	export)
+		options='-o --output --clone --help'
+		valued=' -o --output '
+		operands='container'
+		anywhere=1
+		;;
 	protect)
 		options='--help'
 		valued=' '
@@ -210,6 +216,7 @@ _udocker_value() {
 	'create --execmode') value='words R1 P1 P2' ;;
 	'create -b' | 'create --bundle') value='dir' ;;
 	'ps --format') value='words table json' ;;
+	'export -o' | 'export --output') value='file' ;;
 	'setup --execmode') value='words R1 P1 P2' ;;
 	esac
 }

@@ -62,7 +62,7 @@ function __udocker_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'setup --execmode'
+set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'export -o' 'export --output' 'setup --execmode'
 
 complete -c udocker -f
 complete -c udocker -n '__udocker_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the repository in this directory'
@@ -89,6 +89,7 @@ complete -c udocker -n '__udocker_no_command' -a name -d 'give a container a nam
 complete -c udocker -n '__udocker_no_command' -a rmname -d 'take a name off its container'
 complete -c udocker -n '__udocker_no_command' -a rename -d 'change a container\'s name'
 complete -c udocker -n '__udocker_no_command' -a clone -d 'make a copy of a container; prints its id'
+complete -c udocker -n '__udocker_no_command' -a export -d 'write a container\'s files to a tar archive'
 complete -c udocker -n '__udocker_no_command' -a protect -d 'keep a container or image from being removed'
 complete -c udocker -n '__udocker_no_command' -a unprotect -d 'let a container or image be removed again'
 complete -c udocker -n '__udocker_no_command' -a setup -d 'show or change a container\'s execution mode'
@@ -202,6 +203,10 @@ complete -c udocker -n '__udocker_in clone' -l name -x -d 'give the copy this na
 complete -c udocker -n '__udocker_in clone' -l no-sync -d 'do not wait until the files are on the disk'
 complete -c udocker -n '__udocker_in clone' -l help -d 'show help'
 complete -c udocker -n '__udocker_in clone' -a '(__udocker_container)'
+complete -c udocker -n '__udocker_in export' -s o -l output -r -F -d 'file to write instead of the standard output'
+complete -c udocker -n '__udocker_in export' -l clone -d 'with metadata, execution mode and protection, for import --clone'
+complete -c udocker -n '__udocker_in export' -l help -d 'show help'
+complete -c udocker -n '__udocker_in export' -a '(__udocker_container)'
 complete -c udocker -n '__udocker_before protect' -l help -d 'show help'
 complete -c udocker -n '__udocker_in protect' -a '(__udocker_either)'
 complete -c udocker -n '__udocker_before unprotect' -l help -d 'show help'

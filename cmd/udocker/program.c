@@ -124,6 +124,7 @@ static const struct cli_command *const commands[] = {
 	&cmd_udocker_rmname,
 	&cmd_udocker_rename,
 	&cmd_udocker_clone,
+	&cmd_udocker_export,
 	&cmd_udocker_protect,
 	&cmd_udocker_unprotect,
 	&cmd_udocker_setup,

@@ -20,7 +20,7 @@ extern const struct cli_program udocker_program;
 extern const struct cli_command cmd_udocker_load, cmd_udocker_import, cmd_udocker_images, cmd_udocker_tag,
 	cmd_udocker_rmi, cmd_udocker_create, cmd_udocker_ps, cmd_udocker_name, cmd_udocker_rmname,
 	cmd_udocker_rename, cmd_udocker_setup, cmd_udocker_rm, cmd_udocker_mkrepo, cmd_udocker_save,
-	cmd_udocker_clone, cmd_udocker_history;
+	cmd_udocker_clone, cmd_udocker_history, cmd_udocker_export;
 /* run.c, compose.c, program.c */
 extern const struct cli_command cmd_udocker_run;
 extern const struct cli_command cmd_udocker_inspect, cmd_udocker_verify;

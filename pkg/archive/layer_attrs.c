@@ -9,16 +9,11 @@
 #include <sys/xattr.h>
 
 #include "pkg/archive/layer_priv.h"
+#include "pkg/archive/owner.h"
 #include "pkg/archive/reader.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
-
-/* Key and content are those of rootlesscontainers.Resource, which umoci writes and reads. */
-#define OWNER_ATTR "user.rootlesscontainers"
-#define OWNER_FIELD_UID 0x08 /* field 1, varint */
-#define OWNER_FIELD_GID 0x10 /* field 2, varint */
-#define OWNER_NONE UINT32_MAX /* as it is without: 0 */
 
 #define LIST_MAX ((size_t)64 << 10) /* XATTR_LIST_MAX */
 
@@ -31,31 +26,17 @@ static bool may_bring(const char *name)
 	       strcmp(name, "security.capability") == 0;
 }
 
-static size_t add_field(unsigned char *p, unsigned char field, uint32_t value)
-{
-	size_t n = 0;
-
-	if (!value)
-		value = OWNER_NONE;
-	p[n++] = field;
-	for (; value >= 0x80; value >>= 7)
-		p[n++] = (unsigned char)(value | 0x80);
-	p[n++] = (unsigned char)value;
-	return n;
-}
-
 /* 0:0 is what a file without the attribute has. */
 static int record_owner(const struct layer *l, const struct reader_entry *e, int fd, struct err **err)
 {
-	unsigned char text[12];
+	unsigned char text[OWNER_TEXT_MAX];
 	size_t n;
 
 	if (e->uid < 0 || e->uid >= OWNER_NONE || e->gid < 0 || e->gid >= OWNER_NONE)
 		return layer_corrupt(l->path, "an owner that is no number of a user or group", err);
 	if (!e->uid && !e->gid)
 		return 0;
-	n = add_field(text, OWNER_FIELD_UID, (uint32_t)e->uid);
-	n += add_field(text + n, OWNER_FIELD_GID, (uint32_t)e->gid);
+	n = owner_text((uint32_t)e->uid, (uint32_t)e->gid, text);
 	if (fsetxattr(fd, OWNER_ATTR, text, n, 0) == 0)
 		return 0;
 	if (errno != EOPNOTSUPP)

@@ -87,6 +87,11 @@ enum { WRITER_SKIP = 1 };
 typedef int writer_edit_fn(struct writer_entry *e, int dirfd, const char *name, const char *path,
 	const struct stat *st, void *arg, struct err **err);
 
+struct writer_tree_stats { /* writer_tree() adds to what is there */
+	uint64_t sockets; /* left out */
+	uint64_t mounts; /* directories that are mount points, with one_file_system */
+};
+
 struct writer_tree_options {
 	const char *what; /* names the tree in messages */
 	/*
@@ -100,6 +105,7 @@ struct writer_tree_options {
 	bool one_file_system; /* directories that are mount points are written, but not what is in them */
 	writer_edit_fn *edit; /* or NULL */
 	void *arg;
+	struct writer_tree_stats *stats; /* or NULL */
 };
 
 /*

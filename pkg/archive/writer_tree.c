@@ -37,6 +37,7 @@ struct tree {
 	char *name, *link; /* of the entry at hand */
 	struct writer_xattr *xattrs;
 	size_t n_xattrs, cap_xattrs;
+	struct writer_tree_stats stats;
 	struct err *err;
 };
 
@@ -275,6 +276,7 @@ static int add(struct tree *t, int dirfd, const char *name, const char *path, co
 		return err_sys(&t->err, EINTR, "%s", t->o->what);
 	if (S_ISSOCK(st.st_mode)) {
 		log_debug("%s: '%s' is a socket, leaving it out", t->o->what, path);
+		t->stats.sockets++;
 		return 0;
 	}
 	fd = open_entry(t, dirfd, name, path, &st);
@@ -291,7 +293,10 @@ static int add(struct tree *t, int dirfd, const char *name, const char *path, co
 		return r < 0 ? -1 : skip;
 	if (write_entry(t, &e, &st, fd) < 0)
 		return -1;
-	return dir && t->o->one_file_system && st.st_dev != t->dev ? FS_WALK_SKIP : 0;
+	if (!dir || !t->o->one_file_system || st.st_dev == t->dev)
+		return 0;
+	t->stats.mounts++;
+	return FS_WALK_SKIP;
 }
 
 static int visit(int dirfd, const char *name, const char *path, const struct stat *st, void *arg)
@@ -323,6 +328,10 @@ int writer_tree(struct writer *w, int dirfd, const struct writer_tree_options *o
 	struct tree t = { .w = w, .o = o };
 	int r = walk(&t, dirfd);
 
+	if (o->stats) {
+		o->stats->sockets += t.stats.sockets;
+		o->stats->mounts += t.stats.mounts;
+	}
 	drop_xattrs(&t);
 	links_free(&t.links);
 	free(t.xattrs);
