@@ -65,7 +65,7 @@ _udocker_bundle_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --progress --help --version'
 		valued=' --repo --config --progress '
-		operands='words create config ls inspect verify name rmname rename clone rm protect unprotect setup'
+		operands='words create config ls inspect verify name rmname rename clone export rm protect unprotect setup'
 		;;
 	create)
 		options='--name --execmode -b --bundle --keep-setid --record-owner --max-size --max-ratio --no-sync --force --help'
@@ -114,6 +114,12 @@ _udocker_bundle_table() {
 		operands='container'
 		anywhere=1
 		;;
+	export)
+		options='-o --output --clone --help'
+		valued=' -o --output '
+		operands='container'
+		anywhere=1
+		;;
 	rm)
 		options='-f --force --help'
 		valued=' '
@@ -150,6 +156,7 @@ _udocker_bundle_value() {
 	'config -o' | 'config --output') value='file' ;;
 	'config --env-file') value='file' ;;
 	'ls --format') value='words table json' ;;
+	'export -o' | 'export --output') value='file' ;;
 	'setup --execmode') value='words R1 P1 P2' ;;
 	esac
 }

@@ -4,7 +4,6 @@
 
 #include "cmd/udocker-bundle/program.h"
 #include "pkg/base/err.h"
-#include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/term.h"
 #include "pkg/store/store.h"
@@ -22,7 +21,8 @@ static const struct cli_option export_options[] = {
 		.offset = offsetof(struct export_opts, output),
 		.text = "file to write instead of the standard output",
 		.complete = CLI_COMPLETE_FILE },
-	CLI_FLAG("clone", 0, struct export_opts, clone, "with metadata, execution mode and protection, for import --clone"),
+	CLI_FLAG("clone", 0, struct export_opts, clone,
+		"with metadata, execution mode and protection, for import --clone"),
 	CLI_END,
 };
 
@@ -30,8 +30,8 @@ static const struct cli_option export_options[] = {
  * `export - CONTAINER` is what 1.3.x documents (FIX-05). Its -o is a flag and FILE the first operand, so that --clone may stand
  * between them.
  */
-static int take_operands(
-	const struct cli_call *call, struct bundle_export_options *ret, const char **ret_container, struct err **err)
+static int take_operands(const struct cli_call *call, struct bundle_export_options *ret,
+	const char **ret_container, struct err **err)
 {
 	const struct export_opts *o = call->options;
 	int n = 0;
@@ -66,26 +66,28 @@ static int export_run(const struct cli_call *call, struct err **err)
 		err_make(err, ERR_USAGE, "the standard output is a terminal");
 		return err_hint(err, "name a file with --output, or pipe the archive on");
 	}
-	/* As create: a second or two need no line in a log file. */
-	eo.progress = !g->quiet && (g->progress ? !str_eq(g->progress, "auto") : term_is_tty(STDERR_FILENO));
+	eo.progress = bundle_wants_progress(g);
+	eo.announce = cli_called_as();
 	if (store_open(STORE_READ, &s, err) < 0)
 		return -1;
-	if (cli_called_as() && eo.path)
-		log_info("exporting to file %s", eo.path);
 	return bundle_export(s, container, &eo, err);
 }
 
-static const char about[] =
-	"The archive goes to the standard output, or to a file that appears when it is complete; one of that name "
-	"is replaced. It holds the container's root file system, as docker export and podman export write it, and "
-	"becomes an image or a container again with import. What belongs to the caller belongs to root in it, or to "
-	"the owner that create --record-owner has recorded.\n"
-	"\n"
-	"With --clone it holds the container's folder as udocker 1.3.x has it, metadata, execution mode and protection "
-	"included; names stay behind.\n"
-	"\n"
-	"Hard links, holes, extended attributes user.* and security.capability, and times to the nanosecond are kept. "
-	"Sockets are left out, and what is mounted in the container.";
+static const char about[] = "The archive goes to the standard output, or to a file that appears when it is "
+			    "complete; one of that name "
+			    "is replaced. It holds the container's root file system, as docker export and "
+			    "podman export write it, and "
+			    "becomes an image or a container again with import. What belongs to the caller "
+			    "belongs to root in it, or to "
+			    "the owner that create --record-owner has recorded.\n"
+			    "\n"
+			    "With --clone it holds the container's folder as udocker 1.3.x has it, metadata, "
+			    "execution mode and protection "
+			    "included; names stay behind.\n"
+			    "\n"
+			    "Hard links, holes, extended attributes user.* and security.capability, and "
+			    "times to the nanosecond are kept. "
+			    "Sockets are left out, and what is mounted in the container.";
 
 const struct cli_command cmd_bundle_export = {
 	.name = "export",

@@ -90,7 +90,8 @@ FORWARD(rmname, "rmname", "NAME", "take a name off its container", "bundle", "rm
 FORWARD(rename, "rename", "NAME NEW-NAME", "change a container's name", "bundle", "rename", CONTAINER);
 FORWARD(clone, "clone", "CONTAINER", "make a copy of a container; prints its id", "bundle", "clone",
 	CONTAINER);
-FORWARD(export, "export", "CONTAINER", "write a container's files to a tar archive", "bundle", "export", CONTAINER);
+FORWARD(export, "export", "CONTAINER", "write a container's files to a tar archive", "bundle", "export",
+	CONTAINER);
 FORWARD(rm, "rm", "CONTAINER…", "remove containers", "bundle", "rm", CONTAINER);
 FORWARD(setup, "setup", "CONTAINER", "show or change a container's execution mode", "bundle", "setup",
 	CONTAINER);

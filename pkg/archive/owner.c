@@ -51,7 +51,8 @@ bool owner_parse(const void *text, size_t n, int64_t *uid, int64_t *gid)
 	while (p < end) {
 		unsigned char field = *p++;
 
-		if ((field != FIELD_UID && field != FIELD_GID) || !take_number(&p, end, &ids[field == FIELD_GID]))
+		if ((field != FIELD_UID && field != FIELD_GID) ||
+			!take_number(&p, end, &ids[field == FIELD_GID]))
 			return false;
 	}
 	if (ids[0] != OWNER_NONE)

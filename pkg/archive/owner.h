@@ -12,7 +12,8 @@
 
 #define OWNER_ATTR "user.rootlesscontainers"
 #define OWNER_TEXT_MAX 12
-#define OWNER_NONE UINT32_MAX /* no number of a user or group; in the attribute: the owner that the file has without it */
+#define OWNER_NONE \
+	UINT32_MAX /* no number of a user or group; in the attribute: the owner that the file has without it */
 
 /* The content of the attribute; returns its length. */
 size_t owner_text(uint32_t uid, uint32_t gid, unsigned char ret[OWNER_TEXT_MAX]);

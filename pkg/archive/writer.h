@@ -111,7 +111,8 @@ struct writer_tree_options {
 /*
  * Everything in the directory, parents before children, each directory's entries by byte value: the same bytes for the same tree. Further
  * names of a file are hard links to the first; holes stay holes; sockets are left out. However deep it is, few descriptors are used; links are
- * not followed. What vanishes meanwhile is left out, what cannot be read is an error (ERR_DENIED …).
+ * not followed. What vanishes meanwhile is left out, an owner lets himself into files and
+ * directories whose mode keeps him out, for as long. What cannot be read is an error (ERR_DENIED …).
  */
 int writer_tree(struct writer *w, int dirfd, const struct writer_tree_options *o, struct err **err);
 

@@ -198,7 +198,7 @@ static int failed(struct tree *t, const char *verb, const char *path)
 /* Open what is to be read: a file, and with attributes a directory. -1: nothing to open; -2: it has vanished; -3 with an error. */
 static int open_entry(struct tree *t, int dirfd, const char *name, const char *path, struct stat *st)
 {
-	bool dir = S_ISDIR(st->st_mode);
+	bool dir = S_ISDIR(st->st_mode), unlocked;
 	struct stat now;
 	int fd;
 
@@ -206,14 +206,18 @@ static int open_entry(struct tree *t, int dirfd, const char *name, const char *p
 		return -1;
 	if (S_ISREG(st->st_mode) && st->st_size == 0 && !t->o->xattrs)
 		return -1;
-	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (dir ? O_DIRECTORY : 0));
+	fd = fs_open_own(dirfd, name, dir ? O_DIRECTORY : 0, &now, &unlocked);
 	if (fd < 0) {
-		if (errno == ENOENT || errno == ELOOP || errno == ENOTDIR)
+		if (errno == ENOENT || errno == ELOOP || errno == ENOTDIR || errno == ESTALE ||
+			errno == ENXIO)
 			return -2;
 		failed(t, "open", path);
 		return -3;
 	}
-	if (fstat(fd, &now) < 0 || now.st_ino != st->st_ino || now.st_dev != st->st_dev ||
+	if (unlocked)
+		(void)!fchmod(
+			fd, now.st_mode & 07777); /* the descriptor serves for its attributes all the same */
+	if (now.st_ino != st->st_ino || now.st_dev != st->st_dev ||
 		(now.st_mode & S_IFMT) != (st->st_mode & S_IFMT)) {
 		close(fd);
 		return -2; /* replaced since it was looked at */

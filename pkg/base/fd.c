@@ -32,6 +32,15 @@ static bool is_restart(void)
 	return errno == EINTR && !sig_interrupted();
 }
 
+/* A signal ends a call that has moved something with a short count: the next call would wait again. */
+static bool is_cut_short(size_t done, size_t n)
+{
+	if (done == n || !sig_interrupted())
+		return false;
+	errno = EINTR;
+	return true;
+}
+
 ssize_t fd_read_full(int fd, void *buf, size_t n)
 {
 	size_t done = 0;
@@ -46,6 +55,8 @@ ssize_t fd_read_full(int fd, void *buf, size_t n)
 		if (r == 0)
 			break;
 		done += (size_t)r;
+		if (is_cut_short(done, n))
+			return -1;
 	}
 	return (ssize_t)done;
 }
@@ -80,6 +91,8 @@ int fd_write_all(int fd, const void *buf, size_t n)
 		if (r < 0)
 			return -1;
 		done += (size_t)r;
+		if (is_cut_short(done, n))
+			return -1;
 	}
 	return 0;
 }

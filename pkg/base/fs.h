@@ -71,7 +71,10 @@ int fs_rm_tree(int dirfd, const char *name, struct err **err);
 enum { FS_WALK_SKIP = 1 };
 typedef int fs_walk_fn(int dirfd, const char *name, const char *path, const struct stat *st, void *arg);
 int fs_walk(int dirfd, fs_walk_fn *fn, void *arg);
-/* The same, the entries of each directory by byte value: one order for one tree, whatever the file system. */
+/*
+ * The same, the entries of each directory by byte value: one order for one tree, whatever the file system. An owner whom a directory's mode
+ * keeps out lets himself in for as long.
+ */
 int fs_walk_sorted(int dirfd, fs_walk_fn *fn, void *arg);
 
 /* Append the names in a directory without "." and "..", sorted; hidden ones too. FS_BENEATH. -1 with errno. */

@@ -33,6 +33,8 @@ struct level {
 	struct strv names; /* one letter for the type, then the name */
 	size_t next;
 	size_t path_len; /* of the walk's path, without this level's children */
+	bool unlocked; /* we let ourselves in: it gets `mode` back when we leave it */
+	mode_t mode;
 	unsigned passes; /* how often in a row a child was found not empty after it was emptied */
 };
 
@@ -62,6 +64,8 @@ static void tree_drop(struct tree *t)
 {
 	struct level *l = top_of(t);
 
+	if (l->unlocked && l->fd >= 0)
+		(void)!fchmod(l->fd, l->mode); /* it was ours a moment ago */
 	level_close(l);
 	strv_free(&l->names);
 	free(l->name);
@@ -446,14 +450,23 @@ int fs_rm_tree(int dirfd, const char *name, struct err **err)
 /* 1: the child was entered, 0: not, -1 with errno. */
 static int walk_enter(struct tree *t, const char *name, size_t path_len)
 {
-	int fd = openat(top_of(t)->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool unlocked = false;
+	struct stat st;
+	int fd = t->sorted ? fs_open_own(top_of(t)->fd, name, O_DIRECTORY, &st, &unlocked)
+			   : openat(top_of(t)->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	autoclose int keep = unlocked ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -1;
-	if (tree_enter(t, fd, name) < 0 || (t->sorted && level_sort(top_of(t)) < 0))
+	if (tree_enter(t, fd, name) < 0) {
+		if (keep >= 0)
+			(void)!fchmod(keep, st.st_mode & 07777); /* as tree_drop() */
 		return -1;
+	}
+	top_of(t)->unlocked = unlocked;
+	top_of(t)->mode = unlocked ? st.st_mode & 07777 : 0;
 	top_of(t)->path_len = path_len;
-	return 1;
+	return t->sorted && level_sort(top_of(t)) < 0 ? -1 : 1;
 }
 
 static int walk_entry(struct tree *t, struct str *path, const char *name, fs_walk_fn *fn, void *arg)

@@ -19,7 +19,8 @@
 #include "pkg/store/containers.h"
 #include "pkg/store/store.h"
 
-struct export {
+struct export
+{
 	const struct bundle_export_options *o;
 	struct writer *w;
 	struct progress *progress;
@@ -73,8 +74,9 @@ static void tell(const struct writer_tree_stats *st, const char *what)
 	if (st->sockets)
 		log_info("%s: %llu sockets were left out", what, (unsigned long long)st->sockets);
 	if (st->mounts)
-		log_warning("%s: %llu of its directories are mount points; what is mounted there was left out", what,
-			(unsigned long long)st->mounts);
+		log_warning(
+			"%s: %llu of its directories are mount points; what is mounted there was left out",
+			what, (unsigned long long)st->mounts);
 }
 
 static int pack(struct export *x, int dirfd, const char *what, const struct outfile *out, struct err **err)
@@ -123,6 +125,8 @@ int bundle_export(
 	if (container_open(s, container, &c, err) < 0 || bundle_check_whole(c, &root, err) < 0 ||
 		outfile_open(o->path, true, &out, err) < 0)
 		return -1;
+	if (o->announce && o->path)
+		log_info("exporting to file %s", o->path);
 	what = xasprintf("container %s", c->id);
 	if (o->progress)
 		x.progress = progress_begin(o->path ? path_base(o->path) : "exporting", 0);

@@ -9,9 +9,11 @@ struct err;
 struct store;
 
 struct bundle_export_options {
-	const char *path; /* NULL or "-": the standard output. A file that is there is replaced, as 1.3.x does */
+	const char
+		*path; /* NULL or "-": the standard output. A file that is there is replaced, as 1.3.x does */
 	bool clone; /* the folder with its metadata, mode and protection (udocker-compat 2.10), not ROOT alone */
 	bool progress;
+	bool announce; /* say where to, as 1.3.x does */
 };
 
 /*

@@ -16,8 +16,8 @@
 #include "pkg/base/strv.h"
 #include "pkg/image/save.h"
 #include "pkg/image/save_format.h"
-#include "pkg/image/save_temporary.h"
 #include "pkg/image/save_set.h"
+#include "pkg/image/save_temporary.h"
 #include "pkg/store/images.h"
 #include "pkg/store/layers.h"
 

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/mem.h"
 #include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 #include "tests/unit/scratch.h"
@@ -156,6 +157,30 @@ static void test_interrupted(void *arg)
 	waitpid(pid, NULL, 0);
 }
 
+/* A write that waits for a reader has written something already: it must not begin to wait again. */
+static void test_interrupted_write(void *arg)
+{
+	const size_t n = (size_t)1 << 20;
+	autofree char *much = xcalloc(1, n);
+	int ends[2];
+	pid_t pid;
+
+	(void)arg;
+	sig_catch_interrupts();
+	ok(fd_pipe(ends) == 0, "a pipe that nobody reads");
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		usleep(50000);
+		kill(getppid(), SIGTERM);
+		_exit(0);
+	}
+	alarm(60);
+	is_int(fd_write_all(ends[1], much, n), -1, "an interrupted write returns");
+	is_int(errno, EINTR, "and says why");
+	waitpid(pid, NULL, 0);
+}
+
 static void test_copy_pipe(int dir)
 {
 	int ends[2], out = openat(dir, "piped", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -235,6 +260,7 @@ int main(void)
 	in_child(test_copy_denied, &dir);
 	in_child(test_copy_eperm, &dir);
 	in_child(test_interrupted, NULL);
+	in_child(test_interrupted_write, NULL);
 	test_copy_pipe(dir);
 	test_anon(memfd);
 	in_child(test_anon_denied, unlinked);

@@ -449,13 +449,35 @@ static void test_tree(void)
 static void unreadable_part(void *arg)
 {
 	int dir = *(int *)arg;
-	struct writer_tree_options o = { .what = "tree" };
+	struct writer_tree_options o = { .what = "tree", .xattrs = true };
+	bool root = geteuid() == 0;
 	auto_err *err = NULL;
+	struct stat st;
 
+	mkdirat(dir, "own", 0755);
+	autoclose int own = openat(dir, "own", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mkdirat(own, "of-another", 0);
 	become_nobody(dir);
-	mkdirat(dir, "shut", 0);
-	ok(!pack(dir, &o, &err) && err_is(err, ERR_DENIED) && strstr(err_text(err), "'shut'"),
+	ok(!root || (!pack(own, &o, &err) && err_is(err, ERR_DENIED) &&
+			    strstr(err_text(err), "'of-another'")),
 		"a directory that cannot be read is named: %s", err ? err_text(err) : "");
+	mkdirat(dir, "mine", 0755);
+	autoclose int mine = openat(dir, "mine", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mkdirat(mine, "a", 0755);
+	mkdirat(mine, "a/b", 0755);
+	put(mine, "a/b/file", "x");
+	put(mine, "shut", "yz");
+	ok(fchmodat(mine, "shut", 0, 0) == 0 && fchmodat(mine, "a/b", 0, 0) == 0 &&
+			fchmodat(mine, "a", 0200, 0) == 0,
+		"modes that keep their owner out");
+	autofree char *got = pack(mine, &o, NULL);
+	is_str(got, "d 200 a/\nd 0 a/b/\nf 644 a/b/file 1\nf 0 shut 2\n", "he lets himself in");
+	ok(fstatat(mine, "a", &st, 0) == 0 && (st.st_mode & 07777) == 0200 &&
+			fstatat(mine, "shut", &st, 0) == 0 && (st.st_mode & 07777) == 0 &&
+			fchmodat(mine, "a", 0700, 0) == 0 && fstatat(mine, "a/b", &st, 0) == 0 &&
+			(st.st_mode & 07777) == 0,
+		"and leaves all as it was");
+	ok(fchmodat(mine, "a/b", 0700, 0) == 0, "open again");
 }
 
 static void test_tree_details(void)
