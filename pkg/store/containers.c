@@ -188,9 +188,11 @@ int container_open(struct store *s, const char *text, struct container **ret, st
 	if (container_resolve(s, text, &c->id, err) < 0)
 		return -1;
 	c->fd = openat(s->containers_fd, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (c->fd < 0)
-		return errno == ENOENT ? no_such_container(c->id, err)
-				       : err_sys(err, errno, "open container %s", c->id);
+	if (c->fd < 0) {
+		(void)(errno == ENOENT ? no_such_container(c->id, err)
+				       : err_sys(err, errno, "open container %s", c->id));
+		return -1;
+	}
 	c->dir = path_join(s->containers, c->id);
 	c->root = path_join(c->dir, CONTAINER_ROOT);
 	*ret = steal_ptr(&c);
