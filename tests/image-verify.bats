@@ -90,6 +90,23 @@ setup() {
   refute_file "$STORE/repos/v"
 }
 
+@test "prune takes away tags that were never finished, and leaves what is around them" {
+  local half=$STORE/repos/half
+  mkdir -p "$half/1/deeper/2" "$half/3"
+  cp -a "$STORE/repos/v/1/"* "$half/1/deeper/2/"
+  for f in manifest v1 v2 ancestry container.json; do
+    echo x >"$half/1/$f"
+    echo x >"$half/3/$f"
+  done
+  echo mine >"$half/1/notes"
+  ln -s ../../../layers/nothing "$half/1/nothing"
+  ok udocker-image prune --min-age=0
+  [ "$(ls "$half/1")" = $'deeper\nnotes' ]
+  refute_file "$half/3"
+  ok udocker-image ls -q
+  assert_output $'half/1/deeper:2\nv:1'
+}
+
 @test "prune removes what nobody uses, unless it is young" {
   touch "$STORE/layers/sha256:$(printf '0%.0s' {1..64})"
   ok udocker-image prune

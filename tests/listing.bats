@@ -143,3 +143,26 @@ assert_remembers_right() {
   ok udocker-image ls -q
   assert_contains many/image299:1
 }
+
+@test "ps -m -s -p shows mode, size and platform between 1.3.x's columns" {
+  busybox_image bb:1 '{"Cmd":["/bin/sh"],"Env":["PATH=/bin"]}'
+  ID=$(udocker-bundle create --name=c1 bb:1)
+  head -c 3500000 /dev/urandom >"$STORE/containers/$ID/ROOT/big"
+  local mb platform
+  mb=$(du -s -m -x "$STORE/containers/$ID" | cut -f1)
+  platform=$(udocker-image ls --format json | jq -r '.[0] | .os + "/" + .architecture')
+  ok udocker ps -m -s -p
+  assert_output "$(printf '%-36.36s %c %c MOD SIZE %-18s %-18s %-20.20s\n%-36.36s %c %c %2.2s %5.5s %-18.18s %-18.100s %-20.100s' \
+    'CONTAINER ID' P M PLATFORM NAMES IMAGE "$ID" . W P1 "$mb" "$platform" "['c1']" bb:1)"
+  ok udocker-bundle setup --execmode=P2 c1
+  ok udocker ps -m
+  assert_contains "$ID . W P2 ['c1']"
+  ok udocker-bundle ls -m -s -p
+  assert_contains PLATFORM
+  assert_matches "$ID +c1 +bb:1 +yes +no +P2 +[0-9.]+ [kMG]i?B +$platform"
+  ok udocker-bundle ls -s -p --format json
+  printf '%s' "$output" | jq -e --arg p "$platform" '.[0] | .platform == $p and .size > 3500000 and .mode == "P2"'
+  rm -rf "$STORE/containers/$ID/ROOT"
+  ok udocker ps -s -p
+  assert_contains "$ID . N "
+}

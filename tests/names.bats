@@ -70,6 +70,34 @@ setup() {
   ok udocker inspect -p "$twin"
 }
 
+@test "an image that is called as an id begins is the image, a container of that name is the container" {
+  local other
+  udocker tag bb:1 "${ID:0:8}:latest"
+  fails 125 udocker run --nobanner "${ID:0:5}:latest" /bin/true
+  # The beginning of an id alone.
+  ok udocker run --nobanner "${ID:0:7}" /bin/sh -c 'echo $container_uuid'
+  assert_output "$ID"
+  ok udocker run --nobanner --rm "${ID:0:8}" /bin/sh -c 'echo $container_uuid'
+  assert_matches '^[0-9a-f-]{36}$'
+  [ "$output" != "$ID" ] || fail "the image is shadowed"
+  ok udocker inspect "${ID:0:8}"
+  ok udocker protect "${ID:0:8}"
+  refute_file "$STORE/containers/$ID/PROTECT"
+  assert_file "$STORE/repos/${ID:0:8}/latest/PROTECT"
+  ok udocker unprotect "${ID:0:8}"
+  # Whole names and ids of containers win over images, as in 1.3.x.
+  udocker tag bb:1 c1:latest
+  ok udocker run --nobanner c1 /bin/sh -c 'echo $container_uuid'
+  assert_output "$ID"
+  # Nor does the beginning of an id stand for a name that is to be reused.
+  ok udocker run --nobanner --pull=reuse --name="${ID:0:6}" bb:1 /bin/sh -c 'echo $container_uuid'
+  [ "$output" != "$ID" ] || fail "the container is reused by the beginning of its id"
+  ok udocker inspect -p "${ID:0:6}"
+  other=$output
+  ok udocker run --nobanner --pull=reuse --name="${ID:0:6}" bb:1 /bin/sh -c 'echo $container_root'
+  assert_output "$other"
+}
+
 @test "a protected container is not removed until it is unprotected" {
   ok udocker protect c1
   assert_file "$STORE/containers/$ID/PROTECT"

@@ -76,6 +76,30 @@ each_mode() {
   each_mode check
 }
 
+@test "what is not UTF-8 is refused, not changed, for config.json cannot carry it" {
+  local bad option
+  bad=$(printf 'a\xffb')
+  fails 125 udocker run --nobanner c1 /bin/echo good "$bad"
+  assert_one_error_line
+  assert_stderr_contains "argument 'a\\xffb'"
+  for option in "--env=X=$bad" "--workdir=/$bad" "--entrypoint=$bad" "--volume=/tmp:/$bad" "--user=$bad" "--hostname=$bad"; do
+    fails 125 udocker run --nobanner "$option" c1 /bin/true
+    assert_one_error_line
+    fails 2 udocker-bundle config "$option" c1
+    assert_one_error_line
+  done
+  printf 'X=a\xff\n' >envs
+  fails 125 udocker run --nobanner --env-file=envs c1 /bin/true
+  assert_one_error_line
+  assert_stderr_contains "environment variable 'X=a\\xff'"
+  # What the host has and nobody asked for by name is left out.
+  GOOD=good BAD=$bad ok udocker run --nobanner --hostenv c1 /bin/sh -c 'echo $GOOD ${BAD-none}'
+  assert_output "good none"
+  assert_stderr_contains "variable 'BAD' is not UTF-8"
+  ok udocker run --nobanner c1 /bin/echo 'ä€😀'
+  assert_output 'ä€😀'
+}
+
 @test "-u takes names, numbers and groups" {
   check() {
     ok udocker run --nobanner c1 /bin/id -u

@@ -61,3 +61,38 @@ nvidiamode: False"
   assert_one_error_line
   assert_stderr_contains Z1
 }
+
+@test "--purge takes away the mount points that runs have made, and nothing else" {
+  # As runs of 1.3.x and of modes that need them record them.
+  mkdir -p "$BUNDLE/.mountpoints" "$BUNDLE/ROOT/mnt/a/deep" "$BUNDLE/ROOT/mnt/b/full" "$BUNDLE/ROOT/mnt/kept"
+  touch "$BUNDLE/ROOT/mnt/file"
+  ln -s '#mnt' "$BUNDLE/.mountpoints/#mnt#a#deep"
+  ln -s '#mnt' "$BUNDLE/.mountpoints/#mnt#b#full"
+  ln -s '#mnt' "$BUNDLE/.mountpoints/#mnt#file"
+  # What a program has put there since is its own.
+  echo mine >"$BUNDLE/ROOT/mnt/b/full/own"
+  ok udocker setup --purge c1
+  assert_output ""
+  refute_file "$BUNDLE/ROOT/mnt/a"
+  refute_file "$BUNDLE/ROOT/mnt/file"
+  assert_file "$BUNDLE/ROOT/mnt/kept"
+  [ "$(cat "$BUNDLE/ROOT/mnt/b/full/own")" = mine ]
+  ok udocker setup --purge c1
+  ok udocker setup c1
+  assert_contains "execmode: P1"
+}
+
+@test "--purge puts back the files that an R mode of 1.3.x has moved aside, and does not take them for mount points" {
+  mkdir "$BUNDLE/.bind_orig_files" "$BUNDLE/.mountpoints" "$BUNDLE/ROOT/.bind_host_files"
+  echo original >"$BUNDLE/ROOT/etc/moved"
+  mv "$BUNDLE/ROOT/etc/moved" "$BUNDLE/.bind_orig_files/#etc#moved"
+  ln -s "/.bind_host_files/#etc#moved" "$BUNDLE/ROOT/etc/moved"
+  ln -s '#etc' "$BUNDLE/.mountpoints/#etc#moved"
+  mkdir -p "$BUNDLE/ROOT/mnt/d"
+  ln -s '#' "$BUNDLE/.mountpoints/#mnt#d"
+  ok udocker setup --purge c1
+  [ "$(cat "$BUNDLE/ROOT/etc/moved")" = original ]
+  [ ! -L "$BUNDLE/ROOT/etc/moved" ]
+  refute_file "$BUNDLE/ROOT/mnt"
+  assert_file "$BUNDLE/ROOT/etc/passwd"
+}

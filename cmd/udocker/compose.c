@@ -20,6 +20,12 @@ static const struct cli_option inspect_options[] = {
 	CLI_END,
 };
 
+/* Containers win, but the beginning of an id, which 1.3.x does not know, does not shadow an image. */
+bool udocker_means_container(struct store *s, const char *text)
+{
+	return container_exists(s, text) && (container_is_exact(s, text) || !image_exists(s, text));
+}
+
 /* The sibling that knows this name. */
 static int owner_of(const char *name, const char **ret_program, struct err **err)
 {
@@ -27,7 +33,7 @@ static int owner_of(const char *name, const char **ret_program, struct err **err
 
 	if (store_open(STORE_READ, &s, err) < 0)
 		return -1;
-	if (container_exists(s, name)) {
+	if (udocker_means_container(s, name)) {
 		*ret_program = "udocker-bundle";
 	} else if (image_exists(s, name)) {
 		*ret_program = "udocker-image";

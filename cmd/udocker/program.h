@@ -29,6 +29,10 @@ extern const struct cli_command cmd_udocker_unprotect;
 extern const struct cli_command cmd_udocker_version;
 extern const struct cli_command cmd_udocker_showconf;
 
+/* True if the word is a container to the commands that take containers and images. */
+struct store;
+bool udocker_means_container(struct store *s, const char *text);
+
 /*
  * The beginning of a sibling's command line: its path, our global options in its spelling, its command. UDOCKER_AS in our environment is set to
  * the wrapper's command `as`, under whose name the sibling prints usage and errors.

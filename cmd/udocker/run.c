@@ -154,10 +154,10 @@ static int find_target(const struct cli_call *call, struct target *ret, int *ret
 	if (store_open(STORE_READ, &ret->store, err) < 0)
 		return -1;
 	s = ret->store;
-	if (reuse && container_exists(s, o->name)) {
+	if (reuse && container_is_exact(s, o->name) && container_exists(s, o->name)) {
 		if (container_resolve(s, o->name, &ret->id, err) < 0)
 			return -1;
-	} else if (container_exists(s, what)) {
+	} else if (udocker_means_container(s, what)) {
 		if (container_resolve(s, what, &ret->id, err) < 0)
 			return -1;
 		if (o->name && (name_container(call, ret->id, ret_status, err) < 0 || *ret_status != 0))

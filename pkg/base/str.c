@@ -121,6 +121,15 @@ size_t str_utf8_len(const char *p)
 	return n;
 }
 
+bool str_is_utf8(const char *text)
+{
+	size_t n;
+
+	while ((n = str_utf8_len(text)) > 0)
+		text += n;
+	return *text == '\0';
+}
+
 /* The length of the character at p if a terminal can be shown it: no control, C1 (U+0080 to U+009F) included. */
 static size_t printable_len(const char *p)
 {

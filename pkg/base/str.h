@@ -36,6 +36,8 @@ int str_add_escaped(struct str *s, const char *text);
 /* Bytes of the UTF-8 character at p: 1 for ASCII, 0 at the NUL and where the bytes are not valid UTF-8. */
 size_t str_utf8_len(const char *p);
 
+bool str_is_utf8(const char *text);
+
 /* Cut back to n bytes, or to nothing; storage is kept. */
 void str_truncate(struct str *s, size_t n);
 void str_trim(struct str *s); /* white space at both ends */

@@ -123,8 +123,14 @@ static void add_host(struct strv *env, bool all)
 
 		if (!strchr(*e, '=') || is_ours(*e) || strv_has(invalid, key))
 			continue;
-		if (all || strv_has(valid, key))
+		if (!all && !strv_has(valid, key))
+			continue;
+		if (str_is_utf8(*e))
 			strv_add(env, *e);
+		else
+			log_warning("the host's variable '%s' is not UTF-8, which config.json cannot carry, "
+				    "skipping",
+				key);
 	}
 }
 
@@ -162,6 +168,14 @@ int bundle_env_make(const struct bundle_source *src, const struct bundle_options
 		if (read_env_file(o->env_files->v[i], &files, err) < 0)
 			return -1;
 	merge_weaker(&own, &files);
+	for (size_t i = 0; i < own.n; i++) {
+		if (str_is_utf8(own.v[i]))
+			continue;
+		err_make(err, ERR_USAGE,
+			"the environment variable '%s' is not UTF-8, which config.json cannot carry",
+			own.v[i]);
+		return err_hint(err, "hand its value over in a file");
+	}
 	if (image)
 		merge_weaker(&own, image);
 	default_to(&own, "HOME", home);

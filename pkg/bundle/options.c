@@ -7,6 +7,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
+#include "pkg/base/str.h"
 #include "pkg/bundle/user.h"
 #include "pkg/cli/run_options.h"
 
@@ -83,10 +84,41 @@ static bool is_release(const char *s)
 	return n > 0 && n < 65; /* struct utsname */
 }
 
+/* config.json is JSON, which has no other text: a word that it would carry as another one is refused. */
+static int check_text(const char *text, const char *what, struct err **err)
+{
+	if (!text || str_is_utf8(text))
+		return 0;
+	err_make(err, ERR_USAGE, "%s '%s' is not UTF-8, which config.json cannot carry", what, text);
+	return err_hint(err, "hand it over in a file");
+}
+
+static int check_texts(const struct strv *list, const char *what, struct err **err)
+{
+	for (size_t i = 0; list && i < list->n; i++)
+		if (check_text(list->v[i], what, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_all_text(const struct bundle_options *o, struct err **err)
+{
+	if (check_texts(o->command, "the argument", err) < 0 ||
+		check_text(o->entrypoint, "the entry point", err) < 0 ||
+		check_text(o->workdir, "the working directory", err) < 0 ||
+		check_text(o->user, "the user", err) < 0 || check_texts(o->volumes, "the volume", err) < 0 ||
+		check_texts(o->devices, "the device", err) < 0 ||
+		check_texts(o->env, "the environment variable", err) < 0)
+		return -1;
+	return 0;
+}
+
 int bundle_options_check(const struct bundle_options *o, struct err **err)
 {
 	unsigned a, b;
 
+	if (check_all_text(o, err) < 0)
+		return -1;
 	if (o->cpuset && !is_cpu_list(o->cpuset))
 		return err_make(err, ERR_USAGE, "invalid list of processors '%s': expected one like 0-3,8",
 			o->cpuset);

@@ -50,7 +50,7 @@ struct bundle_options {
 void bundle_options_from_run(const struct run_options *r, struct bundle_options *ret);
 
 /*
- * Judge what needs no container: hostname, cpuset, kernel, publish, user, workdir. ERR_USAGE. bundle_config_make() calls it; a command may
+ * Judge what needs no container: that all is UTF-8, hostname, cpuset, kernel, publish, user, workdir. ERR_USAGE. bundle_config_make() calls it; a command may
  * call it before long work.
  */
 int bundle_options_check(const struct bundle_options *o, struct err **err);

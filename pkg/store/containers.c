@@ -173,6 +173,15 @@ int container_resolve(struct store *s, const char *text, char **ret_id, struct e
 	return no_such_container(text, err);
 }
 
+bool container_is_exact(struct store *s, const char *text)
+{
+	struct stat st;
+
+	return s->containers_fd >= 0 && may_be_entry(text) &&
+	       fstatat(s->containers_fd, text, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode));
+}
+
 bool container_exists(struct store *s, const char *text)
 {
 	autofree char *id = NULL;

@@ -31,6 +31,8 @@ struct str;
  * exactly one id. ERR_NOT_FOUND "no such container: X"; ERR_USAGE for an ambiguous prefix, with the candidates in the hint. Caller frees.
  */
 int container_resolve(struct store *s, const char *text, char **ret_id, struct err **err);
+/* It is a name or an id as it stands, not the beginning of one. */
+bool container_is_exact(struct store *s, const char *text);
 /* Quiet form: true if it names a container without doubt. */
 bool container_exists(struct store *s, const char *text);
 

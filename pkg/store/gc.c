@@ -318,7 +318,7 @@ static int collect_dir(int dirfd, const char *name, const char *path, const stru
 /* Files and links of a folder that has no TAG but deeper folders: it stays, and so does what others put there. */
 static void empty_unfinished(int fd)
 {
-	static const char *const ours[] = { "manifest", "v1", "v2", "ancestry", "PROTECT" };
+	static const char *const ours[] = { "manifest", "v1", "v2", "ancestry", "container.json", "PROTECT" };
 	auto_strv names = STRV_INIT;
 
 	if (fs_list(fd, ".", &names) < 0)
