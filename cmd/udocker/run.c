@@ -174,6 +174,13 @@ static int find_target(const struct cli_call *call, struct target *ret, int *ret
 	return 0;
 }
 
+/* A wrong value is a container that could not be started, not a wrong command line. */
+static void not_usage(struct err **err)
+{
+	if (err_is(*err, ERR_USAGE))
+		(void)err_set_kind(err, ERR_UNSUPPORTED);
+}
+
 /* config.json of this run, as `udocker-bundle config` prints it; no process of its own, which would cost as much as the runtime. */
 static int make_config(const struct cli_call *call, struct target *t, struct err **err)
 {
@@ -191,9 +198,7 @@ static int make_config(const struct cli_call *call, struct target *t, struct err
 	t->dir = xstrdup(c->dir);
 	if (bundle_config_of_container(t->store, c, &options, &t->config, err) == 0)
 		return 0;
-	/* A wrong value is a container that could not be started, not a wrong command line. */
-	if (err_is(*err, ERR_USAGE))
-		(void)err_set_kind(err, ERR_UNSUPPORTED);
+	not_usage(err);
 	return err_add(err, "container %s", t->id);
 }
 
@@ -269,7 +274,10 @@ static int run_here(struct target *t, int *ret_status, struct err **err)
 	store_close(steal_ptr(&t->store));
 	(void)fflush(stdout); /* a failure shows when the program writes */
 	(void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error where we write */
-	return runtime_run(&g, &o, ret_status, err);
+	if (runtime_run(&g, &o, ret_status, err) >= 0)
+		return 0;
+	not_usage(err);
+	return -1;
 }
 
 static int runtime_words(const struct cli_call *call, const struct target *t, int config_fd,
@@ -419,9 +427,10 @@ const struct cli_command cmd_udocker_run = {
 	.min_args = 1,
 	.max_args = -1,
 	.summary = "run a command in a container",
-	.about = "The operand is a container's name, id or a unique beginning of its id, or else an image, "
+	.about = "The operand is a container's name or id, or else an image, "
 		 "of which a "
-		 "container is made first. Without a command the image's own is run.\n\n"
+		 "container is made first, or else the unique beginning of a container's id. Without a "
+		 "command the image's own is run.\n\n"
 		 "The exit status is the command's own; 128+N when signal N ended it; 125 when nothing could "
 		 "be "
 		 "started, 126 when the command is not executable, 127 when it was not found.",
