@@ -63,9 +63,39 @@ _udocker_image_table() {
 	options='' valued='' operands='' rest='' anywhere=''
 	case $1 in
 	'')
-		options='--repo --config --progress -q --quiet -D --debug --help --version'
+		options='--repo --config --progress --insecure -q --quiet -D --debug --help --version'
 		valued=' --repo --config --progress '
-		operands='words load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
+		operands='words pull tags manifest login logout load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
+		;;
+	pull)
+		options='-a --all-tags --platform -j --jobs --index -q --quiet --registry --httpproxy --insecure --help'
+		valued=' --platform -j --jobs --index --registry --httpproxy '
+		operands='image'
+		anywhere=1
+		;;
+	tags)
+		options='--format --registry --httpproxy --insecure --help'
+		valued=' --format --registry --httpproxy '
+		operands=''
+		anywhere=1
+		;;
+	manifest)
+		options='--platform --raw --index --registry --httpproxy --insecure --help'
+		valued=' --platform --index --registry --httpproxy '
+		operands=''
+		anywhere=1
+		;;
+	login)
+		options='-u --username -p --password --password-stdin --registry --httpproxy --insecure --help'
+		valued=' -u --username -p --password --registry --httpproxy '
+		operands=''
+		anywhere=1
+		;;
+	logout)
+		options='-a --all --registry --help'
+		valued=' --registry '
+		operands=''
+		anywhere=1
 		;;
 	load)
 		options='-i --input --platform --max-size --max-ratio -a --all -q --quiet --help'
@@ -148,6 +178,7 @@ _udocker_image_value() {
 	' --repo') value='dir' ;;
 	' --config') value='file' ;;
 	' --progress') value='words auto tty plain none' ;;
+	'tags --format') value='words table json' ;;
 	'load -i' | 'load --input') value='file' ;;
 	'save -o' | 'save --output') value='file' ;;
 	'save --format') value='words docker-archive oci-archive oci' ;;

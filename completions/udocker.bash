@@ -65,13 +65,19 @@ _udocker_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --allow-root --insecure --help --version'
 		valued=' --repo --config '
-		operands='words run load save import images history verify tag rmi create ps inspect name rmname rename clone export protect unprotect setup rm mkrepo showconf version'
+		operands='words run pull load save import images history verify tag rmi create ps inspect name rmname rename clone export protect unprotect manifest login logout setup rm mkrepo showconf version'
 		;;
 	run)
 		options='--name --rm --pull --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
 		valued=' --name --pull -v --volume --novol --device -e --env --env-file -u --user --hostname -w --workdir --entrypoint --cpuset-cpus --kernel -p --publish --volumes-from --dns --dns-search '
 		operands='either'
 		rest='file'
+		;;
+	pull)
+		options='-a --all-tags --platform -j --jobs --index -q --quiet --registry --httpproxy --insecure --help'
+		valued=' --platform -j --jobs --index --registry --httpproxy '
+		operands='image'
+		anywhere=1
 		;;
 	load)
 		options='-i --input --platform --max-size --max-ratio -a --all -q --quiet --help'
@@ -169,6 +175,24 @@ _udocker_table() {
 		options='--help'
 		valued=' '
 		operands='either'
+		;;
+	manifest)
+		options='--platform --raw --index --registry --httpproxy --insecure --help'
+		valued=' --platform --index --registry --httpproxy '
+		operands=''
+		anywhere=1
+		;;
+	login)
+		options='-u --username -p --password --password-stdin --registry --httpproxy --insecure --help'
+		valued=' -u --username -p --password --registry --httpproxy '
+		operands=''
+		anywhere=1
+		;;
+	logout)
+		options='-a --all --registry --help'
+		valued=' --registry '
+		operands=''
+		anywhere=1
 		;;
 	setup)
 		options='--execmode --force --purge --help'

@@ -38,6 +38,8 @@ static const struct cli_option image_options[] = {
 		.offset = offsetof(struct image_globals, progress),
 		.text = "how progress is shown",
 		.choices = progress_modes },
+	CLI_FLAG("insecure", 0, struct image_globals, insecure,
+		"as the option of the commands that speak to registries"),
 	CLI_FLAG("quiet", 'q', struct image_globals, quiet, "results and errors only"),
 	CLI_FLAG("debug", 'D', struct image_globals, debug, "tell every step"),
 	CLI_END,
@@ -74,6 +76,8 @@ static int image_setup(void *global, struct err **err)
 	const struct image_globals *g = global;
 
 	if (setup_repo(g->repo, err) < 0 || conf_load(g->config, err) < 0)
+		return -1;
+	if (g->insecure && conf_set(CONF_HTTP_INSECURE, "true", err) < 0)
 		return -1;
 	log_set_level(g->debug   ? LOG_LEVEL_DEBUG
 		      : g->quiet ? LOG_LEVEL_MSG
@@ -114,13 +118,14 @@ int cmd_image_open_input(const char *file, const char **ret_what, struct err **e
 	return fd < 0 ? err_sys(err, errno, "%s", *ret_what) : fd;
 }
 
-static const struct cli_command *const commands[] = { &cmd_image_load, &cmd_image_save, &cmd_image_import,
+static const struct cli_command *const commands[] = { &cmd_image_pull, &cmd_image_tags, &cmd_image_manifest,
+	&cmd_image_login, &cmd_image_logout, &cmd_image_load, &cmd_image_save, &cmd_image_import,
 	&cmd_image_ls, &cmd_image_inspect, &cmd_image_history, &cmd_image_verify, &cmd_image_tag,
 	&cmd_image_rm, &cmd_image_prune, &cmd_image_protect, &cmd_image_unprotect, &cmd_image_mkrepo, NULL };
 
 const struct cli_program image_program = {
 	.name = "udocker-image",
-	.summary = "load, save, list, verify and remove container images",
+	.summary = "fetch, load, save, list, verify and remove container images",
 	.about = "Keeps images in the store of udocker. It neither unpacks an image, which udocker-bundle "
 		 "does, nor "
 		 "starts a process.",

@@ -11,10 +11,12 @@ struct image_globals {
 	const char *repo;
 	const char *config;
 	const char *progress;
-	bool quiet, debug;
+	bool quiet, debug, insecure;
 };
 
 extern const struct cli_program image_program;
+extern const struct cli_command cmd_image_pull, cmd_image_tags, cmd_image_manifest, cmd_image_login,
+	cmd_image_logout;
 extern const struct cli_command cmd_image_load, cmd_image_import, cmd_image_ls, cmd_image_inspect,
 	cmd_image_verify, cmd_image_tag, cmd_image_rm, cmd_image_prune, cmd_image_protect,
 	cmd_image_unprotect, cmd_image_mkrepo, cmd_image_save, cmd_image_history;

@@ -124,3 +124,33 @@ const struct cli_command cmd_udocker_verify = {
 	.complete = CLI_COMPLETE_IMAGE_OR_CONTAINER,
 	.run = verify_run,
 };
+
+/* 1.3.x takes the options in front of the word `inspect`; behind it they are as good (FIX-04). */
+static int manifest_run(const struct cli_call *call, struct err **err)
+{
+	auto_strv words = STRV_INIT;
+	bool found = false;
+
+	if (udocker_sibling_words(call, "udocker-image", "manifest", &words, err) < 0)
+		return -1;
+	for (int i = 0; i < call->argc; i++) {
+		if (!found && str_eq(call->argv[i], "inspect"))
+			found = true;
+		else
+			strv_add(&words, call->argv[i]);
+		found = found || str_eq(call->argv[i], "--help");
+	}
+	if (!found)
+		return err_make(err, ERR_USAGE, "the command is 'manifest inspect'");
+	return udocker_exec(&words, err);
+}
+
+const struct cli_command cmd_udocker_manifest = {
+	.name = "manifest",
+	.args = "inspect REPO[:TAG][@DIGEST]",
+	.max_args = -1,
+	.summary = "show the manifest of an image in its registry",
+	.forward_to = "udocker-image",
+	.forward_as = "manifest",
+	.run = manifest_run,
+};

@@ -35,6 +35,8 @@ int udocker_sibling_words(const struct cli_call *call, const char *program, cons
 			strv_addf(ret, "--config=%s", g->config);
 		if (g->quiet)
 			strv_add(ret, "--quiet");
+		if (g->insecure && str_eq(program, "udocker-image"))
+			strv_add(ret, "--insecure");
 	}
 	if (command)
 		strv_add(ret, command);
@@ -72,6 +74,9 @@ static int forward_run(const struct cli_call *call, struct err **err)
 		.run = forward_run, \
 	}
 
+FORWARD(pull, "pull", "REPO[:TAG][@DIGEST]…", "download images from registries", "image", "pull", IMAGE);
+FORWARD(login, "login", NULL, "store the credentials of a registry", "image", "login", NONE);
+FORWARD(logout, "logout", NULL, "forget the credentials of a registry", "image", "logout", NONE);
 FORWARD(images, "images", NULL, "list the images", "image", "ls", NONE);
 FORWARD(load, "load", "[NAME]", "load images from an archive or the standard input", "image", "load", FILE);
 FORWARD(save, "save", "REPO[:TAG]…", "write images to an archive or the standard output", "image", "save",

@@ -26,7 +26,8 @@ static const struct cli_option udocker_options[] = {
 	CLI_FLAG("quiet", 'q', struct udocker_globals, quiet, "results and errors only"),
 	CLI_FLAG("debug", 'D', struct udocker_globals, debug, "tell every step"),
 	CLI_FLAG("allow-root", 0, struct udocker_globals, allow_root, "let root do this"),
-	{ .name = "insecure", .kind = CLI_KIND_IGNORED_FLAG, .text = "do not verify TLS certificates" },
+	CLI_FLAG("insecure", 0, struct udocker_globals, insecure,
+		"do not verify TLS certificates, and speak plain HTTP where TLS is not answered"),
 	CLI_END,
 };
 
@@ -109,6 +110,7 @@ const struct cli_command cmd_udocker_showconf = {
 
 static const struct cli_command *const commands[] = {
 	&cmd_udocker_run,
+	&cmd_udocker_pull,
 	&cmd_udocker_load,
 	&cmd_udocker_save,
 	&cmd_udocker_import,
@@ -127,6 +129,9 @@ static const struct cli_command *const commands[] = {
 	&cmd_udocker_export,
 	&cmd_udocker_protect,
 	&cmd_udocker_unprotect,
+	&cmd_udocker_manifest,
+	&cmd_udocker_login,
+	&cmd_udocker_logout,
 	&cmd_udocker_setup,
 	&cmd_udocker_rm,
 	&cmd_udocker_mkrepo,
@@ -146,9 +151,11 @@ const struct cli_program udocker_program = {
 	.summary = "run containers without privileges",
 	.about = "Runs containers as an ordinary user, with the command line and on the directories of "
 		 "udocker 1.3.x.\n\n"
-		 "An image is loaded (load, import), a container is made of it (create), and a command is "
+		 "An image is fetched or loaded (pull, load, import), a container is made of it (create), "
+		 "and a command is "
 		 "run in it "
-		 "(run). `run` with the name of an image makes the container first.",
+		 "(run). `run` with the name of an image fetches it if it is not there, and makes the "
+		 "container first.",
 	.options = udocker_options,
 	.size = sizeof(struct udocker_globals),
 	.commands = commands,

@@ -24,6 +24,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/strv.h"
 #include "pkg/store/images_open.h"
+#include "pkg/store/partial.h"
 #include "pkg/store/store.h"
 #include "pkg/store/tagdir.h"
 
@@ -396,6 +397,7 @@ int gc_collect(struct store *s, unsigned flags, int min_age_s, struct gc_result 
 	gc_recover(s);
 	if (s->layers_fd >= 0)
 		atomic_clean(s->layers_fd);
+	partial_clean(s, min_age_s);
 	alone = store_lock_exclusive(s, err);
 	if (alone < 0)
 		return -1;

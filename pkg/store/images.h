@@ -120,7 +120,7 @@ void image_links_free(struct image_link *v, size_t n);
 
 struct image_put {
 	const char *ref; /* where to */
-	const void *manifest; /* the bytes to store: an OCI or docker schema 2 image manifest */
+	const void *manifest; /* the bytes to store: an image manifest, OCI or docker */
 	size_t manifest_len;
 	bool must_be_new; /* an existing tag is ERR_EXISTS */
 	/*

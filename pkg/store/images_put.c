@@ -51,9 +51,8 @@ static int blobs_of(const void *text, size_t n, struct strv *ret, struct err **e
 
 	if (manifest_parse(text, n, "manifest", &m, err) < 0)
 		return -1;
-	if (m->kind != MEDIA_MANIFEST)
-		return err_make(err, ERR_UNSUPPORTED, "manifest: a schema 1 image cannot be stored");
-	strv_add(ret, m->config.digest.text);
+	if (digest_is_set(&m->config.digest)) /* in schema 1 the configuration lies inside the manifest */
+		strv_add(ret, m->config.digest.text);
 	for (size_t i = 0; i < m->n_layers; i++)
 		if (!strv_has(ret, m->layers[i].digest.text))
 			strv_add(ret, m->layers[i].digest.text);

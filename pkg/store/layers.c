@@ -198,7 +198,7 @@ int layer_verify(struct store *s, const char *name, struct err **err)
 
 /* ---- transactions ---- */
 
-static void txn_add(struct layer_txn *txn, const char *name)
+void layer_txn_add(struct layer_txn *txn, const char *name)
 {
 	txn->v = mem_grow(txn->v, &txn->cap, txn->n + 1, sizeof(*txn->v));
 	txn->v[txn->n++] = xstrdup(name);
@@ -335,7 +335,7 @@ int layer_writer_commit(
 	if (atomic_commit(&w->file, ATOMIC_DURABLE, err) < 0)
 		return err_add(err, "blob %s", got.text);
 	if (is_new && txn)
-		txn_add(txn, got.text);
+		layer_txn_add(txn, got.text);
 	if (ret_digest)
 		*ret_digest = xstrdup(got.text);
 	return 0;
@@ -389,7 +389,7 @@ int layer_adopt(struct store *s, int dirfd, const char *name, const struct diges
 	}
 	(void)fs_sync_dir(s->layers_fd); /* the manifest that names it is synced behind it */
 	if (is_new && txn)
-		txn_add(txn, digest->text);
+		layer_txn_add(txn, digest->text);
 	return 0;
 }
 
@@ -409,7 +409,7 @@ int layer_link(struct store *s, int dirfd, const char *name, const struct digest
 	(void)fchmod(fd, (st.st_mode & 0644) | 0400); /* as blobs are; its own mode would do as well */
 	(void)fs_sync_dir(s->layers_fd); /* the manifest that names it is synced behind it */
 	if (txn)
-		txn_add(txn, digest->text);
+		layer_txn_add(txn, digest->text);
 	return 1;
 }
 

@@ -51,6 +51,7 @@ struct layer_txn {
 	size_t n, cap;
 };
 #define LAYER_TXN_INIT ((struct layer_txn){ 0 })
+void layer_txn_add(struct layer_txn *txn, const char *name);
 /* Remove those blobs that no image links, unless other writers are at work (then they stay for `prune`). Frees the list. */
 void layer_txn_rollback(struct store *s, struct layer_txn *txn);
 /* Everything is linked: forget the list. */

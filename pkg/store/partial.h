@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A blob on its way from a registry: `.partial-<digest>` in layers/, locked while somebody writes it, hashed as it grows, renamed to its digest when size and
+ * digest agree. One that was broken off stays, so that a later pull goes on where it stopped.
+ */
+#ifndef UDOCKER_PARTIAL_H
+#define UDOCKER_PARTIAL_H
+
+#include "pkg/base/base.h"
+
+struct digest;
+struct err;
+struct layer_txn;
+struct store;
+struct strv;
+
+#define PARTIAL_MAX_AGE_S \
+	(7 * 24 * \
+		3600) /* one that nobody went on with is removed by the next pull; `prune` removes it earlier */
+
+struct partial;
+/*
+ * Begin, or go on with what a former pull left (it is hashed again). 1: *ret, caller ends it with one of the four below. 0: another process writes this
+ * blob now. Where the file system refuses locks, a temporary of our own, from the start.
+ */
+int partial_begin(struct store *s, const struct digest *d, struct partial **ret, struct err **err);
+uint64_t partial_size(const struct partial *p);
+/* Forget what is there and begin anew: it cannot be the beginning of the right content. */
+int partial_restart(struct partial *p, struct err **err);
+int partial_write(struct partial *p, const void *data, size_t n, struct err **err);
+/*
+ * Check, make durable and visible. ERR_CORRUPT when digest or size (unless it is negative) do not agree; the file is gone then. p is freed
+ * in every case.
+ */
+int partial_commit(struct partial *p, int64_t size, struct layer_txn *txn, struct err **err);
+/* Leave it for a later pull. Frees p; NULL is fine. */
+void partial_keep(struct partial *p);
+
+/* Remove those that nobody writes and that are older than this. */
+void partial_clean(struct store *s, int min_age_s);
+
+#endif

@@ -1,0 +1,305 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Credentials: Basic and tokens, login and logout, the keystore of 1.3.x, the files and helpers of other tools, TLS, and where secrets never appear.
+
+load helpers
+load registry
+
+setup() {
+  common_setup
+  registry_setup
+  KEYSTORE=$HOME/.udocker/keystore
+}
+
+SECRET=s3cret
+AUTH=$(printf 'me:s3cret' | base64)
+
+# A registry with a password file (user me), plain HTTP.
+basic_registry() {
+  printf 'me:%s\n' "$(python3 -W ignore -c 'import crypt; print(crypt.crypt("s3cret", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))' | sed 's/^\$2b/$2y/')" >"$T/srv/htpasswd"
+  docker_registry "auth: {htpasswd: {realm: \"a, b\", path: $T/srv/htpasswd}}"
+}
+# A registry that wants tokens of tokend: [LIFE [FIELD]]
+token_registry() {
+  own_ca
+  TLOG=$T/srv/token.requests
+  serve "$T/srv/token.port" python3 "$SUITE_SRC/tests/tools/tokend" "$T/tls.crt" "$T/tls.key" "${1:-300}" "$TLOG" "$T/srv/token.port" "${2:-token}"
+  docker_registry "auth: {token: {realm: \"http://127.0.0.1:$(cat "$T/srv/token.port")/token\", service: reg, issuer: test, rootcertbundle: $T/ca.crt}}"
+}
+login() { printf '%s' "${1:-$SECRET}" | udocker-image login --insecure -u me --password-stdin "$R"; }
+refute_secret() {
+  local s
+  for s in "$SECRET" "$AUTH"; do
+    [[ $output$stderr != *"$s"* ]] || fail "a secret was shown"
+  done
+}
+
+@test "login tests the credentials, stores them as 1.3.x does with mode 0600, and pull uses them" {
+  basic_registry
+  test_image img 1
+  push img app:1 me:s3cret
+  fails 1 udocker-image pull --insecure "$R/app:1"
+  assert_one_error_line
+  assert_stderr_contains "udocker login --registry="
+  fails 1 login wrong
+  assert_one_error_line
+  assert_stderr_contains "refuses the credentials"
+  refute_file "$KEYSTORE"
+  ok login
+  [ -z "$output$stderr" ] || fail "login is silent"
+  [ "$(stat -c %a "$KEYSTORE")" = 600 ]
+  [ "$(cat "$KEYSTORE")" = "{\"https://$R\": {\"auth\": \"$AUTH\", \"email\": \"\"}}" ] || fail "$(cat "$KEYSTORE")"
+  ok udocker-image -D pull --insecure "$R/app:1"
+  refute_secret
+  assert_pulled img "$R/app/1"
+  ok udocker-image logout --registry "http://$R/"
+  [ "$(cat "$KEYSTORE")" = "{}" ]
+  fails 1 udocker-image logout --registry "$R"
+  assert_one_error_line
+  fails 1 udocker-image pull --insecure "$R/app:1"
+}
+
+@test "logout -a forgets all; a keystore that others can read is not written" {
+  basic_registry
+  mkdir -p "$HOME/.udocker"
+  printf '{"https://other": {"auth": "eDp5", "email": ""}}' >"$KEYSTORE"
+  chmod 644 "$KEYSTORE"
+  fails 1 login
+  assert_one_error_line
+  assert_stderr_contains "mode 0600"
+  chmod 600 "$KEYSTORE"
+  ok login
+  [ "$(jq -r 'keys[]' "$KEYSTORE" | sort)" = "$(printf '%s\n' "https://$R" https://other | sort)" ]
+  ok udocker-image logout -a
+  refute_file "$KEYSTORE"
+}
+
+@test "login: prompts on a terminal without echo; wrong uses" {
+  basic_registry
+  cat >prompt.py <<'PY'
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+seen = b""
+def until(what):
+    global seen
+    while what not in seen:
+        seen += os.read(fd, 1024)
+until(b"username: ")
+os.write(fd, b"me\n")
+until(b"password: ")
+os.write(fd, b"s3cret\n")
+try:
+    while True:
+        part = os.read(fd, 1024)
+        if not part:
+            break
+        seen += part
+except OSError:
+    pass
+print(seen.decode().replace("\r", ""))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PY
+  ok python3 prompt.py udocker-image login --insecure "$R"
+  refute_contains "$SECRET"
+  assert_file "$KEYSTORE"
+  fails 2 sh -c "udocker-image login --insecure $R </dev/null"
+  fails 2 sh -c "printf x | udocker-image login --insecure --password-stdin $R"
+  fails 2 sh -c "printf '' | udocker-image login --insecure -u me --password-stdin $R"
+  fails 2 sh -c "printf x | udocker-image login --insecure -u a:b --password-stdin $R"
+}
+
+@test "a password given as an argument leaves the list of processes" {
+  test_image img 1
+  bad_registry img
+  rules '/v2/$ 1 status 401 WWW-Authenticate: Basic realm="x"' '/v2/$ 1 slow 1' '/v2/$ 9 stall 0'
+  background udocker-image login --registry "http://$B" -u me -p s3cret
+  wait_until 20 sh -c "grep -q . '$BLOG'"
+  ! tr '\0' ' ' <"/proc/$PID/cmdline" | grep -q s3cret
+}
+
+@test "tokens: anonymous for what is public, with credentials for what is not, one for all requests of a scope" {
+  token_registry
+  test_image img 3
+  push img public/app:1 me:s3cret
+  push img private/app:1 me:s3cret
+  : >"$TLOG"
+  ok udocker-image pull --insecure "$R/public/app:1"
+  assert_pulled img "$R/public/app/1"
+  [ "$(cat "$TLOG")" = "- repository:public/app:pull" ] || fail "token requests: $(cat "$TLOG")"
+  fails 1 udocker-image pull --insecure "$R/private/app:1"
+  assert_one_error_line
+  fails 1 login wrong
+  assert_stderr_contains "refuses the credentials"
+  assert_stderr_contains "incorrect username or password"
+  refute_file "$KEYSTORE"
+  ok login
+  : >"$TLOG"
+  ok udocker-image -D pull --insecure "$R/private/app:1"
+  refute_secret
+  [ "$(cat "$TLOG")" = "me repository:private/app:pull" ] || fail "token requests: $(cat "$TLOG")"
+}
+
+@test "a reply with access_token alone" {
+  token_registry 300 access_token
+  test_image img 1
+  skopeo --insecure-policy copy -q --dest-tls-verify=false --dest-creds me:s3cret oci:img "docker://$R/public/app:1" || skip "this skopeo wants token"
+  ok udocker-image pull --insecure "$R/public/app:1"
+  assert_pulled img "$R/public/app/1"
+}
+
+@test "a token that runs out in the middle of a layer is replaced, and the layer goes on" {
+  test_image img 1 400
+  bad_registry img
+  local l
+  l=$(layer_of img 1)
+  rules '/token 1 body 200 {"token":"abc","expires_in":300}' '/token 1 body 200 {"token":"def"}' \
+    "manifests 1 status 401 WWW-Authenticate: Bearer realm=\"http://$B/token\", service = \"x\" ,scope=\"a\"" \
+    "blobs/$l 1 truncate 100000" \
+    "blobs/$l 1 status 401 WWW-Authenticate: Bearer realm=\"http://$B/token\",error=\"invalid_token\""
+  ok udocker-image pull --insecure "$B/x:1"
+  assert_pulled img "$B/x/1"
+  [ "$(asked "GET /token")" -eq 2 ]
+  [ "$(asked "blobs/$l bytes=100000- auth 206")" -eq 1 ] || fail "$(cat "$BLOG")"
+}
+
+@test "a registry that always wants another token is asked no more than a few times" {
+  test_image img 1
+  bad_registry img
+  rules '/token 99 body 200 {"token":"abc"}' "manifests 99 status 401 WWW-Authenticate: Bearer realm=\"http://$B/token\""
+  fails 1 udocker-image pull --insecure "$B/x:1"
+  assert_one_error_line
+  [ "$(asked manifests)" -le 3 ]
+  local reply
+  for reply in '{}' '{"token":7}' '{"token":"a b"}' '{"token":"a\\r\\nX: y"}' '[]' 'x'; do
+    rules "/token 99 body 200 $reply" "manifests 99 status 401 WWW-Authenticate: Bearer realm=\"http://$B/token\""
+    fails 1 udocker-image pull --insecure "$B/x:1"
+    assert_one_error_line
+  done
+  for reply in 'Bearer realm="file:///etc/passwd"' 'Bearer realm="http://' 'Bearer' 'Digest x' ''; do
+    rules "manifests 99 status 401 WWW-Authenticate: $reply"
+    fails 1 udocker-image pull --insecure "$B/x:1"
+    assert_one_error_line
+  done
+}
+
+@test "credentials of docker and podman, and of a credential helper" {
+  basic_registry
+  test_image img 1
+  push img app:1 me:s3cret
+  mkdir -p docker "$XDG_RUNTIME_DIR/containers" bin
+  printf '{"auths":{"%s":{"auth":"%s"}}}' "$R" "$AUTH" >docker/config.json
+  ok udocker-image pull --insecure "$R/app:1"
+  printf '{}' >docker/config.json
+  fails 1 udocker-image pull --insecure "$R/app:1"
+  printf '{"auths":{"%s/app":{"auth":"%s"}}}' "$R" "$AUTH" >"$XDG_RUNTIME_DIR/containers/auth.json"
+  ok udocker-image pull --insecure "$R/app:1"
+  rm "$XDG_RUNTIME_DIR/containers/auth.json"
+  printf '#!/bin/sh\n[ "$1" = get ] && [ "$(cat)" = "%s" ] && echo '\''{"Username":"me","Secret":"s3cret"}'\''\n' "$R" >bin/docker-credential-test
+  chmod +x bin/docker-credential-test
+  printf '{"credHelpers":{"%s":"test"}}' "$R" >docker/config.json
+  PATH=$T/bin:$PATH ok udocker-image pull --insecure "$R/app:1"
+  printf '{"credsStore":"test"}' >docker/config.json
+  PATH=$T/bin:$PATH ok udocker-image pull --insecure "$R/app:1"
+  printf '{"credsStore":"../../bin/test"}' >docker/config.json
+  PATH=$T/bin:$PATH fails 1 udocker-image pull --insecure "$R/app:1"
+  printf '{"credsStore":"absent"}' >docker/config.json
+  fails 1 udocker-image pull --insecure "$R/app:1"
+  assert_stderr_contains "docker-credential-absent is not in PATH"
+  printf 'no json' >docker/config.json
+  fails 1 udocker-image pull --insecure "$R/app:1"
+}
+
+@test "TLS: an own CA is trusted where it is put, a wrong name is not, --insecure takes either" {
+  own_ca
+  docker_registry '' ", tls: {certificate: $T/tls.crt, key: $T/tls.key}"
+  test_image img 1
+  push img app:1
+  fails 1 udocker-image pull "$R/app:1"
+  assert_one_error_line
+  assert_stderr_contains "certs.d/$R/ca.crt"
+  mkdir -p "$HOME/.config/containers/certs.d/$R"
+  cp ca.crt "$HOME/.config/containers/certs.d/$R/"
+  ok udocker-image pull "$R/app:1"
+  assert_pulled img "$R/app/1"
+  rm -r "$HOME/.config"
+  SSL_CERT_FILE=$T/ca.crt ok udocker-image pull "$R/app:1"
+  ok udocker-image pull --insecure "$R/app:1"
+  fails 1 env SSL_CERT_FILE="$T/ca.crt" udocker-image pull "localhost.localdomain:$RPORT/app:1"
+  assert_one_error_line
+}
+
+@test "TLS: a certificate of ours is shown to the host whose folder it lies in" {
+  own_ca
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=me -keyout me.key -out me.csr 2>/dev/null
+  openssl x509 -req -in me.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out me.crt 2>/dev/null
+  docker_registry '' ", tls: {certificate: $T/tls.crt, key: $T/tls.key, clientcas: [$T/ca.crt]}"
+  local dir=$HOME/.config/containers/certs.d/$R
+  mkdir -p "$dir"
+  cp ca.crt "$dir/"
+  test_image img 1
+  fails 1 udocker-image pull "$R/app:1"
+  assert_one_error_line
+  cp me.crt "$dir/client.cert"
+  fails 1 udocker-image pull "$R/app:1"
+  assert_stderr_contains client.key
+  cp me.key "$dir/client.key"
+  skopeo --insecure-policy copy -q --dest-cert-dir "$dir" oci:img "docker://$R/app:1"
+  ok udocker-image pull "$R/app:1"
+  assert_pulled img "$R/app/1"
+}
+
+@test "HTTP/2, redirects and limits of a real server: nginx before the registry" {
+  requires nginx
+  own_ca
+  docker_registry
+  test_image img 8 100
+  push img app:1
+  mkdir -p "$T/nginx" "$HOME/.udocker"
+  cat >"$T/nginx.conf" <<CONF
+daemon off; master_process off; pid $T/nginx/pid; error_log $T/nginx/error.log;
+events {}
+http {
+  client_body_temp_path $T/nginx; proxy_temp_path $T/nginx; fastcgi_temp_path $T/nginx; uwsgi_temp_path $T/nginx; scgi_temp_path $T/nginx;
+  log_format f '\$request_method \$uri \$server_protocol \$status \$connection';
+  access_log $T/nginx/access.log f;
+  limit_req_zone \$binary_remote_addr zone=z:1m rate=2r/s;
+  server {
+    listen 127.0.0.1:@PORT@ ssl http2;
+    ssl_certificate $T/tls.crt; ssl_certificate_key $T/tls.key;
+    location ~ ^/v2/.*/blobs/ { return 307 /elsewhere\$uri; }
+    location /elsewhere/ { limit_req zone=z burst=1 nodelay; limit_req_status 429; proxy_pass http://127.0.0.1:$RPORT/; }
+    location / { proxy_pass http://127.0.0.1:$RPORT; proxy_set_header Host \$http_host; }
+  }
+}
+CONF
+  nginx_server "$T/nginx.conf"
+  local port=$NPORT
+  mkdir -p "$HOME/.config/containers/certs.d/localhost:$port"
+  cp ca.crt "$HOME/.config/containers/certs.d/localhost:$port/"
+  echo http_retries=12 >>"$HOME/.udocker/udocker.conf"
+  ok udocker-image pull --jobs 8 "localhost:$port/app:1"
+  assert_pulled img "localhost:$port/app/1"
+  ! grep -v HTTP/2.0 "$T/nginx/access.log" || fail "not HTTP/2"
+  grep -q ' 429 ' "$T/nginx/access.log" || fail "the limit was never hit"
+  [ "$(awk '{print $NF}' "$T/nginx/access.log" | sort -u | wc -l)" -eq 1 ] || fail "more than one connection: $(cat "$T/nginx/access.log")"
+}
+
+@test "the wrapper: pull, manifest inspect, login, logout, in the form of 1.3.x" {
+  basic_registry
+  test_image img 1
+  push img library/app:1 me:s3cret
+  ok sh -c "printf s3cret | udocker login --username=me --password-stdin --registry=http://$R"
+  ok udocker pull --registry="http://$R" app:1
+  assert_output "app:1@$(manifest_of img)"
+  ok udocker manifest --registry="http://$R" inspect app:1
+  [ "$(jq -r '.layers[0].digest' <<<"$output")" = "$(layer_of img 1)" ]
+  [[ $output == *$'\n    "config": {'* ]] || fail "not the form of 1.3.x"
+  ok udocker manifest inspect --registry="http://$R" app:1
+  fails 1 udocker manifest --registry="http://$R" app:1
+  fails 1 udocker manifest inspect --registry="http://$R" app:none
+  assert_stderr_contains "Error: "
+  ok udocker --insecure pull "$R/library/app:1"
+  ok udocker logout --registry="$R"
+}
