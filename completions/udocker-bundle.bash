@@ -65,7 +65,7 @@ _udocker_bundle_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --progress --help --version'
 		valued=' --repo --config --progress '
-		operands='words create config ls inspect verify name rmname rename clone export rm protect unprotect setup'
+		operands='words create config ls inspect verify name rmname rename clone export import rm protect unprotect setup'
 		;;
 	create)
 		options='--name --execmode -b --bundle --keep-setid --record-owner --max-size --max-ratio --no-sync --force --help'
@@ -118,6 +118,12 @@ _udocker_bundle_table() {
 		options='-o --output --clone --help'
 		valued=' -o --output '
 		operands='container'
+		anywhere=1
+		;;
+	import)
+		options='--clone --mv --name --platform --keep-setid --record-owner --max-size --max-ratio --no-sync --help'
+		valued=' --name --platform --max-size --max-ratio '
+		operands='file'
 		anywhere=1
 		;;
 	rm)

@@ -62,7 +62,7 @@ function __udocker_bundle_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_bundle_valued ' --repo' ' --config' ' --progress' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'config -o' 'config --output' 'config -v' 'config --volume' 'config --novol' 'config --device' 'config -e' 'config --env' 'config --env-file' 'config -u' 'config --user' 'config --hostname' 'config -w' 'config --workdir' 'config --entrypoint' 'config --cpuset-cpus' 'config --kernel' 'config -p' 'config --publish' 'config --volumes-from' 'config --dns' 'config --dns-search' 'ls --format' 'clone --name' 'export -o' 'export --output' 'setup --execmode'
+set -g __udocker_bundle_valued ' --repo' ' --config' ' --progress' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'config -o' 'config --output' 'config -v' 'config --volume' 'config --novol' 'config --device' 'config -e' 'config --env' 'config --env-file' 'config -u' 'config --user' 'config --hostname' 'config -w' 'config --workdir' 'config --entrypoint' 'config --cpuset-cpus' 'config --kernel' 'config -p' 'config --publish' 'config --volumes-from' 'config --dns' 'config --dns-search' 'ls --format' 'clone --name' 'export -o' 'export --output' 'import --name' 'import --platform' 'import --max-size' 'import --max-ratio' 'setup --execmode'
 
 complete -c udocker-bundle -f
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the store in this directory'
@@ -82,6 +82,7 @@ complete -c udocker-bundle -n '__udocker_bundle_no_command' -a rmname -d 'take a
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -a rename -d 'change a name of a container'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -a clone -d 'make a copy of a container; prints its id'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -a export -d 'write a container\'s files to a tar archive'
+complete -c udocker-bundle -n '__udocker_bundle_no_command' -a import -d 'make a container of a tar archive; prints its id'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -a rm -d 'remove containers with all their names'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -a protect -d 'keep a container from being removed or set up anew'
 complete -c udocker-bundle -n '__udocker_bundle_no_command' -a unprotect -d 'let a container be removed and set up again'
@@ -153,6 +154,17 @@ complete -c udocker-bundle -n '__udocker_bundle_in export' -s o -l output -r -F 
 complete -c udocker-bundle -n '__udocker_bundle_in export' -l clone -d 'with metadata, execution mode and protection, for import --clone'
 complete -c udocker-bundle -n '__udocker_bundle_in export' -l help -d 'show help'
 complete -c udocker-bundle -n '__udocker_bundle_in export' -a '(__udocker_bundle_container)'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l clone -d 'the archive is what export --clone has written'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l mv -d 'remove the file when the container is made'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l name -x -d 'give the container this name'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l platform -x -d 'what the programs in it are made for'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l keep-setid -d 'keep set-user-id and set-group-id bits'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l record-owner -d 'write the owner of each file into its attribute user.rootlesscontainers'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l max-size -x -d 'what the archive may unpack to whatever its own size (unpack_max_size)'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l max-ratio -x -d 'and beyond that, how many times its own size (unpack_max_ratio)'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l no-sync -d 'do not wait until the files are on the disk'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -l help -d 'show help'
+complete -c udocker-bundle -n '__udocker_bundle_in import' -F
 complete -c udocker-bundle -n '__udocker_bundle_before rm' -s f -l force -d 'do not mind if a container is not there'
 complete -c udocker-bundle -n '__udocker_bundle_before rm' -l help -d 'show help'
 complete -c udocker-bundle -n '__udocker_bundle_in rm' -a '(__udocker_bundle_container)'

@@ -92,8 +92,8 @@ _udocker_table() {
 		anywhere=1
 		;;
 	import)
-		options='--mv --platform --max-size --max-ratio --help'
-		valued=' --platform --max-size --max-ratio '
+		options='--tocontainer --clone --name --mv --platform --max-size --max-ratio --help'
+		valued=' --name --platform --max-size --max-ratio '
 		operands='file'
 		anywhere=1
 		;;

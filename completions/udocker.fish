@@ -62,7 +62,7 @@ function __udocker_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'export -o' 'export --output' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'setup --execmode'
+set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --name' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'export -o' 'export --output' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'setup --execmode'
 
 complete -c udocker -f
 complete -c udocker -n '__udocker_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the repository in this directory'
@@ -77,7 +77,7 @@ complete -c udocker -n '__udocker_no_command' -a run -d 'run a command in a cont
 complete -c udocker -n '__udocker_no_command' -a pull -d 'download images from registries'
 complete -c udocker -n '__udocker_no_command' -a load -d 'load images from an archive or the standard input'
 complete -c udocker -n '__udocker_no_command' -a save -d 'write images to an archive or the standard output'
-complete -c udocker -n '__udocker_no_command' -a import -d 'make an image of a root file system archive'
+complete -c udocker -n '__udocker_no_command' -a import -d 'make an image or a container of a root file system archive'
 complete -c udocker -n '__udocker_no_command' -a images -d 'list the images'
 complete -c udocker -n '__udocker_no_command' -a history -d 'show how an image was made'
 complete -c udocker -n '__udocker_no_command' -a verify -d 'check that images are whole, or what containers have become of theirs'
@@ -161,7 +161,10 @@ complete -c udocker -n '__udocker_in save' -s f -l force -d 'replace a file that
 complete -c udocker -n '__udocker_in save' -s q -l quiet -d 'errors only'
 complete -c udocker -n '__udocker_in save' -l help -d 'show help'
 complete -c udocker -n '__udocker_in save' -a '(__udocker_image)'
-complete -c udocker -n '__udocker_in import' -l mv -d 'move the file into the store'
+complete -c udocker -n '__udocker_in import' -l tocontainer -d 'make a container, and no image'
+complete -c udocker -n '__udocker_in import' -l clone -d 'make a container of what export --clone has written'
+complete -c udocker -n '__udocker_in import' -l name -x -d 'give the container this name'
+complete -c udocker -n '__udocker_in import' -l mv -d 'move the file into the repository'
 complete -c udocker -n '__udocker_in import' -l platform -x -d 'what the programs in it are made for'
 complete -c udocker -n '__udocker_in import' -l max-size -x -d 'what the archive may unpack to whatever its own size (unpack_max_size)'
 complete -c udocker -n '__udocker_in import' -l max-ratio -x -d 'and beyond that, how many times its own size (unpack_max_ratio)'

@@ -105,6 +105,7 @@ static const struct cli_command *const commands[] = {
 	&cmd_bundle_rename,
 	&cmd_bundle_clone,
 	&cmd_bundle_export,
+	&cmd_bundle_import,
 	&cmd_bundle_rm,
 	&cmd_bundle_protect,
 	&cmd_bundle_unprotect,

@@ -22,7 +22,7 @@ void bundle_report(const struct err *e);
 
 extern const struct cli_command cmd_bundle_create;
 extern const struct cli_command cmd_bundle_clone;
-extern const struct cli_command cmd_bundle_export;
+extern const struct cli_command cmd_bundle_export, cmd_bundle_import;
 extern const struct cli_command cmd_bundle_ls;
 extern const struct cli_command cmd_bundle_inspect;
 extern const struct cli_command cmd_bundle_name, cmd_bundle_rmname, cmd_bundle_rename;

@@ -9,6 +9,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
+#include "pkg/cli/input.h"
 #include "pkg/cli/output.h"
 #include "pkg/conf/conf.h"
 #include "pkg/image/import.h"
@@ -49,11 +50,11 @@ static int import_run(const struct cli_call *call, struct err **err)
 	}
 	if (o->move && strcmp(call->argv[0], "-") != 0)
 		options.path = call->argv[0];
-	fd = cmd_image_open_input(call->argv[0], &options.what, err);
+	fd = input_open(call->argv[0], &options.what, err);
 	if (fd < 0 || store_open(STORE_WRITE, &s, err) < 0 || import_image(s, fd, &options, &name, err) < 0)
 		return -1;
-	if (options.path && unlink(options.path) < 0)
-		log_warning("%s stays: %s", options.path, strerror(errno));
+	if (options.path)
+		input_remove(options.path, fd);
 	output_line(name);
 	return 0;
 }

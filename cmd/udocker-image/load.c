@@ -10,6 +10,7 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/strv.h"
+#include "pkg/cli/input.h"
 #include "pkg/cli/output.h"
 #include "pkg/conf/conf.h"
 #include "pkg/image/load.h"
@@ -80,7 +81,7 @@ static int load_run(const struct cli_call *call, struct err **err)
 			return -1;
 		options.platform = &platform;
 	}
-	fd = cmd_image_open_input(o->input, &options.what, err);
+	fd = input_open(o->input, &options.what, err);
 	if (fd < 0 || store_open(STORE_WRITE, &s, err) < 0 || load_images(s, fd, &options, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.n; i++)

@@ -97,27 +97,6 @@ void cmd_image_report(struct err **err)
 	err_clear(err);
 }
 
-int cmd_image_open_input(const char *file, const char **ret_what, struct err **err)
-{
-	int fd;
-
-	if (!file || strcmp(file, "-") == 0) {
-		*ret_what = "standard input";
-		if (isatty(STDIN_FILENO)) {
-			err_make(err, ERR_USAGE, "the standard input is a terminal");
-			return err_hint(err, "name a file, or pipe an archive in");
-		}
-		fd = fd_dup(STDIN_FILENO);
-	} else {
-		*ret_what = file;
-		/* The writer of a pipe may come late: an interrupt ends the wait. */
-		do
-			fd = open(file, O_RDONLY | O_CLOEXEC);
-		while (fd < 0 && errno == EINTR && !sig_interrupted());
-	}
-	return fd < 0 ? err_sys(err, errno, "%s", *ret_what) : fd;
-}
-
 static const struct cli_command *const commands[] = { &cmd_image_pull, &cmd_image_tags, &cmd_image_manifest,
 	&cmd_image_login, &cmd_image_logout, &cmd_image_load, &cmd_image_save, &cmd_image_import,
 	&cmd_image_ls, &cmd_image_inspect, &cmd_image_history, &cmd_image_verify, &cmd_image_tag,

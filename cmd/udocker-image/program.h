@@ -24,7 +24,4 @@ extern const struct cli_command cmd_image_load, cmd_image_import, cmd_image_ls, 
 /* Print an error as cli_main() does and forget it, to go on with the next operand. */
 void cmd_image_report(struct err **err);
 
-/* A file, a directory, or "-" for the standard input, which must not be a terminal. *ret_what names it in messages. */
-int cmd_image_open_input(const char *file, const char **ret_what, struct err **err);
-
 #endif

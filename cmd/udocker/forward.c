@@ -81,8 +81,6 @@ FORWARD(images, "images", NULL, "list the images", "image", "ls", NONE);
 FORWARD(load, "load", "[NAME]", "load images from an archive or the standard input", "image", "load", FILE);
 FORWARD(save, "save", "REPO[:TAG]…", "write images to an archive or the standard output", "image", "save",
 	IMAGE);
-FORWARD(import, "import", "FILE|- REPO[:TAG]", "make an image of a root file system archive", "image",
-	"import", FILE);
 FORWARD(rmi, "rmi", "REPO[:TAG]…", "remove images", "image", "rm", IMAGE);
 FORWARD(tag, "tag", "SOURCE NAME", "give an image a further name", "image", "tag", IMAGE);
 FORWARD(history, "history", "REPO[:TAG]", "show how an image was made", "image", "history", IMAGE);

@@ -257,15 +257,17 @@ int layer_check_name(const char *name, struct err **err)
 	return layer_clean_name(name, path, err) < 0 || layer_kind(path, err) < 0 ? -1 : 0;
 }
 
-static int apply_entry(struct layer *l, const struct reader_entry *e, struct err **err)
+int layer_apply_entry(struct layer *l, const struct reader_entry *e, struct err **err)
 {
 	int kind;
 
+	if (sig_interrupted())
+		return err_make(err, ERR_SYSTEM, "interrupted");
 	if (layer_clean_name(e->name, l->path, err) < 0)
 		return -1;
 	if (!*l->path)
 		return layer_make_root(l, e, err);
-	kind = layer_kind(l->path, err);
+	kind = l->o->plain ? LAYER_CONTENT : layer_kind(l->path, err);
 	switch (kind) {
 	case LAYER_AUFS:
 		return 0;
@@ -281,7 +283,7 @@ static int apply_entry(struct layer *l, const struct reader_entry *e, struct err
 }
 
 /* They come and go without a trace, also in the time of ROOT. */
-static int drop_aufs_links(struct layer *l, struct err **err)
+int layer_end(struct layer *l, struct err **err)
 {
 	if (!l->aufs_links)
 		return 0;
@@ -291,26 +293,11 @@ static int drop_aufs_links(struct layer *l, struct err **err)
 	return fs_rm_tree(l->root, LAYER_AUFS_LINKS, err);
 }
 
-static int apply_all(struct layer *l, struct err **err)
-{
-	struct reader_entry e;
-	int r;
-
-	while ((r = reader_next(l->r, &e, err)) > 0) {
-		if (sig_interrupted())
-			return err_make(err, ERR_SYSTEM, "interrupted");
-		if (apply_entry(l, &e, err) < 0)
-			return -1;
-	}
-	return r < 0 ? -1 : drop_aufs_links(l, err);
-}
-
-int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, struct layer_stats *stats,
-	struct err **err)
+struct layer *layer_begin(
+	struct reader *r, int root_fd, const struct layer_options *o, struct layer_stats *stats)
 {
 	static const struct layer_options none = { 0 };
-	autofree struct layer *l = xcalloc(1, sizeof(*l));
-	int s;
+	struct layer *l = xcalloc(1, sizeof(*l));
 
 	l->r = r;
 	l->o = o ? o : &none;
@@ -320,12 +307,31 @@ int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, st
 	l->keep = l->o->keep_setid ? 07000 : 01000;
 	l->dirs = dirs_new(root_fd);
 	l->copy.fd = -1;
-	s = apply_all(l, err);
+	return l;
+}
+
+void layer_free(struct layer *l)
+{
+	if (!l)
+		return;
 	dirs_free(l->dirs);
 	if (l->copy.fd >= 0)
 		close(l->copy.fd);
 	seen_free(&l->seen);
 	seen_free(&l->skipped);
 	seen_free(&l->hidden);
-	return s;
+	free(l);
+}
+
+int layer_apply(struct reader *r, int root_fd, const struct layer_options *o, struct layer_stats *stats,
+	struct err **err)
+{
+	auto_layer *l = layer_begin(r, root_fd, o, stats);
+	struct reader_entry e;
+	int more;
+
+	while ((more = reader_next(r, &e, err)) > 0)
+		if (layer_apply_entry(l, &e, err) < 0)
+			return -1;
+	return more < 0 ? -1 : layer_end(l, err);
 }

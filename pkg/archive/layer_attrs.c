@@ -60,6 +60,13 @@ static void clear_attrs(int fd)
 			(void)fremovexattr(fd, p); /* the new one then replaces it, or it stays */
 }
 
+static bool is_record(const struct layer *l, const char *name, const void *value, size_t n)
+{
+	int64_t uid = 0, gid = 0;
+
+	return l->o->keep_record && strcmp(name, OWNER_ATTR) == 0 && owner_parse(value, n, &uid, &gid);
+}
+
 int layer_set_attrs(struct layer *l, const struct reader_entry *e, int fd, bool old, struct err **err)
 {
 	const char *name;
@@ -69,7 +76,8 @@ int layer_set_attrs(struct layer *l, const struct reader_entry *e, int fd, bool 
 	if (old)
 		clear_attrs(fd);
 	while (reader_xattr(l->r, &name, &value, &n))
-		if (name && may_bring(name) && fsetxattr(fd, name, value, n, 0) < 0)
+		if (name && (may_bring(name) || is_record(l, name, value, n)) &&
+			fsetxattr(fd, name, value, n, 0) < 0)
 			l->st->attrs++;
 	return l->o->record_owner ? record_owner(l, e, fd, err) : 0;
 }

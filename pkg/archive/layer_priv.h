@@ -16,7 +16,6 @@ struct err;
 struct reader;
 struct reader_entry;
 
-#define LAYER_PATH_MAX 4095 /* PATH_MAX without the NUL: programs in the container could not name more */
 #define LAYER_NAME_MAX 255
 #define LAYER_WHITEOUT ".wh."
 #define LAYER_OPAQUE ".wh..wh..opq"
@@ -56,8 +55,6 @@ struct layer {
 int layer_corrupt(const char *name, const char *why, struct err **err);
 /* By errno; ERR_CORRUPT where the archive alone can have caused it. */
 int layer_failed(const char *name, struct err **err);
-/* Leading slashes and "." components go; ".." is refused. */
-int layer_clean_name(const char *name, char ret[LAYER_PATH_MAX + 1], struct err **err);
 /* What the name of an entry makes of it, -1 for a whiteout of nothing. LAYER_AUFS is that file system's own bookkeeping. */
 enum layer_kind { LAYER_CONTENT, LAYER_AUFS_LINK, LAYER_AUFS, LAYER_WHITEOUT_ENTRY };
 int layer_kind(const char *path, struct err **err);

@@ -19,8 +19,6 @@
 #include "pkg/store/containers.h"
 #include "pkg/store/store.h"
 
-#define IN_PROGRESS \
-	"CLONING:inprogress" /* what 1.3.x writes as the image's name while it clones or imports */
 #define LINKS ".tmp-links"
 
 bool bundle_is_local(const char *name)
@@ -34,7 +32,7 @@ int bundle_check_whole(const struct container *c, int *ret_root, struct err **er
 	autofree char *image = container_image_name(c->fd);
 	autoclose int root = openat(c->fd, CONTAINER_ROOT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (str_eq(image, IN_PROGRESS)) {
+	if (str_eq(image, BUNDLE_IN_PROGRESS)) {
 		err_make(err, ERR_BUSY,
 			"container %s is still being made by another udocker, or was never finished", c->id);
 		return err_hint(err, "wait, or remove it");

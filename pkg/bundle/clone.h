@@ -5,6 +5,9 @@
 
 #include "pkg/base/base.h"
 
+#define BUNDLE_IN_PROGRESS \
+	"CLONING:inprogress" /* what 1.3.x writes as the image's name while it clones or imports */
+
 struct birth_options;
 struct container;
 struct err;

@@ -76,7 +76,9 @@ assert_whole() {
   for id in $(udocker-bundle ls -q); do
     [ -e "$STORE/containers/$id/config.json" ] && [ -e "$STORE/containers/$id/ROOT/bin/big" ] ||
       fail "$*: half a container: $(find "$STORE/containers/$id" | head -20)"
-    [ -z "$HAVE_VERIFY" ] || udocker-bundle verify "$id" >seen 2>&1 || fail "$*: $(cat seen)"
+    # What was imported has no image to be compared with.
+    [ -z "$HAVE_VERIFY" ] || [ "$(cat "$STORE/containers/$id/imagerepo.name")" = IMPORTED:unknown ] ||
+      udocker-bundle verify "$id" >seen 2>&1 || fail "$*: $(cat seen)"
   done
 }
 
