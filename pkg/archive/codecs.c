@@ -76,7 +76,7 @@ typedef int member_fn(struct flow *f, void *state, struct err **err);
 /* Behind a member: 1 when another begins, 0 when this was the last. Padding and garbage are passed over as gzip(1) does. */
 static int next_member(struct flow *f, struct err **err)
 {
-	bool padded = false;
+	uint64_t padding = 0;
 	int r;
 
 	for (;;) {
@@ -84,7 +84,9 @@ static int next_member(struct flow *f, struct err **err)
 
 		while (zeros < f->in_n && f->in[zeros] == 0)
 			zeros++;
-		padded |= zeros > 0;
+		padding += zeros;
+		if (padding > INFLATE_TRAILING_MAX)
+			return err_make(err, ERR_CORRUPT, "%s: no end behind the compressed data", f->what);
 		flow_used(f, zeros);
 		if (f->in_n >= 2)
 			break;
@@ -96,7 +98,7 @@ static int next_member(struct flow *f, struct err **err)
 	}
 	if (!f->in_n)
 		return 0;
-	if (!padded && f->in_n >= 2 && f->in[0] == 0x1f && f->in[1] == 0x8b)
+	if (!padding && f->in_n >= 2 && f->in[0] == 0x1f && f->in[1] == 0x8b)
 		return 1;
 	log_warning("%s: trailing garbage behind the gzip data, ignored", f->what);
 	return 0;

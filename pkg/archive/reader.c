@@ -3,6 +3,9 @@
  * libarchive's streaming tar reader behind our own entry. Two things need care: names in PAX headers are UTF-8 by definition
  * and libarchive converts (and normalises) them to the locale's charset, so it is called in the C locale, where it falls back to the
  * raw bytes; and its headers have no common ceiling, so what it reads for one entry is counted here.
+ *
+ * Global PAX headers change no entry: so it is with Docker and podman, whose reader passes them over as well. Applied, a layer's content would
+ * be another one than everybody else's.
  */
 #include "pkg/archive/reader.h"
 

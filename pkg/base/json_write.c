@@ -51,6 +51,12 @@ static void write_escape(const struct writer *w, uint32_t c)
 			w->out, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));
 }
 
+/* Those above ASCII too: a document that is shown may hold text from outside, and U+009B begins a terminal's command. */
+static bool is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
 static void write_string(const struct writer *w, const char *s)
 {
 	const char *done = s;
@@ -58,12 +64,14 @@ static void write_string(const struct writer *w, const char *s)
 
 	(void)str_add_char(w->out, '"');
 	for (; *s; s += len) {
+		uint32_t c;
+
 		len = str_utf8_len(s);
-		if ((unsigned char)*s >= 0x20 && *s != '"' && *s != '\\' &&
-			(len == 1 || !(w->flags & JSON_ASCII)))
+		c = decode(s, len);
+		if (!is_control(c) && *s != '"' && *s != '\\' && (len == 1 || !(w->flags & JSON_ASCII)))
 			continue;
 		(void)str_add_mem(w->out, done, (size_t)(s - done));
-		write_escape(w, decode(s, len));
+		write_escape(w, c);
 		done = s + len;
 	}
 	(void)str_add(w->out, done);

@@ -20,7 +20,7 @@ struct source;
 #define SOURCE_NAMES_MAX ((size_t)16 << 20) /* bytes of all paths and links of an archive */
 #define SOURCE_TEXT_MAX ((size_t)4 << 20)
 /* Of all documents together, each time they are read: an index of indexes can name the same ones a million times. */
-#define SOURCE_TEXTS_MAX ((size_t)128 << 20)
+#define SOURCE_TEXTS_MAX ((size_t)64 << 20)
 
 enum source_type { SOURCE_FILE, SOURCE_DIR, SOURCE_SYMLINK, SOURCE_HARDLINK, SOURCE_OTHER };
 
