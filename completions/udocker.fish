@@ -62,7 +62,7 @@ function __udocker_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --name' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'export -o' 'export --output' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'setup --execmode'
+set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run --platform' 'run --registry' 'run --httpproxy' 'run --index' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --name' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'export -o' 'export --output' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'setup --execmode'
 
 complete -c udocker -f
 complete -c udocker -n '__udocker_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the repository in this directory'
@@ -103,7 +103,11 @@ complete -c udocker -n '__udocker_no_command' -a showconf -d 'show all settings 
 complete -c udocker -n '__udocker_no_command' -a version -d 'show the version'
 complete -c udocker -n '__udocker_before run' -l name -x -d 'give the container this name'
 complete -c udocker -n '__udocker_before run' -l rm -d 'remove the container afterwards, if this run made it'
-complete -c udocker -n '__udocker_before run' -l pull -x -a 'missing never always reuse' -d 'when to make a new container: reuse takes an existing one of the given --name'
+complete -c udocker -n '__udocker_before run' -l pull -x -a 'missing never always reuse' -d 'when to fetch the image from its registry: missing (the default), never, always; reuse: as missing, but an existing container of the given --name is taken'
+complete -c udocker -n '__udocker_before run' -l platform -x -d 'of an image that is fetched and is for several platforms'
+complete -c udocker -n '__udocker_before run' -l registry -x -d 'fetch from this registry, whatever the name says; http:// means without TLS'
+complete -c udocker -n '__udocker_before run' -l httpproxy -x -d 'fetch through this proxy'
+complete -c udocker -n '__udocker_before run' -l index -x -d 'accepted as in udocker 1.3.x: an index is for search alone'
 complete -c udocker -n '__udocker_before run' -l nobanner -d 'do not print the banner'
 complete -c udocker -n '__udocker_before run' -s v -l volume -x -d 'bind a host file or folder into the container'
 complete -c udocker -n '__udocker_before run' -l novol -x -d 'leave out a default or earlier bind of this host path'

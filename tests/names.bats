@@ -73,7 +73,7 @@ setup() {
 @test "an image that is called as an id begins is the image, a container of that name is the container" {
   local other
   udocker tag bb:1 "${ID:0:8}:latest"
-  fails 125 udocker run --nobanner "${ID:0:5}:latest" /bin/true
+  fails 125 udocker run --nobanner --pull=never "${ID:0:5}:latest" /bin/true
   # The beginning of an id alone.
   ok udocker run --nobanner "${ID:0:7}" /bin/sh -c 'echo $container_uuid'
   assert_output "$ID"

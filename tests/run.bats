@@ -129,7 +129,7 @@ each_mode() {
 }
 
 @test "an unknown image or container is said in one line, status 125" {
-  fails 125 udocker run no/such:image /bin/true
+  fails 125 udocker run --pull=never no/such:image /bin/true
   assert_one_error_line
   assert_stderr_contains no/such:image
 }

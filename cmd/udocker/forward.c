@@ -50,6 +50,19 @@ int udocker_exec(const struct strv *words, struct err **err)
 	return err_sys(err, errno, "%s", words->v[0]);
 }
 
+int udocker_run_sibling(const struct strv *words, int fd_out, int *ret_status, struct err **err)
+{
+	struct proc_spawn spawn = PROC_SPAWN_INIT;
+	pid_t pid;
+
+	spawn.path = words->v[0];
+	spawn.argv = strv_argv(words);
+	spawn.fd_out = fd_out;
+	if (proc_spawn(&spawn, &pid, err) < 0)
+		return -1;
+	return proc_wait(pid, ret_status, err);
+}
+
 static int forward_run(const struct cli_call *call, struct err **err)
 {
 	auto_strv words = STRV_INIT;

@@ -43,6 +43,22 @@ int udocker_sibling_words(const struct cli_call *call, const char *program, cons
 /* Replace this process by the words' program. Returns on failure only. */
 int udocker_exec(const struct strv *words, struct err **err);
 
+/*
+ * Run a sibling to its end; its stdout goes to fd_out (as in proc.h). *ret_status is what it ended with; its own message has told what
+ * went wrong then, and *err stays unset.
+ */
+int udocker_run_sibling(const struct strv *words, int fd_out, int *ret_status, struct err **err);
+
+/* ---- fetch.c: an image for `run` ---- */
+struct udocker_fetch {
+	const char *platform, *registry, *proxy;
+};
+/* Whether it is the name of an image at all. */
+bool udocker_may_fetch(const char *image);
+/* Pull it. *ret_status other than 0: it failed and has said why. */
+int udocker_fetch(const struct cli_call *call, const struct udocker_fetch *o, const char *image,
+	int *ret_status, struct err **err);
+
 /* The exit status of a `run` that failed with an error: 127 program not found, 126 not executable, else 125. */
 int udocker_run_status(const struct cli_call *call);
 

@@ -34,6 +34,7 @@ struct run_opts {
 	struct run_options config; /* first: the shared table's offsets */
 	const char *name;
 	const char *pull;
+	struct udocker_fetch fetch;
 	bool rm;
 	bool nobanner;
 	int status; /* of a run that failed, for the exit status */
@@ -48,8 +49,19 @@ static const struct cli_option run_select_options[] = {
 		.kind = CLI_KIND_STRING,
 		.metavar = "WHEN",
 		.offset = offsetof(struct run_opts, pull),
-		.text = "when to make a new container: reuse takes an existing one of the given --name",
+		.text = "when to fetch the image from its registry: missing (the default), never, always; "
+			"reuse: as "
+			"missing, but an existing container of the given --name is taken",
 		.choices = pull_choices },
+	CLI_STR("platform", 0, "OS/ARCH[/VARIANT]", struct run_opts, fetch.platform,
+		"of an image that is fetched and is for several platforms"),
+	CLI_STR("registry", 0, "URL", struct run_opts, fetch.registry,
+		"fetch from this registry, whatever the name says; http:// means without TLS"),
+	CLI_STR("httpproxy", 0, "URL", struct run_opts, fetch.proxy, "fetch through this proxy"),
+	{ .name = "index",
+		.kind = CLI_KIND_IGNORED_VALUE,
+		.metavar = "URL",
+		.text = "accepted as in udocker 1.3.x: an index is for search alone" },
 	CLI_FLAG("nobanner", 0, struct run_opts, nobanner, "do not print the banner"),
 	CLI_END,
 };
@@ -70,20 +82,6 @@ static void target_free(struct target *t)
 	json_free(t->config);
 	free(t->id);
 	free(t->dir);
-}
-
-/* Run a sibling to its end; its stdout goes to fd_out (-1: ours). Its own message has told what went wrong: *err stays unset then. */
-static int run_sibling(const struct strv *words, int fd_out, int *ret_status, struct err **err)
-{
-	struct proc_spawn spawn = PROC_SPAWN_INIT;
-	pid_t pid;
-
-	spawn.path = words->v[0];
-	spawn.argv = strv_argv(words);
-	spawn.fd_out = fd_out;
-	if (proc_spawn(&spawn, &pid, err) < 0)
-		return -1;
-	return proc_wait(pid, ret_status, err);
 }
 
 /* The last line a sibling printed into an anonymous file: an id. */
@@ -116,7 +114,7 @@ static int create_container(
 	if (o->name)
 		strv_addf(&words, "--name=%s", o->name);
 	strv_add(&words, image);
-	if (run_sibling(&words, out, ret_status, err) < 0)
+	if (udocker_run_sibling(&words, out, ret_status, err) < 0)
 		return -1;
 	if (*ret_status != 0)
 		return 0;
@@ -133,13 +131,29 @@ static int name_container(const struct cli_call *call, const char *id, int *ret_
 		return -1;
 	strv_add(&words, id);
 	strv_add(&words, o->name);
-	return run_sibling(&words, -1, ret_status, err);
+	return udocker_run_sibling(&words, -1, ret_status, err);
 }
 
 static int not_found(const char *what, struct err **err)
 {
 	(void)err_make(err, ERR_NOT_FOUND, "no such container or image: '%s'", what);
-	return err_hint(err, "see 'udocker ps' and 'udocker images', or load it with 'udocker load -i FILE'");
+	return err_hint(err, "see 'udocker ps' and 'udocker images', or get it with 'udocker pull' or "
+			     "'udocker load -i FILE'");
+}
+
+/* What must fail later fails before anything is fetched. */
+static int fetch_image(const struct cli_call *call, struct store *s, int *ret_status, struct err **err)
+{
+	const struct run_opts *o = call->options;
+	const char *image = call->argv[0];
+
+	if (str_eq(o->pull, "never") || !udocker_may_fetch(image))
+		return not_found(image, err);
+	if (o->name && container_is_exact(s, o->name))
+		return err_make(err, ERR_EXISTS, "container name '%s' is taken", o->name);
+	if (!image_exists(s, image))
+		log_info("image %s is not in the store, pulling it", image);
+	return udocker_fetch(call, &o->fetch, image, ret_status, err);
 }
 
 /* Which container runs (udocker-compat 6.2). A status other than 0: a sibling has failed and said why. */
@@ -162,9 +176,10 @@ static int find_target(const struct cli_call *call, struct target *ret, int *ret
 			return -1;
 		if (o->name && (name_container(call, ret->id, ret_status, err) < 0 || *ret_status != 0))
 			return -1;
-	} else if (!image_exists(s, what)) {
-		return not_found(what, err);
 	} else {
+		if ((str_eq(o->pull, "always") || !image_exists(s, what)) &&
+			(fetch_image(call, s, ret_status, err) < 0 || *ret_status != 0))
+			return -1;
 		if (create_container(call, what, ret, ret_status, err) < 0 || *ret_status != 0)
 			return -1;
 		/* It may have come into being with the container. */
@@ -367,7 +382,7 @@ static int remove_container(
 	strv_add(&words, "--force");
 	strv_add(&words, t->id);
 	strv_insert(&words, 1, "--quiet");
-	return run_sibling(&words, -1, ret_status, err);
+	return udocker_run_sibling(&words, -1, ret_status, err);
 }
 
 static bool is_to_be_removed(const struct cli_call *call, const struct target *t)
@@ -429,7 +444,8 @@ const struct cli_command cmd_udocker_run = {
 	.summary = "run a command in a container",
 	.about = "The operand is a container's name or id, or else an image, "
 		 "of which a "
-		 "container is made first, or else the unique beginning of a container's id. Without a "
+		 "container is made first (and which is pulled if it is not in the store), or else the "
+		 "unique beginning of a container's id. Without a "
 		 "command the image's own is run.\n\n"
 		 "The exit status is the command's own; 128+N when signal N ended it; 125 when nothing could "
 		 "be "
