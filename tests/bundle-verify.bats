@@ -17,7 +17,7 @@ differs() {
   shift
   fails 1 udocker-bundle verify c1
   assert_output ""
-  local line want
+  local want
   want=$(printf 'udocker-bundle: error: container c1: %s\n' "$@")
   want+=$'\n'"udocker-bundle: error: container c1 is not as image bb:1 made it: $counts"
   [ "$stderr" = "$want" ] || fail "stderr is not: $want"
@@ -32,7 +32,7 @@ ${ID:0:6}: ok"
 }
 
 @test "what is missing is named, of a folder itself alone" {
-  rm -r "$ROOT/home" "$ROOT/etc/group" "$ROOT/bin/ls"
+  rm -r "${ROOT:?}/home" "$ROOT/etc/group" "$ROOT/bin/ls"
   differs "3 missing, 0 changed, 0 extra" "missing: '/bin/ls': a symbolic link" "missing: '/etc/group': a file" \
     "missing: '/home': a directory"
 }
@@ -55,7 +55,7 @@ ${ID:0:6}: ok"
   ln -sf other "$ROOT/bin/ls"
   rm "$ROOT/bin/cat"
   mkdir -p "$ROOT/bin/cat/in"
-  rm -r "$ROOT/home"
+  rm -r "${ROOT:?}/home"
   echo file >"$ROOT/home"
   differs "0 missing, 8 changed, 0 extra" \
     "changed: '/bin/cat': is a directory, was a symbolic link" \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* udocker-image verify: every part of an image is read and hashed; each damage is told. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/udocker-image/program.h"
 #include "pkg/base/err.h"
@@ -9,7 +10,7 @@
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 #include "pkg/image/platforms.h"
-#include "pkg/store/fsck.h"
+#include "pkg/image/verify.h"
 #include "pkg/store/images.h"
 #include "pkg/store/store.h"
 
@@ -25,13 +26,30 @@ struct findings {
 	struct strv bad;
 };
 
-static void report(enum fsck_state state, bool is_config, const char *what, const char *text, void *arg)
+/* Errors of the rooms below begin with the layer's name, or with the image's and then the layer's. */
+static const char *without_name(const char *text, const char *what)
 {
+	const char *at = strstr(text, what);
+
+	if (!at || (at != text && !str_starts(text, "layer ") && !str_starts(text, "image ")))
+		return text;
+	at += strlen(what);
+	at += strspn(at, ": ");
+	return *at ? at : text;
+}
+
+static void report(enum fsck_state state, enum fsck_part part, const char *what, const char *text, void *arg)
+{
+	static const char *const parts[] = {
+		[FSCK_CONFIG] = "configuration",
+		[FSCK_LAYER] = "layer",
+		[FSCK_FILE] = "file",
+	};
 	struct findings *f = arg;
 
 	if (state == FSCK_BAD)
-		strv_addf(&f->bad, "%s %s: %s", is_config ? "configuration" : "layer", what, text);
-	else if (!is_config)
+		strv_addf(&f->bad, "%s %s: %s", parts[part], what, without_name(text, what));
+	else if (part == FSCK_LAYER)
 		tell(f->as_udocker, "layer ok: ", what);
 	if (state == FSCK_UNCHECKED)
 		log_verbose("%s: nothing says what its digest should be", what);
@@ -49,7 +67,7 @@ static int verify_once(struct store *s, const char *ref, bool last, struct err *
 	tell(f.as_udocker, "verifying: ", img->name);
 	tell(f.as_udocker, "loading structure", "");
 	tell(f.as_udocker, "verifying layers", "");
-	bad = fsck_image(s, img, report, &f, err);
+	bad = image_verify(s, img, report, &f, err);
 	if (bad > 0 && !last && !image_is_current(img)) {
 		strv_free(&f.bad);
 		return 1;
@@ -121,11 +139,14 @@ const struct cli_command cmd_image_verify = {
 	.min_args = 1,
 	.max_args = -1,
 	.summary = "check that images are whole",
-	.about = "Reads the configuration and every layer, compares digests and sizes, and prints 'NAME:TAG: "
-		 "ok'. Each "
-		 "damage is an error line; the exit status is 1 if there is one. Of images that udocker "
-		 "1.3.x loaded from docker "
-		 "archives not every digest is known.",
+	.about =
+		"Reads the configuration and every layer, compares digests and sizes, unpacks each layer to "
+		"compare "
+		"its diff id, looks at all that lies in the image's folder, and prints 'NAME:TAG: ok'. Each "
+		"damage is "
+		"an error line; the exit status is 1 if there is one. Layers that the image does not use are "
+		"no "
+		"damage. Of images that udocker 1.3.x loaded from docker archives not every digest is known.",
 	.options = verify_options,
 	.complete = CLI_COMPLETE_IMAGE,
 	.run = verify_run,

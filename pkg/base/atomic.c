@@ -33,7 +33,7 @@ static char *tmp_name(void)
 }
 
 /* Exactly what tmp_name() makes: in a user's directory other programs may have files called nearly so. */
-static bool is_tmp_name(const char *name)
+bool atomic_is_tmp(const char *name)
 {
 	size_t digits, hex;
 
@@ -283,7 +283,7 @@ void atomic_clean(int dirfd)
 	for (size_t i = 0; i < names.n; i++) {
 		autoclose int fd = -1;
 
-		if (is_tmp_name(names.v[i]) && is_abandoned(dirfd, names.v[i], &fd))
+		if (atomic_is_tmp(names.v[i]) && is_abandoned(dirfd, names.v[i], &fd))
 			(void)unlinkat(dirfd, names.v[i], 0); /* the next writer tries again */
 	}
 }

@@ -54,6 +54,8 @@ int atomic_rename_excl(int from_dirfd, const char *from, int dirfd, const char *
 /* A symbolic link made or replaced by rename. */
 int atomic_symlink(int dirfd, const char *target, const char *name, struct err **err);
 
+/* True for ".tmp-<pid>-<random>", exactly as atomic_begin() makes it. */
+bool atomic_is_tmp(const char *name);
 /* Remove ".tmp-<pid>-<random>" files in dirfd whose writer is gone: its lock can be taken, or it is older than a day. */
 void atomic_clean(int dirfd);
 

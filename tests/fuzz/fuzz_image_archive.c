@@ -52,7 +52,7 @@ static void prepare(void)
 		abort();
 }
 
-static void count(enum fsck_state state UNUSED, bool is_config UNUSED, const char *what UNUSED,
+static void count(enum fsck_state state UNUSED, enum fsck_part part UNUSED, const char *what UNUSED,
 	const char *text UNUSED, void *arg UNUSED)
 {
 }

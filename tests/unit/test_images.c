@@ -92,7 +92,8 @@ struct seen {
 	char text[512];
 };
 
-static void see(enum fsck_state state, bool is_config UNUSED, const char *what, const char *text, void *arg)
+static void see(
+	enum fsck_state state, enum fsck_part part UNUSED, const char *what, const char *text, void *arg)
 {
 	struct seen *seen = arg;
 

@@ -19,7 +19,7 @@ static int load(struct store *s, const char *file, const char *name, struct strv
 	return fd < 0 ? -1 : load_images(s, fd, &o, names, err);
 }
 
-static void ignore(enum fsck_state state UNUSED, bool is_config UNUSED, const char *what UNUSED,
+static void ignore(enum fsck_state state UNUSED, enum fsck_part part UNUSED, const char *what UNUSED,
 	const char *text UNUSED, void *arg UNUSED)
 {
 }
