@@ -345,12 +345,8 @@ static int tag_v1(struct store *s, const struct image *src, const char *dst, str
 	return copy_v1(s, src, &r, err);
 }
 
-int image_tag(struct store *s, const char *src, const char *dst, struct err **err)
+static int tag_opened(struct store *s, struct image *img, const char *dst, struct err **err)
 {
-	auto_image *img = NULL;
-
-	if (image_open(s, src, &img, err) < 0)
-		return -1;
 	if (img->protected)
 		return refuse_protected(img->repo, img->tag, err);
 	if (img->version == 1)
@@ -361,6 +357,24 @@ int image_tag(struct store *s, const char *src, const char *dst, struct err **er
 			.manifest_len = img->manifest_len,
 			.must_be_new = true },
 		NULL, err);
+}
+
+int image_tag(struct store *s, const char *src, const char *dst, struct err **err)
+{
+	for (int left = 9;; left--) {
+		auto_image *img = NULL;
+		auto_err *e = NULL;
+
+		if (image_open(s, src, &img, err) < 0)
+			return -1;
+		if (tag_opened(s, img, dst, &e) == 0)
+			return 0;
+		/* A blob is missing since the image was removed or replaced meanwhile: what is there now? */
+		if (left > 0 && err_is(e, ERR_NOT_FOUND) && !image_is_current(img))
+			continue;
+		err_move(err, &e);
+		return -1;
+	}
 }
 
 /* ---- remove, protect ---- */
