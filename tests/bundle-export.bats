@@ -123,7 +123,7 @@ assert os.getxattr("x/etc", "user.note") == b"of the \0 folder"'
   python3 -c 'import os, socket, sys; os.chdir(sys.argv[1]); socket.socket(socket.AF_UNIX).bind("s")' "$ROOT"
   ok udocker-bundle export -o c.tar c1
   assert_stderr_contains "1 sockets were left out"
-  ! tar -tf c.tar ./s 2>/dev/null
+  [ -z "$(tar -tf c.tar | grep -x ./s)" ]
   tar -tf c.tar ./bin/busybox
 }
 
