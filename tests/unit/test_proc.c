@@ -126,7 +126,6 @@ static void test_fds(void *arg)
 {
 	struct proc_spawn s = PROC_SPAWN_INIT;
 	const int keep[] = { 30, 20, -1 };
-	auto_str out = STR_INIT;
 
 	for (int i = 3; i < 64; i++) /* what we were started with */
 		(void)fd_set_cloexec(i, true);
@@ -145,7 +144,6 @@ static void test_fds(void *arg)
 static void test_std(int dir)
 {
 	struct proc_spawn s = PROC_SPAWN_INIT;
-	auto_str out = STR_INIT;
 	int in;
 
 	put(dir, "in", "from a file");
