@@ -132,7 +132,7 @@ layer_case() {
   if [ "$N" -eq 1 ]; then
     bounded_run udocker-image import layer1.tar evil:1
     if [ "$who" = import ]; then
-      fails_clearly "$words"
+      fails_clearly "$words|; "
       store_empty
       stored
     else
@@ -217,6 +217,7 @@ load_case() {
     NAME="$1, $way"
     if [ "$2" = fail ]; then
       fails_clearly "$3"
+      [[ $stderr == *"; "* || $stderr == *" are supported" || $stderr == *" is not 1.x" ]] || fail "$NAME: the message does not say what to do"
     else
       [ "$status" -eq 0 ] || fail "$NAME: exit status $status"
       assert_shown_safely

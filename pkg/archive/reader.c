@@ -113,8 +113,10 @@ static int failed(struct reader *r, struct err **err)
 			err, ERR_CORRUPT, "%s: truncated: the tar archive ends within an entry", r->what);
 	if (why && strstr(why, "nrecognized"))
 		return err_make(err, ERR_CORRUPT, "%s: not a tar archive", r->what);
-	return err_make(
-		err, ERR_CORRUPT, "%s: damaged tar archive: %s", r->what, why ? why : "unknown reason");
+	/* All it says of most headers that are wrong. */
+	if (!why || strcmp(why, "Damaged tar archive") == 0)
+		why = "a wrong header";
+	return err_make(err, ERR_CORRUPT, "%s: damaged tar archive: %s", r->what, why);
 }
 
 int reader_open(struct inflate *in, const char *what, struct reader **ret, struct err **err)

@@ -117,6 +117,13 @@ int err_hint(struct err **err, const char *fmt, ...)
 	return -1;
 }
 
+int err_hint_else(struct err **err, enum err_kind kind, const char *hint)
+{
+	if (err && err_is(*err, kind) && !(*err)->hint)
+		(*err)->hint = xstrdup(hint);
+	return -1;
+}
+
 int err_set_kind(struct err **err, enum err_kind kind)
 {
 	if (err && *err)

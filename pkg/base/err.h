@@ -40,6 +40,9 @@ int err_add(struct err **err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Say what the user can do next; replaces an earlier hint. Does nothing if err or *err is NULL. Returns -1. */
 int err_hint(struct err **err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* The same for an error of that kind of which nothing is said yet. */
+int err_hint_else(struct err **err, enum err_kind kind, const char *hint);
+
 /* Change the kind of a set error, e.g. NOT_FOUND to CORRUPT. Returns -1. */
 int err_set_kind(struct err **err, enum err_kind kind);
 

@@ -289,5 +289,5 @@ int import_image(struct store *s, int fd, const struct import_options *o, char *
 		layer_txn_rollback(s, &im.txn);
 	layer_txn_done(&im.txn);
 	store_stage_drop(&im.stage);
-	return r;
+	return r == 0 ? 0 : err_hint_else(err, ERR_CORRUPT, "nothing was stored: get the archive again");
 }

@@ -283,7 +283,7 @@ static int publish(
 	return r;
 }
 
-int load_images(
+static int load(
 	struct store *s, int fd, const struct load_options *o, struct strv *ret_names, struct err **err)
 {
 	auto_load_set set = { 0 };
@@ -302,4 +302,12 @@ int load_images(
 		return -1;
 	source_done(src);
 	return 0;
+}
+
+int load_images(
+	struct store *s, int fd, const struct load_options *o, struct strv *ret_names, struct err **err)
+{
+	return load(s, fd, o, ret_names, err) == 0
+		       ? 0
+		       : err_hint_else(err, ERR_CORRUPT, "nothing was stored: get the archive again");
 }

@@ -438,6 +438,8 @@ static int find_in_dir(struct source *src, const char *path, struct source_file 
 	struct source_file *f;
 	struct stat st;
 
+	if (fd < 0 && errno == ELOOP)
+		return err_make(err, ERR_CORRUPT, "%s: the link '%s' leads in a circle", src->what, path);
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR
 			       ? not_there(src, path, err)

@@ -24,6 +24,14 @@ static void test_make(void)
 	is_int(err_hint(&err, "first"), -1, "err_hint returns -1");
 	is_int(err_hint(&err, "run %s\n", "it"), -1, "err_hint again");
 	is_str(err_hint_text(err), "run it\\n", "the later hint counts");
+	is_int(err_hint_else(&err, ERR_AUTH, "other"), -1, "err_hint_else returns -1");
+	is_str(err_hint_text(err), "run it\\n", "a hint stays");
+	err_clear(&err);
+	err_make(&err, ERR_AUTH, "layer");
+	(void)err_hint_else(&err, ERR_CORRUPT, "other");
+	is_str(err_hint_text(err), NULL, "not for another kind");
+	(void)err_hint_else(&err, ERR_AUTH, "log in");
+	is_str(err_hint_text(err), "log in", "where there is none");
 	is_int(err_set_kind(&err, ERR_CORRUPT), -1, "err_set_kind returns -1");
 	ok(err_is(err, ERR_CORRUPT), "kind changed");
 }
