@@ -93,7 +93,6 @@ nothing_made() {
 
 @test "what was exported comes back as it was" {
   busybox_container c1
-  local root=$ROOT
   ROOT=$BUNDLE/ROOT
   mkdir -p "$ROOT/x/dir"
   echo one >"$ROOT/x/a"
