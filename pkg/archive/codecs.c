@@ -104,12 +104,26 @@ static int next_member(struct flow *f, struct err **err)
 	return 0;
 }
 
+/* Flags that mean nothing yet are an error (RFC 1952, 2.3.1.2), which not every library knows. A short header is the decoder's to find. */
+static int check_flags(struct flow *f, struct err **err)
+{
+	while (f->in_n < 4) {
+		int r = flow_more(f, err);
+
+		if (r <= 0)
+			return r;
+	}
+	return f->in[3] & 0xe0 ? damaged(f, "gzip", "unknown header flags set", err) : 0;
+}
+
 static int each_member(struct flow *f, member_fn *member, void *state, struct err **err)
 {
 	int r;
 
 	do {
-		r = member(f, state, err);
+		r = check_flags(f, err);
+		if (r >= 0)
+			r = member(f, state, err);
 		if (r >= 0)
 			r = next_member(f, err);
 	} while (r > 0);

@@ -181,6 +181,8 @@ static void test_gzip_boundaries(void)
 	g.data[g.len - 1] ^= 1;
 	fails_with(g.data, g.len, "damaged", "a wrong length");
 	fails_with("\x1f\x8b\x07\0\0\0\0\0\0\0\0\0", 12, "damaged", "an unknown method");
+	fails_with("\x1f\x8b\x08\x20\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0", 20, "unknown header flags",
+		"a flag of the future");
 }
 
 static void test_ceilings(void)
