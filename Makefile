@@ -271,7 +271,7 @@ lint-tidy:
 	@echo "lint-tidy: $(words $(TIDY_SRC)) files"
 
 format: ## clang-format every C file
-	$(CLANG_FORMAT) -i $(C_FILES)
+	@$(CLANG_FORMAT) -i $(C_FILES)
 
 hooks: ## a pre-commit hook that runs the fast checks
 	printf '#!/bin/sh\nexec make -s lint-format lint-style check-layers\n' > $$(git rev-parse --git-path hooks)/pre-commit
