@@ -287,3 +287,22 @@ PY
   done
   [ $made -ge 20 ] || fail "only $made of the images became containers"
 }
+
+# It stands still where its messages fill the pipe, until the container is gone.
+@test "a container that is removed meanwhile is none, and not a damaged one" {
+  local pid status=0
+  (cd "$ROOT" && seq -f '1-extra-%g' 3000 | xargs touch)
+  mkfifo pipe
+  udocker-bundle verify c1 >out 2>pipe &
+  pid=$!
+  exec 8<pipe
+  head -c 1000 <&8 >/dev/null
+  ok udocker-bundle rm c1
+  cat <&8 >err
+  exec 8<&-
+  wait $pid || status=$?
+  [ $status -eq 1 ]
+  [ ! -s out ]
+  ! grep "missing" err || fail "what was removed is told as missing"
+  [ "$(tail -1 err)" = "udocker-bundle: error: no such container: '$ID'" ]
+}

@@ -33,6 +33,7 @@ struct verify {
 	struct expect *expect;
 	struct strv records; /* mount points that runs have made: "/data" */
 	bool lenient; /* made by 1.3.x: permissions depend on the umask of that day */
+	bool gone; /* removed meanwhile: what is missing since then is no damage */
 	verify_report_fn *report;
 	void *arg;
 	struct verify_result *ret;
@@ -41,6 +42,10 @@ struct verify {
 
 static void tell(struct verify *v, enum verify_kind kind, const char *path, const char *text)
 {
+	if (v->gone || container_check_current(v->store, v->c, NULL) < 0) {
+		v->gone = true;
+		return;
+	}
 	v->ret->n[kind]++;
 	v->report(kind, path, text, v->arg);
 }
@@ -382,6 +387,8 @@ static int visit(int dirfd, const char *name, const char *path, const struct sta
 
 	if (sig_interrupted())
 		return err_make(&v->err, ERR_SYSTEM, "interrupted");
+	if (v->gone)
+		return -1;
 	return node ? compare_node(v, node, dirfd, name, path, st) : tell_extra(v, dirfd, name, path, st);
 }
 
@@ -515,15 +522,22 @@ int bundle_verify(struct store *s, const char *container, bool progress, verify_
 	auto_expect *expect = expect_new();
 	auto_container *c = NULL;
 	struct verify v = { .store = s, .report = report, .arg = arg, .ret = ret };
+	auto_err *e = NULL;
 	int r;
 
-	if (container_open(s, container, &c, err) < 0 || open_image(s, c, &from, err) < 0)
+	if (container_open(s, container, &c, err) < 0)
 		return -1;
-	ret->image = xstrdup(from.image->name);
 	v.c = c;
 	v.origin = &from;
 	v.expect = expect;
-	r = verify_all(&v, progress, err);
+	r = open_image(s, c, &from, &e);
+	if (r == 0) {
+		ret->image = xstrdup(from.image->name);
+		r = verify_all(&v, progress, &e);
+	}
 	strv_free(&v.records);
-	return r;
+	/* Whatever is wrong with one that is being removed is not what is to be said. */
+	if (!sig_interrupted() && container_check_current(s, c, err) < 0)
+		return -1;
+	return r < 0 ? err_move(err, &e) : 0;
 }

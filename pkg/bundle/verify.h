@@ -31,8 +31,9 @@ void verify_result_free(struct verify_result *r);
  * mount points, files that R modes moved aside) is no difference. Of containers that udocker 1.3.x made only the owner's permissions count,
  * since those depended on the umask.
  *
- * Returns 0 when all could be looked at, also with differences. ERR_NOT_FOUND: no such container, or its image is not in the store, or the name
- * has gone to another image since; ERR_CORRUPT: the image itself is damaged.
+ * Returns 0 when all could be looked at, also with differences. ERR_NOT_FOUND: no such container, or it was removed meanwhile (what is missing
+ * since then is not told), or its image is not in the store, or the name has gone to another image since; ERR_CORRUPT: the image itself
+ * is damaged.
  */
 int bundle_verify(struct store *s, const char *container, bool progress, verify_report_fn *report, void *arg,
 	struct verify_result *ret, struct err **err);
