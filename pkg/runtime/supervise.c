@@ -19,6 +19,7 @@
 #define DEAF_MS 5 /* how often to look when signals are not to be read */
 #define GRACE_MS 2 /* a tracer whose last tracee has ended goes by itself at once */
 #define SWEEP_MS 50 /* between looks at what does not end */
+#define TIDY_SWEEPS 40 /* a tracer may take so long to remove what it made in the root */
 #define SWEEPS 60 /* then it hangs in the kernel, and nobody is to wait for that */
 
 static sigset_t caller_mask;
@@ -198,8 +199,8 @@ static void wait_for_something(struct supervise *s, int64_t end)
 		relay_handle(s->relay, p + 1);
 }
 
-/* Everything below us, the tracer after its tracees: without it they would run on unconfined. */
-static void sweep(const struct supervise *s)
+/* Everything below us, the tracer after its tracees: without it they would run on unconfined. `tidy`: it may still end by itself. */
+static void sweep(const struct supervise *s, bool tidy)
 {
 	auto_tree t = { 0 };
 
@@ -208,7 +209,7 @@ static void sweep(const struct supervise *s)
 	if (has_tracer(s)) {
 		/* A stopped tracer cannot see its tracees die, and a continued one lets them die sooner. */
 		(void)kill(s->run.engine, SIGCONT);
-		if (tree_signal(&t, SIGKILL, s->run.engine) > 0)
+		if (tree_signal(&t, SIGKILL, s->run.engine) > 0 || tidy)
 			return;
 	}
 	(void)tree_signal(&t, SIGKILL, 0);
@@ -223,7 +224,7 @@ static void end_the_rest(struct supervise *s, struct ends *e)
 		struct pollfd p = { .fd = s->deaf ? -1 : s->sigfd, .events = POLLIN };
 
 		if (i > 0) {
-			sweep(s);
+			sweep(s, i <= TIDY_SWEEPS);
 			timeout = SWEEP_MS;
 		}
 		if (s->deaf) {

@@ -110,6 +110,12 @@ static void statuses(void *arg)
 	ok(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "and reaped");
 }
 
+static void removes_slowly(void)
+{
+	(void)poll(NULL, 0, 300);
+	_exit(write(left[1], "x", 1) == 1 ? 0 : 1);
+}
+
 static void sleeps(void)
 {
 	(void)poll(NULL, 0, 60000);
@@ -129,6 +135,25 @@ static void late(void *arg)
 		"a program that takes too long is killed");
 	ok(poll(&(struct pollfd){ .fd = s.sigfd, .events = POLLIN }, 1, 0) == 1,
 		"and the signal waits for the next");
+}
+
+/* A tracer that outlives the program, as one does that is given no time to remove its files. */
+static void slow_tracer(void *arg)
+{
+	struct supervise s = { .tty = -1 };
+	struct launched tracer;
+	char byte;
+
+	(void)arg;
+	ok(pipe(left) == 0, "a pipe");
+	s.sigfd = supervise_begin(NULL);
+	tracer = start(removes_slowly);
+	s.run = start(exits);
+	s.run.engine = tracer.engine;
+	ok(WEXITSTATUS(supervise(&s)) == 7, "the status of a program whose tracer takes its time");
+	supervise_cancel(s.sigfd);
+	close(left[1]);
+	ok(read(left[0], &byte, 1) == 1, "the tracer could remove its files");
 }
 
 static void dies_as(void *arg)
@@ -221,6 +246,7 @@ static void trees(void *arg)
 int main(void)
 {
 	in_child(statuses, NULL);
+	in_child(slow_tracer, NULL);
 	in_child(late, NULL);
 	in_child(dies_as, NULL);
 	in_child(marks, NULL);
