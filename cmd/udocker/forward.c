@@ -52,12 +52,19 @@ int udocker_exec(const struct strv *words, struct err **err)
 
 int udocker_run_sibling(const struct strv *words, int fd_out, int *ret_status, struct err **err)
 {
+	return udocker_run_sibling_err(words, fd_out, -1, ret_status, err);
+}
+
+int udocker_run_sibling_err(
+	const struct strv *words, int fd_out, int fd_err, int *ret_status, struct err **err)
+{
 	struct proc_spawn spawn = PROC_SPAWN_INIT;
 	pid_t pid;
 
 	spawn.path = words->v[0];
 	spawn.argv = strv_argv(words);
 	spawn.fd_out = fd_out;
+	spawn.fd_err = fd_err;
 	if (proc_spawn(&spawn, &pid, err) < 0)
 		return -1;
 	return proc_wait(pid, ret_status, err);

@@ -3,6 +3,8 @@
 #ifndef UDOCKER_CMD_UDOCKER_H
 #define UDOCKER_CMD_UDOCKER_H
 
+#include <sys/types.h>
+
 #include "pkg/base/strv.h"
 #include "pkg/cli/cli.h"
 
@@ -48,6 +50,9 @@ int udocker_exec(const struct strv *words, struct err **err);
  * went wrong then, and *err stays unset.
  */
 int udocker_run_sibling(const struct strv *words, int fd_out, int *ret_status, struct err **err);
+/* The same with its stderr on fd_err (-1: ours). */
+int udocker_run_sibling_err(
+	const struct strv *words, int fd_out, int fd_err, int *ret_status, struct err **err);
 
 /* ---- fetch.c: an image for `run` ---- */
 struct udocker_fetch {
@@ -55,9 +60,17 @@ struct udocker_fetch {
 };
 /* Whether it is the name of an image at all. */
 bool udocker_may_fetch(const char *image);
-/* Pull it. *ret_status other than 0: it failed and has said why. */
+/* Pull it, to the end. *ret_status other than 0: it failed and has said why. */
 int udocker_fetch(const struct cli_call *call, const struct udocker_fetch *o, const char *image,
 	int *ret_status, struct err **err);
+/*
+ * The same for an image that is absent, in the background: returns when the pull has announced what it fetches (store/coming.h; *ret_pid is its process, to be waited for with
+ * udocker_fetched()), or has ended (*ret_pid is 0).
+ */
+int udocker_fetch_begin(const struct cli_call *call, const struct udocker_fetch *o, const char *image,
+	pid_t *ret_pid, int *ret_status, struct err **err);
+/* Wait for its end. *ret_told: it has ended by itself, and said why if *ret_status is not 0. */
+int udocker_fetched(pid_t pid, int *ret_status, bool *ret_told, struct err **err);
 
 /* The exit status of a `run` that failed with an error: 127 program not found, 126 not executable, else 125. */
 int udocker_run_status(const struct cli_call *call);

@@ -100,8 +100,9 @@ static int read_id(int fd, char **ret, struct err **err)
 	return 0;
 }
 
-static int create_container(
-	const struct cli_call *call, const char *image, struct target *ret, int *ret_status, struct err **err)
+/* Its messages go to fd_err; -1: our stderr. */
+static int create_container(const struct cli_call *call, const char *image, int fd_err, struct target *ret,
+	int *ret_status, struct err **err)
 {
 	const struct run_opts *o = call->options;
 	auto_strv words = STRV_INIT;
@@ -114,7 +115,7 @@ static int create_container(
 	if (o->name)
 		strv_addf(&words, "--name=%s", o->name);
 	strv_add(&words, image);
-	if (udocker_run_sibling(&words, out, ret_status, err) < 0)
+	if (udocker_run_sibling_err(&words, out, fd_err, ret_status, err) < 0)
 		return -1;
 	if (*ret_status != 0)
 		return 0;
@@ -142,7 +143,7 @@ static int not_found(const char *what, struct err **err)
 }
 
 /* What must fail later fails before anything is fetched. */
-static int fetch_image(const struct cli_call *call, struct store *s, int *ret_status, struct err **err)
+static int may_fetch(const struct cli_call *call, struct store *s, struct err **err)
 {
 	const struct run_opts *o = call->options;
 	const char *image = call->argv[0];
@@ -153,7 +154,68 @@ static int fetch_image(const struct cli_call *call, struct store *s, int *ret_st
 		return err_make(err, ERR_EXISTS, "container name '%s' is taken", o->name);
 	if (!image_exists(s, image))
 		log_info("image %s is not in the store, pulling it", image);
-	return udocker_fetch(call, &o->fetch, image, ret_status, err);
+	return 0;
+}
+
+static int fetch_image(const struct cli_call *call, struct store *s, int *ret_status, struct err **err)
+{
+	const struct run_opts *o = call->options;
+
+	return may_fetch(call, s, err) < 0 ? -1
+					   : udocker_fetch(call, &o->fetch, call->argv[0], ret_status, err);
+}
+
+/* What a sibling has said meanwhile. */
+static void show_messages(int fd)
+{
+	auto_str text = STR_INIT_MAX(65536);
+
+	if (lseek(fd, 0, SEEK_SET) == 0 && fd_read_text(fd, 65536, &text, "messages", NULL) == 0)
+		(void)fd_write_all(STDERR_FILENO, str_text(&text), text.len); /* nobody to tell it to */
+}
+
+/*
+ * Of an image that is absent: its layers are unpacked while they arrive (store/coming.h). A pull that fails says why; that the container could not be
+ * made is no news then.
+ */
+static int fetch_and_create(
+	const struct cli_call *call, struct target *ret, int *ret_status, struct err **err)
+{
+	const struct run_opts *o = call->options;
+	const char *image = call->argv[0];
+	autoclose int messages = -1;
+	int made = 0, pulled = 0, r;
+	bool told = false;
+	pid_t pid;
+
+	if (may_fetch(call, ret->store, err) < 0 ||
+		udocker_fetch_begin(call, &o->fetch, image, &pid, ret_status, err) < 0 || *ret_status != 0)
+		return -1;
+	if (!pid)
+		return create_container(call, image, -1, ret, ret_status, err);
+	messages = fd_anon("udocker-messages");
+	r = create_container(call, image, messages, ret, &made, err);
+	if (udocker_fetched(pid, &pulled, &told, r < 0 ? NULL : err) < 0)
+		return -1;
+	if (pulled == 0 || !told)
+		show_messages(messages);
+	/* A container that was made is of an image that was stored, whatever came then. */
+	*ret_status = r < 0 || made == 0 || !pulled ? made : pulled;
+	return r;
+}
+
+static int make_container(const struct cli_call *call, struct target *ret, int *ret_status, struct err **err)
+{
+	const struct run_opts *o = call->options;
+	const char *image = call->argv[0];
+
+	if (!image_exists(ret->store, image))
+		return fetch_and_create(call, ret, ret_status, err);
+	/* A container that is made meanwhile would be of the old one. */
+	if (str_eq(o->pull, "always") &&
+		(fetch_image(call, ret->store, ret_status, err) < 0 || *ret_status != 0))
+		return -1;
+	return create_container(call, image, -1, ret, ret_status, err);
 }
 
 /* Which container runs (udocker-compat 6.2). A status other than 0: a sibling has failed and said why. */
@@ -177,10 +239,7 @@ static int find_target(const struct cli_call *call, struct target *ret, int *ret
 		if (o->name && (name_container(call, ret->id, ret_status, err) < 0 || *ret_status != 0))
 			return -1;
 	} else {
-		if ((str_eq(o->pull, "always") || !image_exists(s, what)) &&
-			(fetch_image(call, s, ret_status, err) < 0 || *ret_status != 0))
-			return -1;
-		if (create_container(call, what, ret, ret_status, err) < 0 || *ret_status != 0)
+		if (make_container(call, ret, ret_status, err) < 0 || *ret_status != 0)
 			return -1;
 		/* It may have come into being with the container. */
 		store_close(steal_ptr(&ret->store));

@@ -22,6 +22,8 @@ struct feed {
 	char *what;
 	bool is_file, ended;
 	struct progress *progress;
+	inflate_more_fn *more; /* NULL: the file's end is the end */
+	void *more_arg;
 	struct sha *sha;
 	struct pipeline *pipe; /* full only while the thread runs; carries cancellation in any case */
 	pthread_t thread;
@@ -50,6 +52,12 @@ int feed_open(
 		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint for the disk, no more */
 	*ret = f;
 	return 0;
+}
+
+void feed_follow(struct feed *f, inflate_more_fn *more, void *arg)
+{
+	f->more = more;
+	f->more_arg = arg;
 }
 
 void feed_cancel(struct feed *f)
@@ -108,6 +116,15 @@ ssize_t feed_read(struct feed *f, void *buf, size_t n, struct err **err)
 			continue;
 		if (r < 0)
 			return err_sys(err, errno, "read %s", f->what);
+		if (r == 0 && f->more) {
+			if (got >= FEED_LEAST)
+				break;
+			r = f->more(f->more_arg, err);
+			if (r < 0)
+				return -1;
+			f->ended = r == 0;
+			continue;
+		}
 		f->ended = r == 0;
 		got += (size_t)r;
 	}

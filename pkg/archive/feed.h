@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "pkg/archive/inflate.h"
 #include "pkg/base/base.h"
 #include "pkg/base/sha256.h"
 
@@ -27,6 +28,13 @@ int feed_open(int fd, const char *what, struct progress *progress, int copy_to, 
 void feed_free(struct feed *f);
 DEFINE_CLEANUP(feed_cleanup, struct feed, feed_free);
 #define auto_feed CLEANUP(feed_cleanup) struct feed
+
+/*
+ * The file still grows: where it ends for now, `more` is asked (inflate.h). feed_read() then gives less than it could, but FEED_LEAST bytes at least.
+ * Before anything is read.
+ */
+#define FEED_LEAST ((size_t)4096)
+void feed_follow(struct feed *f, inflate_more_fn *more, void *arg);
 
 /* Fill buf, less at the end alone (0 behind it). -1: ERR_SYSTEM, also when interrupted or cancelled. Not after feed_ahead(). */
 ssize_t feed_read(struct feed *f, void *buf, size_t n, struct err **err);

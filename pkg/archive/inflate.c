@@ -261,6 +261,10 @@ int inflate_start(int fd, const struct inflate_options *o, struct inflate **ret,
 		return -1;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		in->file_size = (uint64_t)st.st_size;
+	if (o->more) {
+		in->file_size = o->size;
+		feed_follow(in->feed, o->more, o->more_arg);
+	}
 	in->buf = xmalloc(FEED_BLOCK + FLOW_LEFT_MAX);
 	in->pipe = pipeline_new(PIPELINE_BLOCK, PIPELINE_COUNT);
 	if (pipeline_thread(&in->worker, worker, in, err) < 0)

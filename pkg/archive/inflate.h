@@ -23,6 +23,12 @@ const char *inflate_kind_name(enum inflate_kind kind);
 /* By the first bytes of a file; six are enough. */
 enum inflate_kind inflate_detect(const void *p, size_t n);
 
+/*
+ * For a file that another process is still writing, called where it ends for now: 0: that is its end; 1: look again, after a moment in
+ * which it waited; -1 with an error.
+ */
+typedef int inflate_more_fn(void *arg, struct err **err);
+
 struct inflate_options {
 	const char *what; /* names the source in messages; copied */
 	bool hash_input; /* digest of the bytes as they come from the descriptor, to its end */
@@ -33,6 +39,9 @@ struct inflate_options {
 	struct progress *progress; /* told how much of the source is read; borrowed, or NULL */
 	struct limit
 		limit; /* on the plain bytes; what comes in is a file's size, or what was read of a stream */
+	inflate_more_fn *more; /* NULL: the file does not grow. From threads, never from two at once */
+	void *more_arg;
+	uint64_t size; /* of such a file when it is complete; 0: unknown */
 };
 
 struct inflate_result {

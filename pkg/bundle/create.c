@@ -16,6 +16,7 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 #include "pkg/bundle/birth.h"
 #include "pkg/bundle/config.h"
@@ -46,7 +47,7 @@ int bundle_write_config(const struct bundle_source *src, struct err **err)
 static int fill_root(struct store *s, const struct origin *from, int dirfd, const char *root,
 	const struct bundle_create_options *o, struct err **err)
 {
-	struct unpack_source src = { .image = from->image, .config = from->config };
+	struct unpack_source src = { .image = from->image, .config = from->config, .coming = from->coming };
 	struct unpack_options uo = { .progress = o->progress,
 		.keep_setid = o->keep_setid,
 		.record_owner = o->record_owner,
@@ -69,6 +70,34 @@ static int fill_root(struct store *s, const struct origin *from, int dirfd, cons
 	return 0;
 }
 
+/* What the pull may have changed, or may know better: its end is waited for. A full disk is no such thing. */
+static bool may_be_early(const struct err *e)
+{
+	return err_is(e, ERR_NETWORK) || err_is(e, ERR_CORRUPT) || err_is(e, ERR_NOT_FOUND);
+}
+
+/* An image that is being pulled is unpacked while it arrives; it counts when the pull has stored it. */
+static int fill_root_from(struct store *s, const char *ref, struct origin *from, int dirfd, const char *root,
+	const struct bundle_create_options *o, struct err **err)
+{
+	auto_err *e = NULL;
+	int filled, same;
+
+	if (!from->coming)
+		return fill_root(s, from, dirfd, root, o, err);
+	filled = fill_root(s, from, dirfd, root, o, &e);
+	if (filled < 0 && (sig_interrupted() || !may_be_early(e)))
+		return err_move(err, &e);
+	same = origin_settle(s, ref, from, err);
+	if (same < 0 || (filled == 0 && same > 0))
+		return same < 0 ? -1 : 0;
+	log_verbose("%s: unpacking it again, now that it is stored: %s", ref,
+		e ? err_text(e) : "another image has this name now");
+	if (fs_rm_tree(dirfd, root, err) < 0)
+		return -1;
+	return fill_root(s, from, dirfd, root, o, err);
+}
+
 /* ---- a container of the store -------------------------------------------------------------------------------------------- */
 
 static int write_small_files(
@@ -83,10 +112,11 @@ static int write_small_files(
 	return birth_config(b, from->json, image, mode, err);
 }
 
-static int make_container(struct birth *b, const struct origin *from, const struct bundle_create_options *o,
-	const char *mode, struct err **err)
+static int make_container(struct birth *b, const char *ref, struct origin *from,
+	const struct bundle_create_options *o, const char *mode, struct err **err)
 {
-	if (birth_stage(b, err) < 0 || fill_root(b->store, from, b->stage.fd, CONTAINER_ROOT, o, err) < 0)
+	if (birth_stage(b, err) < 0 ||
+		fill_root_from(b->store, ref, from, b->stage.fd, CONTAINER_ROOT, o, err) < 0)
 		return -1;
 	if (write_small_files(b, from, mode, err) < 0 || birth_finish(b, err) < 0)
 		return err_add(err, "container of %s", from->image->name);
@@ -105,9 +135,9 @@ int bundle_create(struct store *s, const char *ref, const struct bundle_create_o
 		return -1;
 	if (o->execmode && bundle_mode_check(o->execmode, mode, err) < 0)
 		return -1;
-	if (origin_read(s, ref, &from, err) < 0)
-		return -1;
-	if (make_container(&b, &from, o, *mode ? mode : NULL, err) < 0)
+	if (origin_find(s, ref, &from, err) < 0)
+		return birth_give_up(err);
+	if (make_container(&b, ref, &from, o, *mode ? mode : NULL, err) < 0)
 		return birth_give_up(err);
 	*ret_id = xstrdup(b.id);
 	return 0;
@@ -222,9 +252,9 @@ int bundle_create_at(struct store *s, const char *ref, const char *dir, const st
 	auto_origin from = ORIGIN_INIT;
 	autofree char *above = NULL, *path = NULL;
 
-	if (place_begin(&p, dir, err) < 0 || origin_read(s, ref, &from, err) < 0)
-		return -1;
-	if (fill_root(s, &from, p.fd, BUNDLE_ROOT, o, err) < 0)
+	if (place_begin(&p, dir, err) < 0 || origin_find(s, ref, &from, err) < 0)
+		return birth_give_up(err);
+	if (fill_root_from(s, ref, &from, p.fd, BUNDLE_ROOT, o, err) < 0)
 		return birth_give_up(err);
 	above = fs_fd_path(p.parent_fd);
 	path = path_join(above ? above : ".", p.base);

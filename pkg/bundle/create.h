@@ -24,6 +24,7 @@ struct bundle_create_options {
 /*
  * A container of the image `ref` in the store (open for writing). *ret_id belongs to the caller. Name and mode are checked before
  * anything is done. ERR_NOT_FOUND (image, blob), ERR_EXISTS (name), ERR_USAGE (name, mode), ERR_CORRUPT (digests, archives).
+ * An image that is absent and is being pulled is unpacked while it arrives (coming.h); ERR_NETWORK when that pull fails.
  */
 int bundle_create(struct store *s, const char *ref, const struct bundle_create_options *o, char **ret_id,
 	struct err **err);

@@ -5,6 +5,8 @@
  */
 #include "pkg/bundle/unpack.h"
 
+#include <errno.h>
+
 #include "oci-spec/digest.h"
 #include "oci-spec/image_config.h"
 #include "pkg/archive/expect.h"
@@ -14,7 +16,9 @@
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
+#include "pkg/base/sig.h"
 #include "pkg/conf/conf.h"
+#include "pkg/store/coming.h"
 #include "pkg/store/images.h"
 #include "pkg/store/layers.h"
 
@@ -23,7 +27,8 @@
 
 /* A layer whose decompression has begun. */
 struct flight {
-	int fd;
+	int fd; /* owned, unless it is of `coming` */
+	struct coming_blob *coming; /* one that is followed */
 	uint64_t size;
 	struct inflate *in;
 	struct progress *progress;
@@ -47,8 +52,9 @@ static void flight_end(struct flight *f, const char *outcome)
 {
 	inflate_free(f->in);
 	progress_end(f->progress, outcome);
-	if (f->fd >= 0)
+	if (f->fd >= 0 && !f->coming)
 		close(f->fd);
+	coming_blob_close(f->coming);
 	free(f->what);
 	*f = FLIGHT_INIT;
 }
@@ -81,28 +87,58 @@ static int check_size(const struct image_layer *layer, uint64_t size, const char
 	return err_hint(err, AGAIN);
 }
 
+static int open_stored(
+	const struct unpack *u, const struct image_layer *layer, struct flight *f, struct err **err)
+{
+	f->fd = layer_open(u->store, layer->file, &f->size, err);
+	if (f->fd < 0)
+		return err_add(err, "%s", u->src->image->name);
+	return check_size(layer, f->size, f->what, err) < 0 ? -1 : 1;
+}
+
+static int open_coming(
+	const struct unpack *u, const struct image_layer *layer, struct flight *f, struct err **err)
+{
+	int r = coming_blob_open(u->src->coming, layer->file, layer->size, &f->coming, err);
+
+	if (r <= 0)
+		return r;
+	f->fd = coming_blob_fd(f->coming);
+	f->size = layer->size > 0 ? (uint64_t)layer->size : 0;
+	return 1;
+}
+
+/* 1: it has begun; 0: the pull has not begun with this layer. */
 static int flight_begin(const struct unpack *u, size_t i, struct flight *f, struct err **err)
 {
 	const struct image_layer *layer = &u->src->image->layers[i];
 	struct inflate_options o = { .limit = u->limit };
+	int r;
 
+	free(f->what);
 	f->what = xasprintf("layer %s of %s", layer->file, u->src->image->name);
 	if (set_expectations(u, i, f, err) < 0)
 		return -1;
-	f->fd = layer_open(u->store, layer->file, &f->size, err);
-	if (f->fd < 0)
-		return err_add(err, "%s", u->src->image->name);
-	if (check_size(layer, f->size, f->what, err) < 0)
-		return -1;
+	r = u->src->coming ? open_coming(u, layer, f, err) : open_stored(u, layer, f, err);
+	if (r <= 0)
+		return r;
 	if (u->o->progress)
 		f->progress = progress_begin(layer->file, f->size);
 	o.what = f->what;
 	o.progress = f->progress;
-	o.hash_input = digest_is_set(&f->digest);
-	o.input_sha = f->digest.kind;
 	o.hash_plain = digest_is_set(&f->diff_id);
 	o.plain_sha = f->diff_id.kind;
-	return inflate_start(f->fd, &o, &f->in, err);
+	/* The pull hashes what it writes; what we read is what we should have read if it unpacks to the diff id. */
+	if (f->coming && o.hash_plain)
+		f->digest = (struct digest){ .text = "" };
+	o.hash_input = digest_is_set(&f->digest);
+	o.input_sha = f->digest.kind;
+	if (f->coming) {
+		o.more = coming_blob_more;
+		o.more_arg = f->coming;
+		o.size = f->size;
+	}
+	return inflate_start(f->fd, &o, &f->in, err) < 0 ? -1 : 1;
 }
 
 static int compare(const struct flight *f, const struct digest *want, const char *hex, const char *name,
@@ -156,11 +192,37 @@ static int flight_apply(struct unpack *u, struct flight *f, size_t i, struct err
 			err_add(err, "%s", f->what);
 		return -1;
 	}
-	if (inflate_finish(f->in, &result, err) < 0 || count(u, i, result.plain_bytes, err) < 0)
+	if (inflate_finish(f->in, &result, err) < 0)
+		return -1;
+	f->size = result.input_bytes;
+	if (check_size(&u->src->image->layers[i], f->size, f->what, err) < 0 ||
+		count(u, i, result.plain_bytes, err) < 0)
 		return -1;
 	if (compare(f, &f->digest, result.input_hex, "digest", err) < 0)
 		return -1;
 	return compare(f, &f->diff_id, result.plain_hex, "diff id", err);
+}
+
+/* The layer i, which is wanted now, and the next ones, if they have begun to arrive. */
+static int begin_flights(struct unpack *u, size_t i, size_t *begun, struct err **err)
+{
+	size_t n = u->src->image->n_layers;
+
+	while (*begun < n && *begun < i + FLIGHTS) {
+		int r = flight_begin(u, *begun, &u->flights[*begun % FLIGHTS], err);
+
+		if (r < 0)
+			return -1;
+		*begun += r > 0;
+		if (r > 0)
+			continue;
+		if (*begun > i)
+			return 0;
+		if (sig_interrupted())
+			return err_sys(err, EINTR, "%s", u->src->image->name);
+		coming_pause();
+	}
+	return 0;
 }
 
 static int apply_all(struct unpack *u, struct err **err)
@@ -170,9 +232,8 @@ static int apply_all(struct unpack *u, struct err **err)
 	for (size_t i = 0; i < n; i++) {
 		struct flight *f = &u->flights[i % FLIGHTS];
 
-		for (; begun < n && begun < i + FLIGHTS; begun++)
-			if (flight_begin(u, begun, &u->flights[begun % FLIGHTS], err) < 0)
-				return -1;
+		if (begin_flights(u, i, &begun, err) < 0)
+			return -1;
 		if (flight_apply(u, f, i, err) < 0)
 			return -1;
 		flight_end(f, "done");

@@ -9,6 +9,7 @@
 #include "pkg/base/base.h"
 
 struct err;
+struct coming;
 struct expect;
 struct image;
 struct image_config;
@@ -17,6 +18,8 @@ struct store;
 struct unpack_source {
 	const struct image *image;
 	const struct image_config *config;
+	const struct coming *
+		coming; /* where the image is being pulled: its blobs are followed as they grow. NULL: it is stored */
 };
 
 struct unpack_options {
@@ -37,6 +40,8 @@ struct unpack_stats {
 /*
  * root_fd is an empty directory in staging: on failure it is half-made and to be removed. Images that 1.3.x loaded or imported (v1) have no
  * digests to check. ERR_NOT_FOUND for a missing blob, ERR_CORRUPT with the layer's name for everything that is wrong with one.
+ * Of layers that are followed what they unpack to is compared with the diff id; their compressed bytes are the pull's to check, and it is for the caller to see
+ * that it did. ERR_NETWORK when it ended.
  */
 int bundle_unpack(struct store *s, const struct unpack_source *src, int root_fd,
 	const struct unpack_options *o, struct unpack_stats *ret, struct err **err);

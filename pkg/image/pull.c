@@ -16,6 +16,7 @@
 #include "pkg/image/pull_blobs.h"
 #include "pkg/image/select.h"
 #include "pkg/registry/client.h"
+#include "pkg/store/coming.h"
 #include "pkg/store/images.h"
 #include "pkg/store/layers.h"
 #include "pkg/store/partial.h"
@@ -212,13 +213,18 @@ int pull_image(struct store *s, struct registry *r, const struct reference *ref,
 	auto_registry_manifest bytes = REGISTRY_MANIFEST_INIT;
 	autofree char *name = reference_show(ref);
 	auto_manifest *m = NULL;
+	auto_announcement *announcement = NULL;
 
 	partial_clean(s, PARTIAL_MAX_AGE_S);
 	if (refuse_protected(s, ref, err) < 0 || pull_manifest(r, ref, o->platform, false, &bytes, err) < 0)
 		return -1;
 	if (manifest_parse(str_text(&bytes.bytes), bytes.bytes.len, "manifest", &m, err) < 0)
 		return err_add(err, "%s", name);
-	if (check_manifest(m, name, err) < 0 || fetch_and_put(s, r, ref, m, &bytes, o, err) < 0)
+	if (check_manifest(m, name, err) < 0)
+		return -1;
+	/* Whoever wants a container of it may begin (coming.h). */
+	announcement = coming_announce(s, name, str_text(&bytes.bytes), bytes.bytes.len);
+	if (fetch_and_put(s, r, ref, m, &bytes, o, err) < 0)
 		return -1;
 	*ret_name = result_name(ref, &bytes.digest);
 	return 0;

@@ -38,15 +38,12 @@ static void set_layers(struct image *img, size_t n)
 	img->layers = n ? xcalloc(n, sizeof(*img->layers)) : NULL;
 }
 
-/* v2: the manifest names everything. */
-static int read_v2(struct image *img, struct err **err)
+/* v2: the manifest names everything. Its text is taken. */
+static int use_manifest(struct image *img, struct str *text, struct err **err)
 {
-	auto_str text = STR_INIT;
 	auto_manifest *m = NULL;
 
-	if (read_meta(img, "manifest", &text, err) < 0)
-		return -1;
-	if (manifest_parse(str_text(&text), text.len, "manifest", &m, err) < 0)
+	if (manifest_parse(str_text(text), text->len, "manifest", &m, err) < 0)
 		return -1;
 	if (m->v1_config)
 		img->inline_config = xstrdup(m->v1_config);
@@ -64,8 +61,28 @@ static int read_v2(struct image *img, struct err **err)
 			.media_type = *d->media_type ? xstrdup(d->media_type) : NULL,
 			.size = d->size };
 	}
-	img->manifest_len = text.len;
-	img->manifest = str_steal(&text);
+	img->manifest_len = text->len;
+	img->manifest = str_steal(text);
+	return 0;
+}
+
+static int read_v2(struct image *img, struct err **err)
+{
+	auto_str text = STR_INIT;
+
+	return read_meta(img, "manifest", &text, err) < 0 ? -1 : use_manifest(img, &text, err);
+}
+
+int image_of_manifest(const char *name, struct str *manifest, struct image **ret, struct err **err)
+{
+	auto_image *img = xcalloc(1, sizeof(*img));
+
+	img->fd = -1;
+	img->version = 2;
+	img->name = xstrdup(name);
+	if (use_manifest(img, manifest, err) < 0)
+		return -1;
+	*ret = steal_ptr(&img);
 	return 0;
 }
 

@@ -20,7 +20,7 @@
 #include "pkg/store/layers.h"
 #include "pkg/store/store.h"
 
-#define PREFIX ".partial-"
+#define PREFIX PARTIAL_PREFIX
 #define READ_CHUNK ((size_t)256 << 10)
 #define TRIES 16
 

@@ -14,6 +14,7 @@ struct layer_txn;
 struct store;
 struct strv;
 
+#define PARTIAL_PREFIX ".partial-"
 #define PARTIAL_MAX_AGE_S \
 	(7 * 24 * \
 		3600) /* one that nobody went on with is removed by the next pull; `prune` removes it earlier */
