@@ -65,12 +65,18 @@ _udocker_image_table() {
 	'')
 		options='--repo --config --progress --insecure -q --quiet -D --debug --help --version'
 		valued=' --repo --config --progress '
-		operands='words pull tags manifest login logout load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
+		operands='words pull search tags manifest login logout load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
 		;;
 	pull)
 		options='-a --all-tags --platform -j --jobs --index -q --quiet --registry --httpproxy --insecure --help'
 		valued=' --platform -j --jobs --index --registry --httpproxy '
 		operands='image'
+		anywhere=1
+		;;
+	search)
+		options='-a --all --limit --no-trunc --list-tags --index -q --quiet --format --registry --httpproxy --insecure --help'
+		valued=' --limit --index --format --registry --httpproxy '
+		operands=''
 		anywhere=1
 		;;
 	tags)
@@ -178,6 +184,7 @@ _udocker_image_value() {
 	' --repo') value='dir' ;;
 	' --config') value='file' ;;
 	' --progress') value='words auto tty plain none' ;;
+	'search --format') value='words table json' ;;
 	'tags --format') value='words table json' ;;
 	'load -i' | 'load --input') value='file' ;;
 	'save -o' | 'save --output') value='file' ;;

@@ -65,7 +65,7 @@ _udocker_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --allow-root --insecure --help --version'
 		valued=' --repo --config '
-		operands='words run pull load save import images history verify tag rmi create ps inspect name rmname rename clone export protect unprotect manifest login logout setup rm mkrepo showconf version'
+		operands='words run pull search load save import images history verify tag rmi create ps inspect name rmname rename clone export protect unprotect manifest login logout setup rm mkrepo showconf version'
 		;;
 	run)
 		options='--name --rm --pull --platform --registry --httpproxy --index --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
@@ -77,6 +77,12 @@ _udocker_table() {
 		options='-a --all-tags --platform -j --jobs --index -q --quiet --registry --httpproxy --insecure --help'
 		valued=' --platform -j --jobs --index --registry --httpproxy '
 		operands='image'
+		anywhere=1
+		;;
+	search)
+		options='-a --all --limit --no-trunc --list-tags --index -q --quiet --format --registry --httpproxy --insecure --help'
+		valued=' --limit --index --format --registry --httpproxy '
+		operands=''
 		anywhere=1
 		;;
 	load)
@@ -231,6 +237,7 @@ _udocker_value() {
 	' --config') value='file' ;;
 	'run --pull') value='words missing never always reuse' ;;
 	'run --env-file') value='file' ;;
+	'search --format') value='words table json' ;;
 	'load -i' | 'load --input') value='file' ;;
 	'save -o' | 'save --output') value='file' ;;
 	'save --format') value='words docker-archive oci-archive oci' ;;

@@ -62,7 +62,7 @@ function __udocker_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run --platform' 'run --registry' 'run --httpproxy' 'run --index' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --name' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'export -o' 'export --output' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'setup --execmode'
+set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run --platform' 'run --registry' 'run --httpproxy' 'run --index' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'search --limit' 'search --index' 'search --format' 'search --registry' 'search --httpproxy' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --name' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'export -o' 'export --output' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'setup --execmode'
 
 complete -c udocker -f
 complete -c udocker -n '__udocker_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the repository in this directory'
@@ -75,6 +75,7 @@ complete -c udocker -n '__udocker_no_command' -l help -d 'show help'
 complete -c udocker -n '__udocker_no_command' -s V -l version -d 'show the version'
 complete -c udocker -n '__udocker_no_command' -a run -d 'run a command in a container'
 complete -c udocker -n '__udocker_no_command' -a pull -d 'download images from registries'
+complete -c udocker -n '__udocker_no_command' -a search -d 'search for images in Docker Hub or a registry'
 complete -c udocker -n '__udocker_no_command' -a load -d 'load images from an archive or the standard input'
 complete -c udocker -n '__udocker_no_command' -a save -d 'write images to an archive or the standard output'
 complete -c udocker -n '__udocker_no_command' -a import -d 'make an image or a container of a root file system archive'
@@ -149,6 +150,17 @@ complete -c udocker -n '__udocker_in pull' -l httpproxy -x -d 'go through this p
 complete -c udocker -n '__udocker_in pull' -l insecure -d 'do not verify TLS certificates, and speak plain HTTP where TLS is not answered'
 complete -c udocker -n '__udocker_in pull' -l help -d 'show help'
 complete -c udocker -n '__udocker_in pull' -a '(__udocker_image)'
+complete -c udocker -n '__udocker_in search' -s a -l all -d 'show all results, without a pause'
+complete -c udocker -n '__udocker_in search' -l limit -x -d 'show at most so many results'
+complete -c udocker -n '__udocker_in search' -l no-trunc -d 'do not cut off descriptions'
+complete -c udocker -n '__udocker_in search' -l list-tags -d 'list the tags of the repository that the expression names'
+complete -c udocker -n '__udocker_in search' -l index -x -d 'ask this index; without the option the setting dockerio_index_url'
+complete -c udocker -n '__udocker_in search' -s q -l quiet -d 'names alone'
+complete -c udocker -n '__udocker_in search' -l format -x -a 'table json' -d 'table, or json'
+complete -c udocker -n '__udocker_in search' -l registry -x -d 'ask this registry, whatever the name says; http:// means without TLS'
+complete -c udocker -n '__udocker_in search' -l httpproxy -x -d 'go through this proxy: http, https, socks4, socks4a, socks5 or socks5h'
+complete -c udocker -n '__udocker_in search' -l insecure -d 'do not verify TLS certificates, and speak plain HTTP where TLS is not answered'
+complete -c udocker -n '__udocker_in search' -l help -d 'show help'
 complete -c udocker -n '__udocker_in load' -s i -l input -r -F -d 'archive or OCI layout directory to read instead of the standard input'
 complete -c udocker -n '__udocker_in load' -l platform -x -d 'choose from images for several platforms'
 complete -c udocker -n '__udocker_in load' -l max-size -x -d 'what the archive may unpack to whatever its own size (unpack_max_size)'

@@ -95,6 +95,8 @@ static int forward_run(const struct cli_call *call, struct err **err)
 	}
 
 FORWARD(pull, "pull", "REPO[:TAG][@DIGEST]…", "download images from registries", "image", "pull", IMAGE);
+FORWARD(search, "search", "[EXPRESSION]", "search for images in Docker Hub or a registry", "image", "search",
+	NONE);
 FORWARD(login, "login", NULL, "store the credentials of a registry", "image", "login", NONE);
 FORWARD(logout, "logout", NULL, "forget the credentials of a registry", "image", "logout", NONE);
 FORWARD(images, "images", NULL, "list the images", "image", "ls", NONE);

@@ -111,6 +111,7 @@ const struct cli_command cmd_udocker_showconf = {
 static const struct cli_command *const commands[] = {
 	&cmd_udocker_run,
 	&cmd_udocker_pull,
+	&cmd_udocker_search,
 	&cmd_udocker_load,
 	&cmd_udocker_save,
 	&cmd_udocker_import,

@@ -19,10 +19,11 @@ struct udocker_globals {
 
 extern const struct cli_program udocker_program;
 /* forward.c */
-extern const struct cli_command cmd_udocker_pull, cmd_udocker_login, cmd_udocker_logout, cmd_udocker_load,
-	cmd_udocker_images, cmd_udocker_tag, cmd_udocker_rmi, cmd_udocker_create, cmd_udocker_ps,
-	cmd_udocker_name, cmd_udocker_rmname, cmd_udocker_rename, cmd_udocker_setup, cmd_udocker_rm,
-	cmd_udocker_mkrepo, cmd_udocker_save, cmd_udocker_clone, cmd_udocker_history, cmd_udocker_export;
+extern const struct cli_command cmd_udocker_pull, cmd_udocker_search, cmd_udocker_login, cmd_udocker_logout,
+	cmd_udocker_load, cmd_udocker_images, cmd_udocker_tag, cmd_udocker_rmi, cmd_udocker_create,
+	cmd_udocker_ps, cmd_udocker_name, cmd_udocker_rmname, cmd_udocker_rename, cmd_udocker_setup,
+	cmd_udocker_rm, cmd_udocker_mkrepo, cmd_udocker_save, cmd_udocker_clone, cmd_udocker_history,
+	cmd_udocker_export;
 /* run.c, import.c, compose.c, program.c */
 extern const struct cli_command cmd_udocker_run, cmd_udocker_import;
 extern const struct cli_command cmd_udocker_inspect, cmd_udocker_verify, cmd_udocker_manifest;

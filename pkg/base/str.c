@@ -174,6 +174,32 @@ int str_add_escaped(struct str *s, const char *text)
 	return -1;
 }
 
+/* U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069; also U+2028 and U+2029, which are line breaks. */
+static bool turns_direction(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	if (u[0] == 0xd8)
+		return u[1] == 0x9c;
+	if (u[0] != 0xe2)
+		return false;
+	if (u[1] == 0x80)
+		return u[2] == 0x8e || u[2] == 0x8f || (u[2] >= 0xa8 && u[2] <= 0xae);
+	return u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9;
+}
+
+int str_add_clean_line(struct str *s, const char *text)
+{
+	while (*text && *text != '\n' && *text != '\r') {
+		size_t n = printable_len(text);
+
+		if (n && !turns_direction(text) && str_add_mem(s, text, n) < 0)
+			return -1;
+		text += n ? n : 1;
+	}
+	return 0;
+}
+
 void str_truncate(struct str *s, size_t n)
 {
 	if (n >= s->len)

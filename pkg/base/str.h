@@ -33,6 +33,12 @@ int str_add_repeat(struct str *s, char c, size_t n);
 /* Text from outside for people: control characters and invalid UTF-8 bytes become \n, \t, \xNN. */
 int str_add_escaped(struct str *s, const char *text);
 
+/*
+ * The same text with those left out, and with characters that turn the direction of writing, so that a line says what it seems to say. Stops at
+ * the first line break.
+ */
+int str_add_clean_line(struct str *s, const char *text);
+
 /* Bytes of the UTF-8 character at p: 1 for ASCII, 0 at the NUL and where the bytes are not valid UTF-8. */
 size_t str_utf8_len(const char *p);
 

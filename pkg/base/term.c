@@ -18,6 +18,15 @@ int term_width(int fd)
 	return ws.ws_col;
 }
 
+int term_height(int fd)
+{
+	struct winsize ws;
+
+	if (ioctl(fd, TIOCGWINSZ, &ws) < 0 || ws.ws_row == 0)
+		return 24;
+	return ws.ws_row;
+}
+
 int term_raw(int fd, struct termios *saved)
 {
 	struct termios before, raw;

@@ -9,6 +9,7 @@
 
 bool term_is_tty(int fd);
 int term_width(int fd); /* columns; 80 when it is not a terminal */
+int term_height(int fd); /* lines; 24 when it is not a terminal */
 
 /* Save fd's state into *saved and set it raw. 0 or -1 with errno. term_restore() is async-signal-safe. */
 int term_raw(int fd, struct termios *saved);

@@ -17,7 +17,7 @@ struct err;
 struct reference;
 struct strv;
 
-#define REGISTRY_TAGS_MAX 200000
+#define REGISTRY_NAMES_MAX 200000 /* of a list of tags or repositories */
 
 struct registry;
 struct registry_settings {
@@ -65,6 +65,13 @@ int registry_blob(struct registry *r, const struct descriptor *d, uint64_t from,
 
 /* Every tag, page by page, appended in the registry's order; names that are no tags are left out. ERR_CORRUPT for a list without end. */
 int registry_tags(struct registry *r, struct strv *ret, struct err **err);
+
+/*
+ * The repositories of registry_open_host() whose name has `match` in it, whatever the case, page by page until ret holds `max` (at most REGISTRY_NAMES_MAX).
+ * *ret_more: there are further ones. ERR_NOT_FOUND or ERR_UNSUPPORTED for a registry without a catalogue.
+ */
+int registry_catalogue(struct registry *r, const char *match, size_t max, struct strv *ret, bool *ret_more,
+	struct err **err);
 
 /*
  * Would these credentials be taken? ERR_AUTH when not. *ret_asked is false for a registry that asks for none, which proves nothing.

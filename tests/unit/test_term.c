@@ -25,8 +25,10 @@ static void test_pty(int a, int b)
 
 	ok(term_is_tty(b), "a terminal");
 	is_int(term_width(b), 80, "80 columns when it does not know");
+	is_int(term_height(b), 24, "24 lines when it does not know");
 	is_int(ioctl(a, TIOCSWINSZ, &ws), 0, "size set");
 	is_int(term_width(a), 123, "its columns");
+	is_int(term_height(a), 33, "its lines");
 	tcgetattr(b, &before);
 	is_int(term_raw(b, &saved), 0, "raw");
 	tcgetattr(b, &raw);
