@@ -222,6 +222,7 @@ start_create() { job create udocker-bundle -q create "$@" "$IMG" && CREATE=$JOB;
   rules "blobs/$L 1 hold 10000 $T/go flip"
   start_pull
   start_create
+  wait_until 30 staged file2 || fail "nothing is unpacked ahead"
   touch go
   ended "$PULL" 1 pull
   assert_stderr_contains "$L: digest mismatch"
