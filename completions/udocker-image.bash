@@ -65,11 +65,17 @@ _udocker_image_table() {
 	'')
 		options='--repo --config --progress --insecure -q --quiet -D --debug --help --version'
 		valued=' --repo --config --progress '
-		operands='words pull search tags manifest login logout load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
+		operands='words pull push search tags manifest login logout load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
 		;;
 	pull)
 		options='-a --all-tags --platform -j --jobs --index -q --quiet --registry --httpproxy --insecure --help'
 		valued=' --platform -j --jobs --index --registry --httpproxy '
+		operands='image'
+		anywhere=1
+		;;
+	push)
+		options='--format --compress -a --all -j --jobs -q --quiet --registry --httpproxy --insecure --help'
+		valued=' --format --compress -j --jobs --registry --httpproxy '
 		operands='image'
 		anywhere=1
 		;;
@@ -184,6 +190,8 @@ _udocker_image_value() {
 	' --repo') value='dir' ;;
 	' --config') value='file' ;;
 	' --progress') value='words auto tty plain none' ;;
+	'push --format') value='words oci docker' ;;
+	'push --compress') value='words gzip zstd' ;;
 	'search --format') value='words table json' ;;
 	'tags --format') value='words table json' ;;
 	'load -i' | 'load --input') value='file' ;;

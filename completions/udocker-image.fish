@@ -62,7 +62,7 @@ function __udocker_image_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'search --limit' 'search --index' 'search --format' 'search --registry' 'search --httpproxy' 'tags --format' 'tags --registry' 'tags --httpproxy' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'ls --format' 'history --format' 'prune --min-age'
+set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'push --format' 'push --compress' 'push -j' 'push --jobs' 'push --registry' 'push --httpproxy' 'search --limit' 'search --index' 'search --format' 'search --registry' 'search --httpproxy' 'tags --format' 'tags --registry' 'tags --httpproxy' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'ls --format' 'history --format' 'prune --min-age'
 
 complete -c udocker-image -f
 complete -c udocker-image -n '__udocker_image_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the store in this directory'
@@ -74,6 +74,7 @@ complete -c udocker-image -n '__udocker_image_no_command' -s D -l debug -d 'tell
 complete -c udocker-image -n '__udocker_image_no_command' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_no_command' -s V -l version -d 'show the version'
 complete -c udocker-image -n '__udocker_image_no_command' -a pull -d 'download images from registries'
+complete -c udocker-image -n '__udocker_image_no_command' -a push -d 'upload an image to a registry'
 complete -c udocker-image -n '__udocker_image_no_command' -a search -d 'search for repositories in Docker Hub, another index, or a registry'
 complete -c udocker-image -n '__udocker_image_no_command' -a tags -d 'list the tags of a repository in its registry'
 complete -c udocker-image -n '__udocker_image_no_command' -a manifest -d 'show the manifest of an image in its registry'
@@ -102,6 +103,16 @@ complete -c udocker-image -n '__udocker_image_in pull' -l httpproxy -x -d 'go th
 complete -c udocker-image -n '__udocker_image_in pull' -l insecure -d 'do not verify TLS certificates, and speak plain HTTP where TLS is not answered'
 complete -c udocker-image -n '__udocker_image_in pull' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in pull' -a '(__udocker_image_image)'
+complete -c udocker-image -n '__udocker_image_in push' -l format -x -a 'oci docker' -d 'convert the manifest to oci or docker (schema 2)'
+complete -c udocker-image -n '__udocker_image_in push' -l compress -x -a 'gzip zstd' -d 'pack layers anew in gzip or zstd'
+complete -c udocker-image -n '__udocker_image_in push' -s a -l all -d 'with the images for all platforms'
+complete -c udocker-image -n '__udocker_image_in push' -s j -l jobs -x -d 'send so many layers at once; 4 by default'
+complete -c udocker-image -n '__udocker_image_in push' -s q -l quiet -d 'results and errors only'
+complete -c udocker-image -n '__udocker_image_in push' -l registry -x -d 'ask this registry, whatever the name says; http:// means without TLS'
+complete -c udocker-image -n '__udocker_image_in push' -l httpproxy -x -d 'go through this proxy: http, https, socks4, socks4a, socks5 or socks5h'
+complete -c udocker-image -n '__udocker_image_in push' -l insecure -d 'do not verify TLS certificates, and speak plain HTTP where TLS is not answered'
+complete -c udocker-image -n '__udocker_image_in push' -l help -d 'show help'
+complete -c udocker-image -n '__udocker_image_in push' -a '(__udocker_image_image)'
 complete -c udocker-image -n '__udocker_image_in search' -s a -l all -d 'show all results, without a pause'
 complete -c udocker-image -n '__udocker_image_in search' -l limit -x -d 'show at most so many results'
 complete -c udocker-image -n '__udocker_image_in search' -l no-trunc -d 'do not cut off descriptions'

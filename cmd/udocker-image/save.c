@@ -46,15 +46,6 @@ static const struct cli_option save_options[] = {
 	CLI_END,
 };
 
-/* The place of a word in its list, or `otherwise` when it was not given. */
-static int choice(const char *const *list, const char *word, int otherwise)
-{
-	for (int i = 0; word && list[i]; i++)
-		if (strcmp(list[i], word) == 0)
-			return i;
-	return otherwise;
-}
-
 static bool is_stdout(const char *path)
 {
 	return !path || strcmp(path, "-") == 0;
@@ -63,11 +54,13 @@ static bool is_stdout(const char *path)
 static int save_run(const struct cli_call *call, struct err **err)
 {
 	const struct save_opts *o = call->options;
-	const struct save_options options = { .format = (enum save_format)choice(formats, o->format, 0),
-		.compress = (enum save_compress)(choice(compressions, o->compress, -1) + 1),
+	const struct save_options options = {
+		.format = (enum save_format)(o->format ? cmd_image_choice(formats, o->format) - 1 : 0),
+		.compress = (enum save_compress)cmd_image_choice(compressions, o->compress),
 		.path = o->output,
 		.replace = o->force,
-		.all = o->all };
+		.all = o->all
+	};
 	auto_store *s = NULL;
 
 	if (o->quiet)

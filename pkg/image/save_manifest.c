@@ -13,17 +13,37 @@
 #include "pkg/image/save_set.h"
 #include "pkg/store/images.h"
 
-static bool is_oci(const struct image *img)
+/* What the image in the store has: -1 for none that could be kept. */
+static int own_family(const struct image *img)
 {
 	auto_manifest *m = NULL;
 
-	return img->manifest && manifest_parse(img->manifest, img->manifest_len, "manifest", &m, NULL) == 0 &&
-	       m->kind == MEDIA_MANIFEST && !m->docker && !media_type_find(m->config.media_type)->docker;
+	if (!img->manifest || img->inline_config ||
+		manifest_parse(img->manifest, img->manifest_len, "manifest", &m, NULL) < 0 ||
+		m->kind != MEDIA_MANIFEST)
+		return -1;
+	if (m->docker)
+		return SAVE_FAMILY_DOCKER;
+	/* Some tools made OCI manifests of Docker's parts. */
+	return media_type_find(m->config.media_type)->docker ? SAVE_FAMILY_OWN : SAVE_FAMILY_OCI;
 }
 
-bool save_manifest_is_new(const struct save_image *si)
+bool save_manifest_is_new(const struct save_image *si, enum save_family family)
 {
-	return si->config_changed || !is_oci(si->img);
+	int own = own_family(si->img);
+
+	return si->config_changed || own < 0 || (family != SAVE_FAMILY_OWN && own != (int)family);
+}
+
+/* Whether it becomes Docker's. */
+static bool is_docker(const struct save_image *si, enum save_family family)
+{
+	if (family != SAVE_FAMILY_OWN)
+		return family == SAVE_FAMILY_DOCKER;
+	for (size_t i = 0; i < si->n_layers; i++)
+		if (save_layer_kind(si->layers[i]) == INFLATE_ZSTD)
+			return false;
+	return own_family(si->img) == SAVE_FAMILY_DOCKER;
 }
 
 static bool keeps_layers(const struct save_image *si)
@@ -35,7 +55,7 @@ static bool keeps_layers(const struct save_image *si)
 }
 
 /* The type for the content as it is; layers that must not be distributed are still called so. */
-static const char *layer_type(const char *old, enum inflate_kind kind)
+static const char *layer_type(const char *old, enum inflate_kind kind, bool docker)
 {
 	enum media_compression c = kind == INFLATE_GZIP   ? MEDIA_GZIP
 				   : kind == INFLATE_ZSTD ? MEDIA_ZSTD
@@ -43,8 +63,8 @@ static const char *layer_type(const char *old, enum inflate_kind kind)
 	bool foreign = old && media_type_find(old)->foreign;
 	const struct media_type *t = media_type_table();
 
-	while (t->name &&
-		!(t->kind == MEDIA_LAYER && !t->docker && t->foreign == foreign && t->compression == c))
+	while (t->name && !(t->kind == MEDIA_LAYER && t->docker == docker && t->foreign == foreign &&
+				  t->compression == c))
 		t++;
 	return t->name;
 }
@@ -65,30 +85,33 @@ static void drop_stale(struct json *layer)
 			}
 }
 
-static void edit_layer(struct json *layer, const struct save_layer *l)
+static void edit_layer(struct json *layer, const struct save_layer *l, bool docker)
 {
 	enum inflate_kind kind = save_layer_kind(l);
 	const char *old = json_str(json_get(layer, "mediaType"));
 
 	if (l->converted)
 		drop_stale(layer);
+	if (docker)
+		json_remove(layer, "annotations");
 	if (kind != INFLATE_XZ && kind != INFLATE_BZIP2) /* some tools have types of their own for these */
-		json_set_str(layer, "mediaType", layer_type(old, kind));
+		json_set_str(layer, "mediaType", layer_type(old, kind, docker));
 	json_set_str(layer, "digest", save_layer_digest(l)->text);
 	json_set_i64(layer, "size", (int64_t)save_layer_size(l));
 }
 
-static void edit_config(struct json *config, const struct save_image *si)
+static void edit_config(struct json *config, const struct save_image *si, bool docker)
 {
-	json_set_str(config, "mediaType", MEDIA_OCI_CONFIG);
+	json_set_str(config, "mediaType", docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG);
 	json_set_str(config, "digest", si->config_digest.text);
 	json_set_i64(config, "size", (int64_t)si->config_len);
 	if (si->config_changed)
 		json_remove(config, "data");
 }
 
-static int convert(const struct save_image *si, struct json **ret, struct err **err)
+static int convert(const struct save_image *si, bool docker, struct json **ret, struct err **err)
 {
+	static const char *const oci_only[] = { "annotations", "subject", "artifactType" };
 	const struct json_limits limits = { .bytes = IMAGE_MANIFEST_MAX };
 	auto_json *j = NULL;
 	struct json *layers;
@@ -100,52 +123,64 @@ static int convert(const struct save_image *si, struct json **ret, struct err **
 		return err_make(
 			err, ERR_CORRUPT, "manifest: %zu layers, wanted %zu", json_len(layers), si->n_layers);
 	json_set_i64(j, "schemaVersion", 2);
-	json_set_str(j, "mediaType", MEDIA_OCI_MANIFEST);
-	edit_config(json_need_object(j, "config"), si);
+	json_set_str(j, "mediaType", docker ? MEDIA_DOCKER_MANIFEST : MEDIA_OCI_MANIFEST);
+	for (size_t i = 0; docker && i < ARRAY_LEN(oci_only); i++)
+		json_remove(j, oci_only[i]);
+	edit_config(json_need_object(j, "config"), si, docker);
 	for (size_t i = 0; i < si->n_layers; i++)
-		edit_layer(json_at(layers, i), si->layers[i]);
+		edit_layer(json_at(layers, i), si->layers[i], docker);
 	*ret = steal_ptr(&j);
 	return 0;
 }
 
 /* For images without a manifest of their own: what 1.3.x loaded or imported, and schema 1. */
-static struct json *build(const struct save_image *si)
+static struct json *build(const struct save_image *si, bool docker)
 {
 	struct descriptor *d = xcalloc(si->n_layers + 1, sizeof(*d)), *config = &d[si->n_layers];
 	struct json *j;
 
-	*config = (struct descriptor){ .media_type = xstrdup(MEDIA_OCI_CONFIG),
+	*config = (struct descriptor){ .media_type = xstrdup(docker ? MEDIA_DOCKER_CONFIG : MEDIA_OCI_CONFIG),
 		.digest = si->config_digest,
 		.size = (int64_t)si->config_len };
 	for (size_t i = 0; i < si->n_layers; i++) {
 		const struct save_layer *l = si->layers[i];
 
-		d[i] = (struct descriptor){ .media_type = xstrdup(layer_type(NULL, save_layer_kind(l))),
+		d[i] = (struct descriptor){ .media_type =
+						    xstrdup(layer_type(NULL, save_layer_kind(l), docker)),
 			.digest = *save_layer_digest(l),
 			.size = (int64_t)save_layer_size(l) };
 	}
-	j = manifest_build(false, config, d, si->n_layers);
+	j = manifest_build(docker, config, d, si->n_layers);
 	for (size_t i = 0; i <= si->n_layers; i++)
 		descriptor_free(&d[i]);
 	free(d);
 	return j;
 }
 
-int save_manifest(const struct save_image *si, char **ret, size_t *ret_n, struct err **err)
+void save_document_free(struct save_document *d)
+{
+	free(d->text);
+	*d = (struct save_document){ 0 };
+}
+
+int save_manifest(
+	const struct save_image *si, enum save_family family, struct save_document *ret, struct err **err)
 {
 	const struct image *img = si->img;
+	bool docker = is_docker(si, family);
 	auto_json *j = NULL;
 
-	if (!save_manifest_is_new(si) && keeps_layers(si)) {
-		*ret = xmemdup(img->manifest, img->manifest_len);
-		*ret_n = img->manifest_len;
+	ret->media_type = docker ? MEDIA_DOCKER_MANIFEST : MEDIA_OCI_MANIFEST;
+	if (!save_manifest_is_new(si, family) && keeps_layers(si)) {
+		ret->text = xmemdup(img->manifest, img->manifest_len);
+		ret->n = img->manifest_len;
 		return 0;
 	}
 	if (!img->manifest || img->inline_config)
-		j = build(si);
-	else if (convert(si, &j, err) < 0)
+		j = build(si, docker);
+	else if (convert(si, docker, &j, err) < 0)
 		return -1;
-	*ret = json_text(j, 0);
-	*ret_n = strlen(*ret);
+	ret->text = json_text(j, 0);
+	ret->n = strlen(ret->text);
 	return 0;
 }

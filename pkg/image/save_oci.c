@@ -46,7 +46,7 @@ int save_oci_convert(
 {
 	for (size_t i = 0; i < set->n_images; i++) {
 		struct save_image *si = set->images[i];
-		bool new_manifest = save_manifest_is_new(si);
+		bool new_manifest = save_manifest_is_new(si, SAVE_FAMILY_OCI);
 
 		for (size_t k = 0; k < si->n_layers; k++) {
 			struct save_layer *l = si->layers[k];
@@ -98,21 +98,21 @@ static void add_entry(struct oci *oci, const struct descriptor *d, const char *n
 /* Blobs of one image; its manifest's descriptor into ret. */
 static int put_image(struct oci *oci, struct save_image *si, struct descriptor *ret, struct err **err)
 {
-	autofree char *text = NULL;
+	auto_save_document doc = { 0 };
 	struct digest digest;
-	size_t n;
 
 	for (size_t i = 0; i < si->n_layers; i++)
 		if (is_first(oci, save_layer_digest(si->layers[i])->text) &&
 			oci->to->layer(oci->to->arg, si->layers[i], err) < 0)
 			return -1;
-	if (save_manifest(si, &text, &n, err) < 0 || digest_of(SHA_256, text, n, &digest, err) < 0)
+	if (save_manifest(si, SAVE_FAMILY_OCI, &doc, err) < 0 ||
+		digest_of(SHA_256, doc.text, doc.n, &digest, err) < 0)
 		return -1;
 	if (put_text(oci, &si->config_digest, si->config, si->config_len, err) < 0 ||
-		put_text(oci, &digest, text, n, err) < 0)
+		put_text(oci, &digest, doc.text, doc.n, err) < 0)
 		return -1;
 	*ret = (struct descriptor){
-		.media_type = xstrdup(MEDIA_OCI_MANIFEST), .digest = digest, .size = (int64_t)n
+		.media_type = xstrdup(MEDIA_OCI_MANIFEST), .digest = digest, .size = (int64_t)doc.n
 	};
 	return 0;
 }

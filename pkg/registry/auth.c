@@ -185,8 +185,16 @@ static void add_field(struct str *out, const char *key, const char *value)
 static void token_fields(
 	const struct known *k, const struct auth_target *t, const struct credentials *c, struct str *out)
 {
+	auto_strv scopes = STRV_INIT;
+
 	add_field(out, "service", k->service);
-	add_field(out, "scope", t->scope);
+	/* One after the other in the form of OAuth 2, each for itself in a query (token authentication specification). */
+	if (c->identity_token)
+		add_field(out, "scope", t->scope);
+	else if (t->scope)
+		strv_split(&scopes, t->scope, " ");
+	for (size_t i = 0; i < scopes.n; i++)
+		add_field(out, "scope", scopes.v[i]);
 	if (c->identity_token) {
 		add_field(out, "grant_type", "refresh_token");
 		add_field(out, "client_id", "udocker");

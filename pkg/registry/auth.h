@@ -23,7 +23,8 @@ struct auth_target {
 	const char *origin; /* of the URL that is asked (url.h) */
 	const char *authority;
 	const char *repository; /* or NULL */
-	const char *scope; /* "repository:NAME:pull", or NULL: for the registry alone */
+	const char *
+		scope; /* "repository:NAME:pull", several with blanks between, or NULL: for the registry alone */
 	bool is_hub;
 };
 /* Use these for every registry and look for no others: `login` tests them. They stay the caller's. */

@@ -77,6 +77,14 @@ static int open_http(struct registry *r, const struct registry_settings *s, stru
 {
 	const struct http_settings settings = { .insecure = s->insecure, .proxy = s->proxy };
 
+	r->actions = s->push ? "pull,push" : "pull";
+	if (s->beside) {
+		r->http = s->beside->http;
+		r->auth = s->beside->auth;
+		r->insecure = s->beside->insecure;
+		r->borrowed = true;
+		return 0;
+	}
 	if (http_open(&settings, &r->http, err) < 0)
 		return -1;
 	r->insecure = http_is_insecure(r->http);
@@ -108,14 +116,19 @@ int registry_open(const struct reference *ref, const struct registry_settings *s
 	reference_remote(ref, &remote);
 	r->name = xstrdup(ref->name);
 	r->repository = xstrdup(remote.repository);
-	r->scope = distribution_scope(r->repository, "pull");
+	/* A registry of one's own has no library/ of its own; what it is told is taken. */
+	if (settings->push && settings->url && *settings->url && !strchr(ref->name, '/')) {
+		free(r->repository);
+		r->repository = xstrdup(ref->name);
+	}
+	r->scope = distribution_scope(r->repository, settings->push ? "pull,push" : "pull");
 	/* 1.3.x asks a registry of one's own for library/NAME too; there NAME alone is as likely. */
 	if (settings->url && *settings->url && !strchr(ref->name, '/') && !str_eq(ref->name, r->repository))
 		r->other = xstrdup(ref->name);
 	r->is_hub = remote.is_hub && !(settings->url && *settings->url);
 	status = open_http(r, settings, err);
 	/* --registry says exactly who is to be asked. */
-	if (status == 0 && !(settings->url && *settings->url))
+	if (status == 0 && !settings->push && !(settings->url && *settings->url))
 		status = add_mirrors(r, remote.is_hub ? "docker.io" : remote.host, err);
 	if (status == 0)
 		status = add_registry(r, settings, remote.host, err);
@@ -144,9 +157,12 @@ void registry_close(struct registry *r)
 		return;
 	for (size_t i = 0; i < r->n_endpoints; i++)
 		url_free(&r->endpoints[i].url);
-	auth_free(r->auth);
-	http_close(r->http);
+	if (!r->borrowed) {
+		auth_free(r->auth);
+		http_close(r->http);
+	}
 	client_drop_blobs(r);
+	client_drop_uploads(r);
 	free(r->repository);
 	free(r->other);
 	free(r->scope);
@@ -177,7 +193,7 @@ bool client_rename(struct registry *r)
 	free(r->repository);
 	free(r->scope);
 	r->repository = steal_ptr(&r->other);
-	r->scope = distribution_scope(r->repository, "pull");
+	r->scope = distribution_scope(r->repository, r->actions);
 	return true;
 }
 
@@ -228,20 +244,22 @@ int client_probe(struct registry *r, struct endpoint *e, struct err **err)
 	return 0;
 }
 
-static int get(struct registry *r, const char *url, const char *const *headers, const char *authorization,
-	size_t max_body, struct http_reply *ret, struct err **err)
+struct endpoint *client_own(struct registry *r)
 {
-	struct http_request req = HTTP_REQUEST_INIT;
+	return &r->endpoints[r->n_endpoints - 1];
+}
 
-	req.url = url;
-	req.headers = headers;
+static int request(struct registry *r, const struct http_request *from, const char *authorization,
+	struct http_reply *ret, struct err **err)
+{
+	struct http_request req = *from;
+
 	req.authorization = authorization;
-	req.max_body = max_body;
 	return http_do(r->http, &req, ret, err);
 }
 
-int client_get(struct registry *r, const struct endpoint *e, const char *url, const char *const *headers,
-	size_t max_body, struct http_reply *ret, struct err **err)
+int client_do(struct registry *r, const struct endpoint *e, const struct http_request *req,
+	struct http_reply *ret, struct err **err)
 {
 	struct auth_target target;
 	char *sent = NULL;
@@ -250,7 +268,7 @@ int client_get(struct registry *r, const struct endpoint *e, const char *url, co
 	client_target(r, e, &target);
 	if (auth_header(r->auth, &target, &sent, err) < 0)
 		return -1;
-	status = get(r, url, headers, sent, max_body, ret, err);
+	status = request(r, req, sent, ret, err);
 	for (int i = 0; status == 0 && ret->status == 401 && i < AUTH_ROUNDS; i++) {
 		char *next = NULL;
 		int more = auth_answer(r->auth, &target, ret, sent, &next, err);
@@ -264,10 +282,21 @@ int client_get(struct registry *r, const struct endpoint *e, const char *url, co
 			break;
 		}
 		http_reply_free(ret);
-		status = get(r, url, headers, sent, max_body, ret, err);
+		status = request(r, req, sent, ret, err);
 	}
 	mem_wipe_free(sent);
 	return status;
+}
+
+int client_get(struct registry *r, const struct endpoint *e, const char *url, const char *const *headers,
+	size_t max_body, struct http_reply *ret, struct err **err)
+{
+	struct http_request req = HTTP_REQUEST_INIT;
+
+	req.url = url;
+	req.headers = headers;
+	req.max_body = max_body;
+	return client_do(r, e, &req, ret, err);
 }
 
 int client_status(const struct registry *r, const struct endpoint *e, const char *what,
@@ -279,6 +308,8 @@ int client_status(const struct registry *r, const struct endpoint *e, const char
 	if (reply->status == 401 || reply->status == 403) {
 		client_target(r, e, &target);
 		(void)auth_refused(&target, reply, err);
+		if (strchr(r->actions, ','))
+			(void)err_hint(err, "may this user write there? see 'udocker-image login'");
 		return err_add(err, "%s", what);
 	}
 	err_make(err, reply->status == 404 ? ERR_NOT_FOUND : ERR_NETWORK, "%s: %s %s (status %d%s%s)", what,
@@ -381,13 +412,15 @@ int registry_login(struct registry *r, const struct credentials *c, bool *ret_as
 {
 	struct endpoint *e = &r->endpoints[r->n_endpoints - 1];
 	auto_http_reply reply = HTTP_REPLY_INIT, first = HTTP_REPLY_INIT;
+	struct http_request req = HTTP_REQUEST_INIT;
 	autofree char *url = NULL;
 	struct auth_target target;
 
 	if (client_probe(r, e, err) < 0)
 		return -1;
 	url = xasprintf("%s/v2/", e->url.text);
-	if (get(r, url, NULL, NULL, 0, &first, err) < 0)
+	req.url = url;
+	if (request(r, &req, NULL, &first, err) < 0)
 		return -1;
 	*ret_asked = first.status == 401;
 	if (first.status != 401)

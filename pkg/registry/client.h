@@ -24,6 +24,9 @@ struct registry_settings {
 	const char *url; /* --registry: asked instead of the name's own host; NULL: none */
 	bool insecure; /* no verification of certificates, and plain HTTP where TLS is not answered */
 	const char *proxy; /* --httpproxy, or NULL */
+	bool push; /* to write there: no mirrors, and access for pull and push is asked for */
+	struct registry *
+		beside; /* opened before, closed later: connections and tokens are shared, http_run() drives both */
 };
 /* The registry and repository of a reference. No connection is made yet. ERR_USAGE for a wrong URL. Caller closes. */
 int registry_open(const struct reference *ref, const struct registry_settings *settings,

@@ -23,13 +23,18 @@ struct registry {
 	char *repository; /* "library/ubuntu"; NULL for the registry alone */
 	char *other; /* with --registry: "ubuntu", tried when there is no such thing in library/; or NULL */
 	char *scope; /* "repository:…:pull", or NULL */
+	const char *actions; /* "pull" or "pull,push" */
+	bool borrowed; /* http and auth are another registry's */
 	char *url, *name;
 	bool is_hub, insecure;
 	struct blob *blobs; /* under way */
+	struct upload *uploads;
 };
 
 /* client_blob.c: forget those that are under way. */
 void client_drop_blobs(struct registry *r);
+/* client_upload.c: the same. */
+void client_drop_uploads(struct registry *r);
 
 /* There is nothing under that name: go on with the other one. False if there is none. */
 bool client_rename(struct registry *r);
@@ -39,6 +44,13 @@ void client_target(const struct registry *r, const struct endpoint *e, struct au
 /* https as it is configured, or http where --insecure and TLS is not answered. */
 int client_probe(struct registry *r, struct endpoint *e, struct err **err);
 
+/* The registry itself. */
+struct endpoint *client_own(struct registry *r);
+/*
+ * A request to an endpoint with authentication: answered with a 401 it is made again with what the registry wants. Any other status is success.
+ */
+int client_do(struct registry *r, const struct endpoint *e, const struct http_request *req,
+	struct http_reply *ret, struct err **err);
 /*
  * GET with authentication: `url` at an endpoint, answered once with a 401 it is asked again with what the registry wants. Any other status is success.
  */

@@ -20,6 +20,7 @@ struct err;
 	X(curl_easy_cleanup) \
 	X(curl_easy_setopt) \
 	X(curl_easy_getinfo) \
+	X(curl_easy_pause) \
 	X(curl_easy_strerror) \
 	X(curl_slist_append) \
 	X(curl_slist_free_all) \

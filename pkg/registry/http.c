@@ -105,6 +105,26 @@ bool http_is_insecure(const struct http *h)
 	return h->insecure;
 }
 
+void http_wake(struct http *h)
+{
+	h->wake = true;
+}
+
+bool http_is_temporary(const struct http_reply *reply)
+{
+	return reply->status == 0 || retry_status(reply->status);
+}
+
+int64_t http_pause_ns(const struct http *h, const struct http_reply *reply, int tries)
+{
+	int64_t s = retry_after_s(h->c, http_header(reply, "retry-after", 0));
+	int64_t pause = retry_backoff_ns(tries);
+
+	if (tries >= h->retries || s > HTTP_RETRY_AFTER_MAX)
+		return -1;
+	return s * NS_PER_S > pause ? s * NS_PER_S : pause;
+}
+
 void http_on_tick(struct http *h, http_tick_fn *tick, void *arg)
 {
 	h->tick = tick;
@@ -135,12 +155,20 @@ static struct transfer *transfer_new(struct http *h, const struct http_request *
 	t->method = xstrdup_null(req->method);
 	t->authorization = xstrdup_null(req->authorization);
 	t->form = xstrdup_null(req->form);
+	t->body = req->body ? xmemdup(req->body, req->body_n) : NULL;
+	t->body_n = req->body_n;
+	t->source = req->source;
+	t->source_arg = req->source_arg;
+	t->source_n = req->source_n;
 	strv_add_all(&t->headers, req->headers);
 	t->max_body = req->max_body ? req->max_body : BODY_MAX;
 	t->sink = req->sink;
 	t->sink_arg = req->sink_arg;
 	t->at = t->mark = req->from;
 	t->size = req->size;
+	t->once = req->once;
+	t->patience = req->patience ? req->patience : 1;
+	t->wake_ns = req->delay_ns ? time_monotonic_ns() + req->delay_ns : 0;
 	return t;
 }
 
@@ -221,7 +249,7 @@ static int look_at_clocks(struct http *h, int *ret_ms, struct err **err)
 			}
 		} else if (t->state == TRANSFER_WAITING) {
 			wait = t->wake_ns - now < wait ? t->wake_ns - now : wait;
-		} else if (now - t->last_ns > h->stall_ns) {
+		} else if (now - t->last_ns > h->stall_ns * t->patience) {
 			t->stalled = true;
 			*ret_ms = 0;
 			return finish(t, CURLE_OPERATION_TIMEDOUT, err);
@@ -229,6 +257,15 @@ static int look_at_clocks(struct http *h, int *ret_ms, struct err **err)
 	}
 	*ret_ms = (int)(wait / NS_PER_MS) + 1;
 	return 0;
+}
+
+static void wake(struct http *h)
+{
+	if (!h->wake)
+		return;
+	h->wake = false;
+	for (struct transfer *t = h->first; t; t = t->next)
+		transfer_wake(t);
 }
 
 /* Until *stop, or until nothing is under way. */
@@ -239,18 +276,17 @@ static int drive(struct http *h, const bool *stop, struct err **err)
 		CURLMcode r;
 
 		if (sig_interrupted())
-			return err_sys(err, EINTR, "download");
+			return err_sys(err, EINTR, "transfer");
 		if (look_at_clocks(h, &wait_ms, err) < 0)
 			return -1;
+		wake(h);
 		r = h->c->curl_multi_perform(h->multi, &running);
 		if (r == CURLM_OK && take_messages(h, err) < 0)
 			return -1;
 		if (h->tick && h->tick(h->tick_arg, err) < 0)
 			return -1;
-		if (r == CURLM_OK && running && !*stop)
-			r = h->c->curl_multi_poll(h->multi, NULL, 0, wait_ms, NULL);
-		else if (r == CURLM_OK && !*stop && h->first)
-			r = h->c->curl_multi_poll(h->multi, NULL, 0, wait_ms, NULL);
+		if (r == CURLM_OK && !*stop && h->first)
+			r = h->c->curl_multi_poll(h->multi, NULL, 0, h->wake ? 0 : wait_ms, NULL);
 		if (r != CURLM_OK)
 			return err_make(err, ERR_SYSTEM, "libcurl: %s", h->c->curl_multi_strerror(r));
 	}

@@ -7,6 +7,8 @@
 #ifndef UDOCKER_REGISTRY_HTTP_H
 #define UDOCKER_REGISTRY_HTTP_H
 
+#include <sys/types.h>
+
 #include "pkg/base/base.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
@@ -44,13 +46,25 @@ const char *http_header(const struct http_reply *r, const char *name, size_t n);
 
 /* Bytes of a body in order; a failure ends the request with that error. */
 typedef int http_sink_fn(void *arg, const void *p, size_t n, struct err **err);
+/*
+ * The other way: bytes of a body to send from offset `at` on, which goes back when a try is repeated. How many (1 to n), HTTP_LATER when there
+ * are none yet (http_wake() when there are), or -1, which ends the request with that error.
+ */
+typedef ssize_t http_source_fn(void *arg, uint64_t at, void *p, size_t n, struct err **err);
+#define HTTP_LATER (-2)
 
 struct http_request {
 	const char *url; /* http or https */
 	const char *method; /* NULL: GET, or POST where there is a form */
 	const char *const *headers; /* NULL-terminated lines, or NULL */
 	const char *authorization; /* value of that header, or NULL: only sent to the origin of `url` */
-	const char *form; /* an application/x-www-form-urlencoded body to send; secrets may be in it */
+	const char *
+		form; /* an application/x-www-form-urlencoded body to send; secrets may be in it: never sent elsewhere */
+	const void *body; /* or any body, of body_n bytes; NULL: none */
+	size_t body_n;
+	http_source_fn *source; /* or one of source_n bytes that is asked for while it is sent */
+	void *source_arg;
+	uint64_t source_n;
 	size_t max_body; /* of a body kept in memory; more is ERR_CORRUPT. 0: 4 MiB */
 	/*
 	 * Where the body of a 200 goes. `from` bytes are there already and are not asked for again. With `size` (UINT64_MAX: unknown) a
@@ -59,6 +73,13 @@ struct http_request {
 	http_sink_fn *sink;
 	void *sink_arg;
 	uint64_t from, size;
+	/*
+	 * What fails for a while is not tried again: the reply is the one that says so, or one of status 0 with the reason as its body. The caller
+	 * asks http_pause_ns() and sets delay_ns, the pause before the first try.
+	 */
+	bool once;
+	int64_t delay_ns;
+	unsigned patience; /* the reply may take so many times the usual time without a byte; 0: once */
 };
 #define HTTP_REQUEST_INIT ((struct http_request){ .size = UINT64_MAX })
 
@@ -81,6 +102,12 @@ typedef int http_tick_fn(void *arg, struct err **err);
 void http_on_tick(struct http *h, http_tick_fn *tick, void *arg);
 /* How many are under way. */
 size_t http_active(const struct http *h);
+/* How long to wait after so many tries (0: this was the first) that ended with this temporary failure; -1: no more tries. */
+int64_t http_pause_ns(const struct http *h, const struct http_reply *reply, int tries);
+/* Is it a failure that may pass: no reply, 408, 429, 5xx? */
+bool http_is_temporary(const struct http_reply *reply);
+/* Sources that said HTTP_LATER are to be asked again. */
+void http_wake(struct http *h);
 /* Drop all that are under way; their `done` is not called. */
 void http_cancel(struct http *h);
 

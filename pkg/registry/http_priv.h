@@ -22,6 +22,7 @@ struct http {
 	struct strv answered; /* origins that have given a reply: their failures are temporary */
 	http_tick_fn *tick;
 	void *tick_arg;
+	bool wake; /* http_wake() */
 };
 
 enum transfer_state { TRANSFER_WAITING, TRANSFER_RUNNING, TRANSFER_DONE };
@@ -32,6 +33,11 @@ struct transfer {
 	/* The request, copied. */
 	char *method, *authorization, *form;
 	struct strv headers;
+	char *body; /* or NULL */
+	size_t body_n;
+	http_source_fn *source;
+	void *source_arg;
+	uint64_t source_n;
 	size_t max_body;
 	http_sink_fn *sink;
 	void *sink_arg;
@@ -42,12 +48,14 @@ struct transfer {
 	enum transfer_state state;
 	struct url url; /* asked now */
 	char *origin; /* of the request's URL */
-	bool left_origin; /* once elsewhere, credentials stay at home */
+	unsigned patience;
 	int redirects, tries;
+	bool once;
+	bool left_origin; /* once elsewhere, credentials stay at home */
+	bool no_range; /* the server does not understand Range: what is there already is passed over */
 	uint64_t at; /* bytes the sink has */
 	uint64_t mark; /* `at` when tries was last set back */
 	int64_t wake_ns; /* when the next try begins */
-	bool no_range; /* the server does not understand Range: what is there already is passed over */
 	/* One try. */
 	CURL *easy;
 	struct curl_slist *lines;
@@ -56,6 +64,8 @@ struct transfer {
 	size_t header_bytes;
 	bool body_begun, to_sink, wrong_range, stalled;
 	uint64_t skip; /* bytes of this body that the sink has already */
+	uint64_t sent; /* of the source */
+	bool paused; /* the source said HTTP_LATER */
 	struct http_reply reply;
 	struct err *err; /* from a callback */
 };
@@ -67,6 +77,7 @@ enum transfer_verdict { VERDICT_DONE, VERDICT_AGAIN, VERDICT_FAILED };
 /* AGAIN: wake_ns says when. FAILED: *err says why. */
 enum transfer_verdict transfer_judge(struct transfer *t, CURLcode code, struct err **err);
 void transfer_free(struct transfer *t);
+void transfer_wake(struct transfer *t); /* its source is asked again */
 
 /* http_retry.c: how long to wait. */
 int64_t retry_backoff_ns(

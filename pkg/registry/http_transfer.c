@@ -12,6 +12,7 @@
 
 #define BUFFER_BYTES (256L << 10)
 #define ERROR_BODY_MAX ((size_t)64 << 10) /* of a body that explains a failure; the rest is left out */
+#define UPLOAD_BYTES (512L << 10)
 #define PROGRESS_BYTES (UINT64_C(64) << 10) /* so much new content makes a failure the first one again */
 #define NS_PER_S INT64_C(1000000000)
 
@@ -138,6 +139,43 @@ static size_t on_body(char *p, size_t size, size_t count, void *arg)
 	return t->to_sink ? to_sink(t, p, n) : to_memory(t, p, n);
 }
 
+static size_t on_source(char *p, size_t size, size_t count, void *arg)
+{
+	struct transfer *t = arg;
+	uint64_t left = t->source_n - t->sent;
+	size_t n = size * count < left ? size * count : (size_t)left;
+	ssize_t got = n ? t->source(t->source_arg, t->sent, p, n, &t->err) : 0;
+
+	t->last_ns = time_monotonic_ns();
+	if (got == HTTP_LATER) {
+		t->paused = true;
+		return CURL_READFUNC_PAUSE;
+	}
+	if (got < 0)
+		return CURL_READFUNC_ABORT;
+	t->sent += (uint64_t)got;
+	return (size_t)got;
+}
+
+/* A connection that was kept turns out to be closed: libcurl takes another, and begins the body again. */
+static int on_seek(void *arg, curl_off_t to, int origin)
+{
+	struct transfer *t = arg;
+
+	if (origin != SEEK_SET || to < 0 || (uint64_t)to > t->source_n)
+		return CURL_SEEKFUNC_FAIL;
+	t->sent = (uint64_t)to;
+	return CURL_SEEKFUNC_OK;
+}
+
+void transfer_wake(struct transfer *t)
+{
+	if (!t->paused)
+		return;
+	t->paused = false;
+	(void)t->http->c->curl_easy_pause(t->easy, CURLPAUSE_CONT); /* what goes wrong ends the transfer */
+}
+
 /* ---- a try ---- */
 
 static void add_line(struct transfer *t, const char *line)
@@ -152,7 +190,7 @@ static void set_lines(struct transfer *t)
 {
 	for (size_t i = 0; i < t->headers.n; i++)
 		add_line(t, t->headers.v[i]);
-	if (t->form)
+	if (t->form || t->body || t->source)
 		add_line(t, "Expect:");
 	if (t->authorization && !t->left_origin) {
 		char *line = xasprintf("Authorization: %s", t->authorization);
@@ -160,6 +198,26 @@ static void set_lines(struct transfer *t)
 		add_line(t, line);
 		mem_wipe_free(line);
 	}
+}
+
+static void set_body(struct transfer *t)
+{
+	const struct curl_api *c = t->http->c;
+	CURL *e = t->easy;
+
+	if (t->body) {
+		(void)c->curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_n);
+		(void)c->curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->body);
+	} else {
+		(void)c->curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
+		(void)c->curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->source_n);
+		(void)c->curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
+		(void)c->curl_easy_setopt(e, CURLOPT_READFUNCTION, on_source);
+		(void)c->curl_easy_setopt(e, CURLOPT_READDATA, t);
+		(void)c->curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, on_seek);
+		(void)c->curl_easy_setopt(e, CURLOPT_SEEKDATA, t);
+	}
+	(void)c->curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, t->method);
 }
 
 static void set_request(struct transfer *t)
@@ -171,6 +229,8 @@ static void set_request(struct transfer *t)
 	if (t->form) {
 		(void)c->curl_easy_setopt(e, CURLOPT_POST, 1L);
 		(void)c->curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->form);
+	} else if (t->body || t->source) {
+		set_body(t);
 	} else if (str_eq(t->method, "HEAD")) {
 		(void)c->curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
 	} else if (t->method) {
@@ -235,7 +295,8 @@ static void reset_try(struct transfer *t)
 	t->error[0] = '\0';
 	t->header_bytes = 0;
 	t->body_begun = t->to_sink = t->wrong_range = t->stalled = false;
-	t->skip = 0;
+	t->skip = t->sent = 0;
+	t->paused = false;
 	t->last_ns = time_monotonic_ns();
 }
 
@@ -284,6 +345,7 @@ void transfer_free(struct transfer *t)
 	free(t->method);
 	mem_wipe_free(t->authorization);
 	mem_wipe_free(t->form);
+	free(t->body);
 	strv_free(&t->headers);
 	url_free(&t->url);
 	free(t->origin);
@@ -303,6 +365,11 @@ static enum transfer_verdict again(struct transfer *t, int64_t pause_ns)
 
 static enum transfer_verdict retry_or_fail(struct transfer *t, const char *why, struct err **err)
 {
+	if (t->once) {
+		http_reply_free(&t->reply);
+		(void)str_add(&t->reply.body, why);
+		return VERDICT_DONE;
+	}
 	if (t->tries >= t->http->retries) {
 		err_make(err, ERR_NETWORK, "%s: %s", t->url.authority, why);
 		return VERDICT_FAILED;
@@ -382,6 +449,11 @@ static enum transfer_verdict redirect(struct transfer *t, struct err **err)
 		err_hint(err, "--insecure allows it");
 		return VERDICT_FAILED;
 	}
+	if (t->form && !str_eq(next.origin, t->origin)) {
+		err_make(err, ERR_AUTH, "%s: redirected to %s, which would get the credentials",
+			t->url.authority, next.authority);
+		return VERDICT_FAILED;
+	}
 	t->redirects++;
 	t->left_origin = t->left_origin || !str_eq(next.origin, t->origin);
 	url_free(&t->url);
@@ -393,13 +465,10 @@ static enum transfer_verdict redirect(struct transfer *t, struct err **err)
 /* 429, 5xx: again after the pause that the server or our back-off wants, the longer of the two. */
 static enum transfer_verdict pause_status(struct transfer *t)
 {
-	int64_t s = retry_after_s(t->http->c, http_header(&t->reply, "retry-after", 0));
-	int64_t pause = retry_backoff_ns(t->tries);
+	int64_t pause = t->once ? -1 : http_pause_ns(t->http, &t->reply, t->tries);
 
-	if (t->tries >= t->http->retries || s > HTTP_RETRY_AFTER_MAX)
+	if (pause < 0)
 		return VERDICT_DONE; /* the caller tells what the reply says */
-	if (s * NS_PER_S > pause)
-		pause = s * NS_PER_S;
 	t->tries++;
 	if (pause >= 2 * NS_PER_S)
 		log_info("%s: status %d, next try in %lld s", t->url.authority, t->reply.status,
