@@ -16,6 +16,11 @@ struct hidden {
 };
 
 #define V5_2 COMPAT_VERSION(5, 2)
+#define MAX_RUNS 32
+
+struct run {
+	unsigned first, last;
+};
 
 /* The reader compares rows with the kernel's tables, so they keep their order and their lines. */
 /* clang-format off */
@@ -97,35 +102,64 @@ static void emit(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint3
 	p->v[p->n++] = (struct sock_filter){ .code = code, .jt = jt, .jf = jf, .k = k };
 }
 
+/* Is this row hidden from such a PRoot? */
+static bool is_hidden(const struct hidden *row, unsigned version)
+{
+	return !row->until || version < row->until;
+}
+
+/* The runs of consecutive numbers among the rows, which are in order: first and last of each. */
+static size_t find_runs(const struct abi *abi, unsigned version, struct run runs[MAX_RUNS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < abi->n; i++) {
+		const struct hidden *row = &abi->rows[i];
+
+		if (!is_hidden(row, version))
+			continue;
+		if (n > 0 && runs[n - 1].last + 1 == row->nr)
+			runs[n - 1].last++;
+		else if (n < MAX_RUNS)
+			runs[n++] = (struct run){ row->nr, row->nr };
+	}
+	return n;
+}
+
+/* What one run takes. */
+static size_t run_len(const struct run *r)
+{
+	return r->last == r->first ? 1 : 2;
+}
+
 /*
- * One ABI's section: is it this architecture (else the next section), then one test per call that jumps to the refusal at the
- * section's end. Every jump is forward and short: the tables stay far below 255 rows.
+ * One ABI's section: is it this architecture (else the next section), then one test per run, in rising order, that jumps to the
+ * refusal at the section's end. Every jump is forward and short: the tables stay far below 255 rows.
  */
 static void emit_abi(struct program *p, const struct abi *abi, unsigned version)
 {
-	size_t rows = 0, left;
-	uint32_t lowest = UINT32_MAX;
+	struct run runs[MAX_RUNS];
+	size_t n = find_runs(abi, version, runs), left = 0;
 
-	for (size_t i = 0; i < abi->n; i++) {
-		if (abi->rows[i].until && version >= abi->rows[i].until)
-			continue;
-		rows++;
-		lowest = abi->rows[i].nr < lowest ? abi->rows[i].nr : lowest;
-	}
-	left = rows;
+	for (size_t i = 0; i < n; i++)
+		left += run_len(&runs[i]);
 	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(rows + 4 + (abi->nr_mask ? 1 : 0)), abi->audit_arch);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(left + 4 + (abi->nr_mask ? 1 : 0)), abi->audit_arch);
 	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
 	if (abi->nr_mask)
 		emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, abi->nr_mask);
 	/* Most calls are below all of them; the kernel runs the program for every number when it is installed. */
-	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, (uint8_t)rows, lowest);
-	for (size_t i = 0; i < abi->n; i++) {
-		if (abi->rows[i].until && version >= abi->rows[i].until)
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, (uint8_t)left, n ? runs[0].first : 0);
+	/* Between a jump and the refusal lie the tests that are left and the ALLOW. */
+	for (size_t i = 0; i < n; i++) {
+		left -= run_len(&runs[i]);
+		if (runs[i].first == runs[i].last) {
+			emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(left + 1), 0, runs[i].first);
 			continue;
-		/* The remaining rows and the ALLOW lie between here and the refusal. */
-		emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)left, 0, abi->rows[i].nr);
-		left--;
+		}
+		emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, (uint8_t)(left + 1),
+			runs[i].first); /* below: allowed */
+		emit(p, BPF_JMP | BPF_JGT | BPF_K, 0, (uint8_t)(left + 1), runs[i].last);
 	}
 	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);

@@ -52,7 +52,11 @@ int guest_init_block_build(const struct guest_init_launch *launch, struct str *r
 	add_number(ret, launch->uid);
 	add_number(ret, launch->gid);
 	add_text(ret, launch->cwd);
+	add_number(ret, (uint64_t)launch->parent);
 	add_text(ret, launch->file ? launch->file : "");
+	add_number(ret, launch->n_cpus);
+	for (size_t i = 0; i < launch->n_cpus; i++)
+		add_number(ret, launch->cpus[i]);
 	add_number(ret, launch->n_groups);
 	for (size_t i = 0; i < launch->n_groups; i++)
 		add_number(ret, launch->groups[i]);
@@ -190,6 +194,7 @@ const char *guest_init_stage_name(int stage)
 		[GUEST_INIT_STAGE_EXEC] = "program",
 		[GUEST_INIT_STAGE_FDS] = "descriptors",
 		[GUEST_INIT_STAGE_SESSION] = "session",
+		[GUEST_INIT_STAGE_CPUS] = "processors",
 	};
 
 	if (stage <= 0 || (size_t)stage >= ARRAY_LEN(names))

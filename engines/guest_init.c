@@ -22,6 +22,9 @@
 #define F_DUPFD_CLOEXEC 1030
 #define MSG_CMSG_CLOEXEC 0x40000000
 #define ERRNO_PROTOCOL 71 /* EPROTO */
+#define WAIT_SPINS 100
+#define WAIT_STEPS 10000 /* of */
+#define WAIT_STEP_NS 1000000
 
 /* ---- system calls: numbers, the call itself, the entry point; one block per architecture ---- */
 #if defined(__x86_64__)
@@ -49,6 +52,9 @@ enum {
 	NR_setpgid = 109,
 	NR_setsid = 112,
 	NR_dup3 = 292,
+	NR_getppid = 110,
+	NR_nanosleep = 35,
+	NR_sched_setaffinity = 203,
 };
 static long call(long nr, long a, long b, long c, long d, long e)
 {
@@ -91,6 +97,9 @@ enum {
 	NR_clone = 120,
 	NR_dup3 = 330,
 	NR_recvmsg = 372,
+	NR_getppid = 64,
+	NR_nanosleep = 162,
+	NR_sched_setaffinity = 241,
 };
 /* Five arguments and a zero sixth, which only mmap2 looks at: %ebp is the compiler's, so it is saved around the call. */
 static long call(long nr, long a, long b, long c, long d, long e)
@@ -131,6 +140,9 @@ enum {
 	NR_setsid = 157,
 	NR_getpid = 172,
 	NR_recvmsg = 212,
+	NR_getppid = 173,
+	NR_nanosleep = 101,
+	NR_sched_setaffinity = 122,
 	NR_clone = 220,
 };
 #if defined(__aarch64__)
@@ -189,6 +201,9 @@ enum {
 	NR_clone = 120,
 	NR_dup3 = 316,
 	NR_recvmsg = 342,
+	NR_getppid = 64,
+	NR_nanosleep = 162,
+	NR_sched_setaffinity = 222,
 };
 static long call(long nr, long a, long b, long c, long d, long e)
 {
@@ -556,18 +571,62 @@ static void set_session(unsigned flags)
 	/* Fails for a leader of a group or session only, which then is what it was to become. */
 	if (flags & GUEST_INIT_SESSION)
 		(void)call(NR_setsid, 0, 0, 0, 0, 0);
-	else if (flags & GUEST_INIT_GROUP)
+	else if ((flags & GUEST_INIT_GROUP) && !(flags & GUEST_INIT_DETACH))
 		(void)call(NR_setpgid, 0, 0, 0, 0, 0);
+}
+
+/* Until the kernel has given us to the supervisor: then the other half of detach() has gone. */
+static void wait_for_parent(const struct guest *g, long parent)
+{
+	struct {
+		long sec, nsec;
+	} pause = { 0, WAIT_STEP_NS };
+
+	for (int i = 0; call(NR_getppid, 0, 0, 0, 0, 0) != parent; i++) {
+		if (i >= WAIT_SPINS + WAIT_STEPS)
+			fail(g, GUEST_INIT_STAGE_SESSION, ESRCH);
+		if (i >= WAIT_SPINS)
+			(void)call(NR_nanosleep, (long)&pause, 0, 0, 0, 0);
+	}
+}
+
+/*
+ * From here on we end with the supervisor. It may have ended already, and its tracer with it: what we exec'd then would be a program
+ * of the host.
+ */
+static void tie_to_parent(const struct guest *g, long parent)
+{
+	(void)call(NR_prctl, PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (parent && call(NR_getppid, 0, 0, 0, 0, 0) != parent)
+		fail(g, GUEST_INIT_STAGE_SESSION, ESRCH);
+}
+
+static uint64_t *words(struct guest *g, size_t *ret_n)
+{
+	size_t n = count(g);
+	uint64_t *v = grab(g, (n + 1) * sizeof(*v));
+
+	for (size_t i = 0; i < n; i++)
+		v[i] = number(g);
+	*ret_n = n;
+	return v;
 }
 
 static void set_process(struct guest *g, unsigned flags)
 {
 	long mask = (long)number(g), uid = (long)number(g), gid = (long)number(g);
 	const char *cwd = field(g);
+	long parent = (long)number(g);
+	uint64_t *cpus;
 	unsigned *groups;
-	size_t n;
+	size_t n, n_cpus;
 
 	g->file = field(g);
+	if (flags & GUEST_INIT_EARLY)
+		wait_for_parent(g, parent);
+	if ((flags & GUEST_INIT_GROUP) && (flags & GUEST_INIT_DETACH))
+		(void)call(NR_setpgid, 0, 0, 0, 0, 0);
+	cpus = words(g, &n_cpus);
 	n = count(g);
 	groups = grab(g, (n + 1) * sizeof(*groups));
 	for (size_t i = 0; i < n; i++)
@@ -590,8 +649,12 @@ static void set_process(struct guest *g, unsigned flags)
 	}
 	/* After the ids: changing them clears it. */
 	if (flags & GUEST_INIT_PDEATHSIG)
-		(void)call(NR_prctl, PDEATHSIG, SIGKILL, 0, 0, 0);
+		tie_to_parent(g, parent);
 	check(g, GUEST_INIT_STAGE_CWD, call(NR_chdir, (long)cwd, 0, 0, 0, 0));
+	/* Last: as long as we are where the tracer is, a stop costs little. */
+	if (n_cpus)
+		check(g, GUEST_INIT_STAGE_CPUS,
+			call(NR_sched_setaffinity, 0, (long)(n_cpus * sizeof(*cpus)), (long)cpus, 0, 0));
 }
 
 static const char *search_path(char **env)

@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define GUEST_INIT_MAGIC "udocker-init 2"
+#define GUEST_INIT_MAGIC "udocker-init 3"
 #define GUEST_INIT_HELLO 'I'
 #define GUEST_INIT_INLINE 'B'
 #define GUEST_INIT_FILE 'F'
@@ -41,9 +41,11 @@ enum guest_init_flags {
 	 */
 	GUEST_INIT_DETACH = 16,
 	GUEST_INIT_SESSION = 32, /* setsid() */
-	GUEST_INIT_GROUP = 64, /* setpgid(0, 0) */
+	GUEST_INIT_GROUP = 64, /* setpgid(0, 0); with GUEST_INIT_DETACH after the answer to the hello */
 	GUEST_INIT_TTY = 128, /* descriptor 0 becomes the controlling terminal */
 	GUEST_INIT_LISTEN_PID = 256, /* LISTEN_PID=… in the environment gets the program's pid */
+	/* The answer is there before the hello: guest_init itself waits until `parent` is its parent (GUEST_INIT_DETACH). */
+	GUEST_INIT_EARLY = 512,
 };
 
 #define GUEST_INIT_FDS_PER_MESSAGE 250 /* the kernel takes 253 */
@@ -58,6 +60,7 @@ enum guest_init_stage {
 	GUEST_INIT_STAGE_EXEC, /* ENOENT: 127, anything else: 126 */
 	GUEST_INIT_STAGE_FDS,
 	GUEST_INIT_STAGE_SESSION,
+	GUEST_INIT_STAGE_CPUS,
 };
 
 /* What guest_init writes, in one write, when it fails. Native byte order: both sides are one machine. */
@@ -68,8 +71,8 @@ struct guest_init_status {
 
 /*
  * The launch block is a sequence of NUL-terminated fields, numbers in decimal:
- *   magic  nfds number…  umask  uid  gid  cwd  file
- *   ngroups gid…   nrlimits (resource soft hard)…   argc arg…   envc entry…   "end"
+ *   magic  nfds number…  umask  uid  gid  cwd  parent  file
+ *   ncpus word…   ngroups gid…   nrlimits (resource soft hard)…   argc arg…   envc entry…   "end"
  */
 
 #if __STDC_HOSTED__
@@ -96,7 +99,10 @@ struct guest_init_launch {
 	const int
 		*fds; /* GUEST_INIT_RECEIVE: the numbers that the descriptors get, in the order of sending */
 	size_t n_fds;
+	const uint64_t *cpus; /* as the kernel has them: what the program may use, none: as it is */
+	size_t n_cpus; /* words */
 	const char *cwd; /* absolute, as the program sees it */
+	pid_t parent; /* GUEST_INIT_PDEATHSIG, GUEST_INIT_EARLY: whose child the program is; 0: whoever's */
 	const char *
 		file; /* where the program is, inside; NULL: argv[0] without a slash goes through PATH of env */
 	char *const *argv; /* NULL-terminated, at least one word */

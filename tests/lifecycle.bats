@@ -130,7 +130,7 @@ procs_with() { pgrep -u "$(id -u)" -f -- "$1" | grep -v "^$$\$" || true; }
     fails 1 rt create -b "$B" -- "$id"
     assert_one_error_line
   done
-  [ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes 2>/dev/null)" ]
+  [ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes ! -name @ended 2>/dev/null)" ]
 }
 
 @test "what cannot work fails at create and leaves nothing" {
@@ -156,7 +156,7 @@ procs_with() { pgrep -u "$(id -u)" -f -- "$1" | grep -v "^$$\$" || true; }
     fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
     rm "$B/config.json"
     fails 1 rt --engine "$ENGINE" create -b "$B" "$C"
-    [ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes 2>/dev/null)" ]
+    [ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes ! -name @ended 2>/dev/null)" ]
   }
   each_engine check
 }
@@ -406,7 +406,7 @@ PY
     [ -z "$(procs_with '^sleep 98764')" ] || fail "left: $(procs_with 98764)"
     args true
     ok rt --engine "$ENGINE" run -b "$B" "$C"
-    [ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes 2>/dev/null)" ] || fail "left: $(ls "$ROOT")"
+    [ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes ! -name @ended 2>/dev/null)" ] || fail "left: $(ls "$ROOT")"
   }
   each_engine check
 }

@@ -247,7 +247,7 @@ END
       rt --engine "$ENGINE" run -b "$B" "$C" || fail "run $n"
     done
     [ -z "$(rt list -q)" ]
-    [ -z "$(ls "$ROOT" | grep -v '^@probes$')" ]
+    [ -z "$(ls "$ROOT" | grep -vE '^@(probes|ended)$')" ]
     [ -z "$(pgrep -u "$(id -u)" -f -- "$ROOT")" ] || fail "processes: $(pgrep -a -u "$(id -u)" -f -- "$ROOT")"
     after=$(ls -a /tmp "$TMPDIR" "$XDG_RUNTIME_DIR" "$B/rootfs" | grep -v udocker-check | wc -l)
     [ "$after" -le $((before + 20)) ] || fail "files: $before, then $after"

@@ -36,7 +36,7 @@ struct wires {
 	int complaints; /* the engine's stderr */
 	int far_sock, far_complaints; /* the child's */
 	bool stays; /* it is held to one processor, */
-	cpu_set_t cpus; /* and gets these back */
+	cpu_set_t cpus; /* and gets these back, the program by itself */
 };
 
 static void wires_close(struct wires *w)
@@ -58,37 +58,35 @@ static void wires_close(struct wires *w)
  */
 static void stay_here(void)
 {
-	int cpu = sched_getcpu();
+	unsigned cpu;
 	cpu_set_t one;
 
-	if (cpu < 0 || cpu >= CPU_SETSIZE)
+	/* Not sched_getcpu(): after vfork() that says where our parent is. */
+	if (syscall(SYS_getcpu, &cpu, NULL, NULL) < 0 || cpu >= CPU_SETSIZE)
 		return;
 	CPU_ZERO(&one);
 	CPU_SET((size_t)cpu, &one);
 	(void)sched_setaffinity(0, sizeof(one), &one); /* slower without */
 }
 
-/* The processors that we may use; false where there is no choice, or more of them than fit. */
+/*
+ * The processors that we may use; false where there is no choice, or more of them than fit. Who asks for all follows later changes of
+ * its cpuset, as who has never asked does, so that all are asked for unless ours were a choice already.
+ */
 static bool has_choice(cpu_set_t *ret)
 {
-	return sched_getaffinity(0, sizeof(*ret), ret) == 0 && CPU_COUNT(ret) > 1;
-}
+	cpu_set_t all, now;
 
-/*
- * Who asks for all of them follows later changes of its cpuset, as who has never asked does; so `cpus` itself is only asked for if it was
- * a choice already.
- */
-static int let_go(pid_t pid, const cpu_set_t *cpus, struct err **err)
-{
-	cpu_set_t set;
-
-	memset(&set, 0xff, sizeof(set));
-	if (sched_setaffinity(pid, sizeof(set), &set) == 0 &&
-		sched_getaffinity(pid, sizeof(set), &set) == 0 && CPU_EQUAL(&set, cpus))
-		return 0;
-	if (sched_setaffinity(pid, sizeof(*cpus), cpus) == 0 || errno == ESRCH)
-		return 0;
-	return err_sys(err, errno, "start the engine: its processors");
+	if (sched_getaffinity(0, sizeof(*ret), ret) < 0 || CPU_COUNT(ret) <= 1)
+		return false;
+	memset(&all, 0xff, sizeof(all));
+	if (sched_setaffinity(0, sizeof(all), &all) < 0)
+		return true;
+	if (sched_getaffinity(0, sizeof(now), &now) == 0 && CPU_EQUAL(&now, ret))
+		*ret = all;
+	else
+		(void)sched_setaffinity(0, sizeof(*ret), ret); /* we had them a moment ago */
+	return true;
 }
 
 /* ---- the launch block ---- */
@@ -110,11 +108,22 @@ static void fit_rlimit(const struct runtime_rlimit *want, struct guest_init_rlim
 		ret->soft = ret->hard;
 }
 
+/* The program may start without our having seen it. */
+static bool is_early(const struct launch *l)
+{
+	return l->early && l->plan->supervise && !l->new_session && l->tty < 0 &&
+	       l->fds->n + 2 <= GUEST_INIT_FDS_PER_MESSAGE; /* so that nothing waits for room in the socket */
+}
+
 static unsigned guest_flags(const struct launch *l)
 {
-	unsigned flags = l->new_session ? GUEST_INIT_SESSION : l->plan->supervise ? 0 : GUEST_INIT_GROUP;
+	unsigned flags = l->new_session ? GUEST_INIT_SESSION : 0;
 
-	/* Its group then comes from us, for whom a call costs next to nothing: see hand_over(). */
+	if (is_early(l))
+		flags |= GUEST_INIT_EARLY | GUEST_INIT_GROUP;
+	else if (!l->new_session && !l->plan->supervise)
+		flags |=
+			GUEST_INIT_GROUP; /* else it comes from us, for whom a call costs next to nothing: see hand_over() */
 	if (l->plan->supervise)
 		flags |= GUEST_INIT_DETACH | GUEST_INIT_PDEATHSIG;
 	if (l->take_tty)
@@ -126,8 +135,9 @@ static unsigned guest_flags(const struct launch *l)
 	return flags;
 }
 
-static int build_block(const struct launch *l, struct str *ret, struct err **err)
+static int build_block(const struct launch *l, const struct wires *w, struct str *ret, struct err **err)
 {
+	uint64_t cpus[sizeof(cpu_set_t) / sizeof(uint64_t)];
 	const struct runtime_process *p = l->process;
 	autofree struct guest_init_rlimit *limits = xcalloc(p->n_rlimits + 1, sizeof(*limits));
 	auto_strv env = STRV_INIT;
@@ -141,8 +151,12 @@ static int build_block(const struct launch *l, struct str *ret, struct err **err
 		.n_rlimits = p->n_rlimits,
 		.fds = l->fds->to,
 		.n_fds = l->fds->n,
+		.parent = l->plan->supervise ? getpid() : 0,
+		.cpus = cpus,
+		.n_cpus = w->stays ? ARRAY_LEN(cpus) : 0,
 	};
 
+	memcpy(cpus, &w->cpus, sizeof(cpus));
 	strv_dup(&env, &p->env);
 	if (l->fds->listen) {
 		autofree char *count = xasprintf("%u", l->fds->listen);
@@ -353,7 +367,7 @@ static int send_all(const struct launch *l, struct wires *w, int *ret_result, st
 	autoclose int status = -1;
 	int ends[2];
 
-	if (build_block(l, &block, err) < 0)
+	if (build_block(l, w, &block, err) < 0)
 		return -1;
 	if (fd_pipe(ends) < 0)
 		return err_sys(err, errno, "start the engine: pipe");
@@ -362,29 +376,38 @@ static int send_all(const struct launch *l, struct wires *w, int *ret_result, st
 	return guest_init_send(w->sock, &block, status, l->fds->from, l->fds->n, err);
 }
 
+/* What is done to a program that waits for our answer: it is ours to move as long as it has not exec'd anything. */
+static int prepare_waiting(const struct launch *l, const struct launched *run, struct err **err)
+{
+	if (l->plan->supervise && wait_for_adoption(run->program, err) < 0)
+		return -1;
+	if (l->plan->supervise && !l->new_session && setpgid(run->program, run->program) < 0)
+		return err_sys(err, errno, "start the program: process group");
+	if (l->tty >= 0)
+		(void)tcsetpgrp(l->tty, run->program); /* it may have hung up meanwhile */
+	return 0;
+}
+
 static int hand_over(const struct launch *l, struct wires *w, launch_started_fn *started, void *arg,
 	struct launched *run, struct err **err)
 {
 	struct guest_init_status status;
 	autoclose int result = -1;
+	bool early = is_early(l);
 	int r;
 
-	if (guest_init_hello(w->sock, &run->program, err) < 0) {
+	if ((early && send_all(l, w, &result, err) < 0) ||
+		guest_init_hello(w->sock, &run->program, err) < 0) {
 		add_complaints(w->complaints, l->plan, err);
 		return -1;
 	}
-	if (l->plan->supervise && wait_for_adoption(run->program, err) < 0)
+	if (!early && prepare_waiting(l, run, err) < 0)
 		return -1;
-	/* As long as it has not exec'd anything it is ours to move. */
-	if (l->plan->supervise && !l->new_session && setpgid(run->program, run->program) < 0)
-		return err_sys(err, errno, "start the program: process group");
-	if (l->tty >= 0)
-		(void)tcsetpgrp(l->tty, run->program); /* it may have hung up meanwhile */
 	if (started)
 		started(run, arg);
-	if (w->stays && (let_go(run->engine, &w->cpus, err) < 0 || let_go(run->program, &w->cpus, err) < 0))
-		return -1;
-	if (send_all(l, w, &result, err) < 0)
+	if (w->stays)
+		(void)sched_setaffinity(run->engine, sizeof(w->cpus), &w->cpus); /* slower without */
+	if (!early && send_all(l, w, &result, err) < 0)
 		return -1;
 	close(steal_fd(&w->sock));
 	r = guest_init_result(result, &status, err);

@@ -27,6 +27,7 @@ struct launch {
 	bool new_session; /* else a process group of its own */
 	bool take_tty; /* descriptor 0 becomes the controlling terminal (new_session) */
 	int tty; /* the caller's terminal: the program's group gets it; or -1 */
+	bool early; /* nothing has to happen between `started` and the program: it may run before, if no terminal is in play */
 	/* Work to do while the engine starts, with `arg`; NULL: none. When it fails nothing is run. */
 	int (*meanwhile)(void *arg, struct err **err);
 };
@@ -41,7 +42,7 @@ typedef void launch_started_fn(const struct launched *run, void *arg);
 /*
  * Returns 0 when the program has been exec'd. The caller must be a child subreaper and have SIGCHLD blocked. ERR_NOT_FOUND (127) and
  * ERR_DENIED (126) when the exec failed, ERR_ENGINE with the engine's own words when it did not come that far; nothing runs then.
- * `started` (may be NULL) is called with `arg` when both pids are known, before the program runs.
+ * `started` (may be NULL) is called with `arg` when both pids are known, before the program runs unless it may run early.
  */
 int runtime_launch(const struct launch *l, launch_started_fn *started, void *arg, struct launched *ret,
 	struct err **err);

@@ -209,6 +209,8 @@ static int make_known(void *arg, struct err **err)
 	if (making_stage(m, err) < 0 || run_create_hooks(m, getpid(), err) < 0 ||
 		making_publish(m, runtime_proc_of(getpid()), err) < 0)
 		return -1;
+	if (m->retire)
+		runtime_root_sweep(&m->root); /* the engine is still busy with itself */
 	return making_write_pid_file(m, getpid(), err);
 }
 
@@ -256,6 +258,7 @@ static int launch_foreground(struct foreground *f, int *ret_status, struct err *
 
 	if (!l.plan)
 		return err_make(err, ERR_UNSUPPORTED, "config.json has no process to run");
+	l.early = m->late;
 	if (m->late)
 		l.meanwhile = make_known;
 	else if (make_known(m, err) < 0)

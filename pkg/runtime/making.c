@@ -167,7 +167,8 @@ int making_begin(struct making *m, struct err **err)
 		making_undo(m);
 		return -1;
 	}
-	if (m->late && m->p.plan.n_makes == 0)
+	m->retire = m->late && m->p.plan.n_makes == 0;
+	if (m->retire)
 		return 0;
 	if (m->late)
 		return making_stage(m, err);
@@ -208,11 +209,19 @@ int making_write_pid_file(const struct making *m, pid_t pid, struct err **err)
 	return 0;
 }
 
+static int remove_state(const struct making *m, struct err **err)
+{
+	static const char *const files[] = { STATE_CONFIG, STATE_PROGRAM, STATE_RECORD, NULL };
+
+	return m->retire ? runtime_root_retire(&m->root, m->c.id, m->c.dirfd, files, err)
+			 : runtime_root_remove(&m->root, m->c.id, err);
+}
+
 void making_undo(struct making *m)
 {
 	auto_err *e = NULL;
 
-	if (m->published && runtime_root_remove(&m->root, m->c.id, &e) < 0)
+	if (m->published && remove_state(m, &e) < 0)
 		log_debug("%s", err_text(e));
 	else if (!m->published && m->staged)
 		runtime_root_discard(&m->root, m->staged);

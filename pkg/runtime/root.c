@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
@@ -237,6 +238,23 @@ int runtime_root_remove(const struct runtime_root *r, const char *id, struct err
 	return 0;
 }
 
+/* A place of its own is free most of the time; who finds it taken removes what is his at once. */
+int runtime_root_retire(
+	const struct runtime_root *r, const char *id, int dirfd, const char *const *names, struct err **err)
+{
+	if (!r->own || atomic_rename_excl(r->fd, id, r->fd, RUNTIME_ENDED_DIR) < 0)
+		return runtime_root_remove(r, id, err);
+	for (; *names; names++)
+		(void)unlinkat(dirfd, *names, 0); /* the sweep removes what stays */
+	return 0;
+}
+
+void runtime_root_sweep(const struct runtime_root *r)
+{
+	if (unlinkat(r->fd, RUNTIME_ENDED_DIR, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		runtime_root_discard(r, RUNTIME_ENDED_DIR);
+}
+
 void runtime_root_discard(const struct runtime_root *r, const char *name)
 {
 	auto_err *e = NULL;
@@ -268,6 +286,7 @@ void runtime_root_clean(const struct runtime_root *r)
 	auto_strv names = STRV_INIT;
 	size_t done = 0;
 
+	runtime_root_sweep(r);
 	if (fs_list(r->fd, ".", &names) < 0)
 		return;
 	for (size_t i = 0; i < names.n && done < CLEAN_MAX; i++) {

@@ -15,6 +15,8 @@ struct strv;
 
 #define RUNTIME_PROBE_DIR "@probes" /* what engines were found, below the root; no id has such a name */
 
+#define RUNTIME_ENDED_DIR "@ended" /* what the last run has left, empty */
+
 struct runtime_root {
 	int fd; /* -1: it does not exist yet */
 	char *path; /* absolute */
@@ -46,6 +48,13 @@ int runtime_root_publish(const struct runtime_root *r, const char *name, const c
 
 /* Take an id away: it vanishes by rename first and is removed then. A missing one is success. */
 int runtime_root_remove(const struct runtime_root *r, const char *id, struct err **err);
+/*
+ * The same for a directory that holds the files `names` (NULL-terminated) and hardly anything else: they are removed now, the empty
+ * directory stays under a name that no id has until runtime_root_sweep(), when there is time to wait for the disk.
+ */
+int runtime_root_retire(
+	const struct runtime_root *r, const char *id, int dirfd, const char *const *names, struct err **err);
+void runtime_root_sweep(const struct runtime_root *r);
 /* Remove a staged directory. */
 void runtime_root_discard(const struct runtime_root *r, const char *name);
 

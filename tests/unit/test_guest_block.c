@@ -2,6 +2,7 @@
 /* The launch block as bytes, the answers as guest_init gives them, and guest_init itself where it has been built. */
 #include "engines/guest_init.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -36,10 +37,14 @@ static void test_block(void)
 	static const struct guest_init_rlimit limits[] = { { 7, 10, UINT64_MAX } };
 	char *argv[] = { (char[]){ "sh" }, (char[]){ "" }, NULL }, *env[] = { (char[]){ "A=b c" }, NULL };
 	static const int fds[] = { 0, 9 };
+	static const uint64_t cpus[] = { UINT64_MAX, 3 };
 	struct guest_init_launch full = { .flags = GUEST_INIT_SET_UMASK | GUEST_INIT_SET_IDS,
 		.fds = fds,
 		.n_fds = 2,
 		.file = "/bin/sh",
+		.parent = 77,
+		.cpus = cpus,
+		.n_cpus = 2,
 		.umask = 022,
 		.uid = 4294967294u,
 		.gid = 6,
@@ -54,11 +59,11 @@ static void test_block(void)
 	autofree char *a = block_text(&full), *b = block_text(&bare);
 
 	is_str(a,
-		"udocker-init 2|2|0|9|18|4294967294|6|/w "
-		"d|/bin/sh|2|4|24|1|7|10|18446744073709551615|2|sh||1|A=b "
+		"udocker-init 3|2|0|9|18|4294967294|6|/w "
+		"d|77|/bin/sh|2|18446744073709551615|3|2|4|24|1|7|10|18446744073709551615|2|sh||1|A=b "
 		"c|end|",
 		"every field");
-	is_str(b, "udocker-init 2|0|0|0|0|/||0|0|2|sh||0|end|", "and none");
+	is_str(b, "udocker-init 3|0|0|0|0|/|0||0|0|0|2|sh||0|end|", "and none");
 }
 
 static void test_refusals(void)
@@ -299,8 +304,8 @@ static void test_broken(const char *init)
 	static const struct {
 		const char *bytes;
 		size_t n;
-	} blocks[] = { { "", 0 }, { "udocker-init 2", 14 }, { "udocker-init 1\0000\0", 17 },
-		{ "udocker-init 2\0000\0000\0", 19 }, { "udocker-init 2\0009\0", 17 },
+	} blocks[] = { { "", 0 }, { "udocker-init 3", 14 }, { "udocker-init 1\0000\0", 17 },
+		{ "udocker-init 3\0000\0000\0", 19 }, { "udocker-init 3\0009\0", 17 },
 		{ "garbage without an end", 22 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
@@ -377,6 +382,93 @@ static void test_detach(void *arg)
 		"which is our child, with its true status");
 }
 
+/* As /proc has it. */
+static char *allowed_list(void)
+{
+	autoclose int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	char text[8192], *at, *end;
+	ssize_t n = fd < 0 ? -1 : fd_read_full(fd, text, sizeof(text) - 1);
+
+	if (n < 0)
+		exit(99);
+	text[n] = '\0';
+	at = strstr(text, "Cpus_allowed_list:\t");
+	if (!at)
+		exit(99);
+	at += strlen("Cpus_allowed_list:\t");
+	end = strchr(at, '\n');
+	return xstrndup(at, end ? (size_t)(end - at) : strlen(at));
+}
+
+/* Started on one processor, with its answer waiting: it has a group of its own, the processors it was given, and us for a parent. */
+static void test_early(void *arg)
+{
+	static char script[] =
+		"read -r _ _ _ ppid pgrp _ </proc/$$/stat; [ $pgrp = $$ ] && [ $ppid = \"$1\" ] || exit 1; "
+		"while read -r key list; do [ $key != Cpus_allowed_list: ] || [ \"$list\" = \"$2\" ] || exit "
+		"2; done "
+		"</proc/$$/status; exit 7";
+	char us[16],
+		*argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, script, (char[]){ "sh" }, us, NULL, NULL };
+	char *env[] = { (char[]){ "PATH=/bin" }, NULL };
+	uint64_t cpus[sizeof(cpu_set_t) / sizeof(uint64_t)];
+	struct guest_init_launch l = { .cwd = "/",
+		.argv = argv,
+		.env = env,
+		.parent = getpid(),
+		.cpus = cpus,
+		.n_cpus = ARRAY_LEN(cpus) };
+	auto_str block = STR_INIT;
+	int ends[2], pipe_ends[2], on = 1, status;
+	struct guest_init_status why;
+	cpu_set_t all, one;
+	pid_t pid, program = 0;
+
+	open_socket(ends);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || fd_pipe(pipe_ends) < 0 ||
+		setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+		sched_getaffinity(0, sizeof(all), &all) < 0)
+		exit(99);
+	memcpy(cpus, &all, sizeof(cpus));
+	snprintf(us, sizeof(us), "%d", (int)getpid());
+	argv[5] = allowed_list();
+	ok(guest_init_block_build(&l, &block, NULL) == 0 &&
+			guest_init_send(ends[0], &block, pipe_ends[1], NULL, 0, NULL) == 0,
+		"the answer comes first");
+	close(pipe_ends[1]);
+	pid = fork();
+	if (pid == 0) {
+		CPU_ZERO(&one);
+		for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+			if (CPU_ISSET(i, &all))
+				CPU_SET(i, &one);
+		(void)sched_setaffinity(0, sizeof(one), &one);
+		become_init(arg,
+			GUEST_INIT_DETACH | GUEST_INIT_EARLY | GUEST_INIT_GROUP | GUEST_INIT_PDEATHSIG,
+			ends[1]);
+	}
+	close(ends[1]);
+	is_int(guest_init_result(pipe_ends[0], &why, NULL), 0, "nobody has to say anything more");
+	ok(guest_init_hello(ends[0], &program, NULL) == 0 && program != pid, "it has said who it is");
+	ok(waitpid(pid, &status, 0) == pid && status == 0, "the first one has ended");
+	ok(waitpid(program, &status, 0) == program && WIFEXITED(status), "the second is our child");
+	is_int(WEXITSTATUS(status), 7, "with its group, its parent and its processors");
+	free(argv[5]);
+}
+
+/* A supervisor that is not the one it was started for. */
+static void test_orphan(const char *init)
+{
+	char *argv[] = { (char[]){ "/bin/true" }, NULL };
+	struct guest_init_launch l = {
+		.flags = GUEST_INIT_PDEATHSIG, .cwd = "/", .argv = argv, .env = env_none, .parent = getppid()
+	};
+
+	is_failure(init, l, GUEST_INIT_STAGE_SESSION, ESRCH, "its supervisor has gone");
+	l.parent = getpid();
+	is_int(run_init(init, &l).result, 0, "or is there");
+}
+
 int main(void)
 {
 	autofree char *init = find_init();
@@ -397,6 +489,8 @@ int main(void)
 		test_broken(init);
 		test_many(init);
 		in_child(test_detach, init);
+		in_child(test_early, init);
+		test_orphan(init);
 	} else {
 		printf("# udocker-guest-init is not built: skipped\n");
 	}
