@@ -18,6 +18,7 @@ struct verify {
 	const struct image *image;
 	const struct image_config *config; /* NULL when its diff ids are of no use */
 	size_t next; /* the layer that will be told next */
+	char **found; /* of each layer that was unpacked: what is wrong with it, "" for nothing */
 	int bad; /* layers that only we find bad */
 	fsck_report_fn *report;
 	void *arg;
@@ -43,20 +44,50 @@ static int check_plain(const struct verify *v, const char *name, const struct di
 	return err_make(err, ERR_CORRUPT, "diff id mismatch (wanted %s, got %s)", want->text, got.text);
 }
 
+/* A small archive can name one layer thousands of times, and each time it would be unpacked. */
+static const char *found_before(const struct verify *v, size_t i)
+{
+	const struct image_layer *layers = v->image->layers;
+
+	for (size_t k = 0; k < i; k++)
+		if (v->found[k] && str_eq(layers[k].file, layers[i].file) &&
+			digest_eq(&v->config->diff_ids[k], &v->config->diff_ids[i]))
+			return v->found[k];
+	return NULL;
+}
+
+/* What is wrong with what the layer unpacks to, NULL for nothing. False: interrupted. */
+static bool look_inside(struct verify *v, size_t i, const char *name, const char **ret_text)
+{
+	const char *text = found_before(v, i);
+	auto_err *e = NULL;
+
+	if (!text) {
+		int r = check_plain(v, name, &v->config->diff_ids[i], &e);
+
+		if (r < 0 && sig_interrupted())
+			return false;
+		v->found[i] = xstrdup(r < 0 ? err_text(e) : "");
+		text = v->found[i];
+	}
+	*ret_text = *text ? text : NULL;
+	return true;
+}
+
 static void relay(enum fsck_state state, enum fsck_part part, const char *what, const char *text, void *arg)
 {
 	struct verify *v = arg;
-	auto_err *e = NULL;
+	size_t i = part == FSCK_LAYER ? v->next++ : 0;
 
-	if (part == FSCK_LAYER) {
-		size_t i = v->next++;
+	if (part == FSCK_LAYER && state == FSCK_OK && v->config) {
+		const char *wrong = NULL;
 
-		if (state == FSCK_OK && v->config && check_plain(v, what, &v->config->diff_ids[i], &e) < 0) {
-			if (sig_interrupted())
-				return;
+		if (!look_inside(v, i, what, &wrong))
+			return;
+		if (wrong) {
 			v->bad++;
 			state = FSCK_BAD;
-			text = err_text(e);
+			text = wrong;
 		}
 	}
 	v->report(state, part, what, text, v->arg);
@@ -75,6 +106,10 @@ int image_verify(
 		image_config_parse(str_text(&text), text.len, "image configuration", &c, NULL) == 0 &&
 		c->n_diff_ids == img->n_layers)
 		v.config = c;
+	v.found = xcalloc(img->n_layers + 1, sizeof(*v.found));
 	bad = fsck_image(s, img, relay, &v, err);
+	for (size_t i = 0; i < img->n_layers; i++)
+		free(v.found[i]);
+	free(v.found);
 	return bad < 0 ? bad : bad + v.bad;
 }
