@@ -227,9 +227,14 @@ file l/own 0644 x'
 
 # A container that takes a while: many files and bytes.
 slow_image() {
-  local i
-  mkdir -p tree
-  for i in {1..400}; do mkdir -p "tree/d$i" && head -c 30000 /dev/urandom >"tree/d$i/f"; done
+  mkdir tree
+  python3 - <<'PY'
+import os
+for i in range(400):
+    os.mkdir(f"tree/d{i}")
+    with open(f"tree/d{i}/f", "wb") as f:
+        f.write(os.urandom(30000))
+PY
   layer layer.tar tree
   mkimage -f oci -z gzip -n slow:1 image.tar layer.tar layer.tar layer.tar
   udocker-image load -q -i image.tar >/dev/null

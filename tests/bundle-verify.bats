@@ -271,8 +271,9 @@ for n in range(4):
             e, data = entry(above() + rnd.choice(LEAVES))
             t.addfile(e, io.BytesIO(data) if data is not None else None)
 PY
-  local seed made=0 id
-  for seed in {1..34}; do
+  local seed made=0 id last
+  last=$(as_often 34 8)
+  for ((seed = 1; seed <= last; seed++)); do
     python3 layers.py "$seed"
     mkimage -f oci -n "random:$seed" image.tar layer0.tar layer1.tar layer2.tar layer3.tar
     udocker-image load -q -i image.tar >/dev/null
@@ -285,7 +286,7 @@ PY
     ok udocker-bundle verify "$id" || fail "seed $seed"
     assert_no_stderr
   done
-  [ $made -ge 20 ] || fail "only $made of the images became containers"
+  [ $made -ge $((last / 2)) ] || fail "only $made of the images became containers"
 }
 
 # It stands still where its messages fill the pipe, until the container is gone.

@@ -97,6 +97,14 @@ crun_host_ok() { ! grep -q ' - cgroup2 ' /proc/self/mountinfo || ! grep -q ' - c
 # Modes that work here, one a line.
 working_modes() { udocker-runtime engines --format json | jq -r '.[] | select(.available) | .modes[]' | sort -u; }
 
+# For what takes long and shows as root and under the sanitizers what it has shown already.
+once() {
+  [ -z "${SANITIZE:-}" ] || skip "takes too long under the sanitizers"
+  [ "$(id -u)" != 0 ] || skip "was run as an ordinary user"
+}
+# as_often MANY FEW: MANY where once() goes on, else FEW.
+as_often() { if [ -z "${SANITIZE:-}" ] && [ "$(id -u)" != 0 ]; then echo "$1"; else echo "$2"; fi; }
+
 # ---- images --------------------------------------------------------------------------------------
 # A tar of a small root file system from busybox-static, made once per file.
 rootfs_tar() {

@@ -68,18 +68,25 @@ bounded_run() { run --separate-stderr "${BOUND[@]}" "$@"; }
 
 # The scripts on stdin, separated by lines of ---, as layer1.tar and so on; N is their number.
 make_layers() {
-  local script line
-  N=1
-  script=
-  while IFS= read -r line; do
-    if [ "$line" = --- ]; then
-      printf '%s\nend\n' "$script" | mktar >"layer$N.tar"
-      N=$((N + 1)) script=
-    else
-      script+=$line$'\n'
-    fi
+  local i
+  N=$(LC_ALL=C awk 'BEGIN { f = "layer" ++n ".script" } /^---$/ { print "end" >f; f = "layer" ++n ".script"; next } { print >f }
+    END { print "end" >f; print n }')
+  for ((i = 1; i <= N; i++)); do
+    mktar <"layer$i.script" >"layer$i.tar"
+    rm "layer$i.script"
   done
-  printf '%s\nend\n' "$script" | mktar >"layer$N.tar"
+}
+
+# deep_folders LINKS: each link leads 1990 folders further down than the one before, and no name is longer than 4095 bytes.
+# With more than 20 links in a row the kernel, which may look twice and then counts them twice, says at times that they are too many.
+deep_folders() {
+  local d i
+  d=$(printf 'd/%.0s' {1..1990})
+  echo "dir $d"
+  for ((i = 1; i <= $1; i++)); do
+    echo "link s$i $([ "$i" -eq 1 ] || echo "s$((i - 1))/")${d%/}"
+    echo "dir s$i/$d"
+  done
 }
 
 stored() { # the layers as image evil:1

@@ -57,7 +57,7 @@ container() { udocker-bundle inspect "$1" >/dev/null 2>&1 && [ -e "$STORE/contai
 no_container() { ! udocker-bundle inspect "$1" >/dev/null 2>&1; }
 ids() { [ "$(udocker-bundle ls -q | wc -l)" -eq "$1" ]; }
 mode() { [ "$(udocker-bundle setup "$1" | sed -n 's/^execmode: //p')" = "$2" ]; }
-protected_container() { udocker-bundle ls --format json | jq -e '.[0].protected' >/dev/null; }
+protected_container() { udocker-bundle ls --format json | grep -qE '"protected": ?true'; }
 bundle() { cmp -s "$1/rootfs/bin/big" "$IN/base/bin/big" && [ -s "$1/config.json" ]; }
 tarball() { tar -xOf "$1" --wildcards '*bin/big' 2>/dev/null | cmp -s - "$IN/base/bin/big"; }
 archive() { # an archive or a layout that loads
@@ -66,14 +66,23 @@ archive() { # an archive or a layout that loads
     [ "$(udocker-image --repo="$T/second" ls -q | tr '\n' ' ')" = "one:1 two:2 " ]
 }
 
+# diff_ids FILE: those of a configuration. jq is not asked: to start it takes longer than the commands that are tried.
+diff_ids() {
+  local text
+  text=$(<"$1")
+  [[ ${text//[[:space:]]/} =~ \"diff_ids\":\[([^]]*)\] ]] && echo "${BASH_REMATCH[1]}"
+}
+
 # Whether the name of a container's image is still that of the image it was made of.
 has_image() {
-  local name tag
-  name=$(cat "$STORE/containers/$1/imagerepo.name")
+  local name tag config ids
+  name=$(<"$STORE/containers/$1/imagerepo.name")
   tag=$STORE/repos/${name/:/\/}
-  [ -e "$tag/manifest" ] &&
-    [ "$(jq -c .rootfs.diff_ids "$STORE/layers/$(jq -r .config.digest "$tag/manifest")")" = \
-      "$(jq -c .rootfs.diff_ids "$STORE/containers/$1/container.json")" ]
+  [ -e "$tag/manifest" ] || return 1
+  config=$(<"$tag/manifest")
+  [[ ${config//[[:space:]]/} =~ \"config\":\{[^}]*\"digest\":\"([^\"]*)\" ]] || return 1
+  ids=$(diff_ids "$STORE/layers/${BASH_REMATCH[1]}")
+  [ -n "$ids" ] && [ "$ids" = "$(diff_ids "$STORE/containers/$1/container.json")" ]
 }
 
 # Every image and container that is listed is whole. A container without its image, an imported one too, cannot be compared.
