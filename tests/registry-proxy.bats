@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# pull through proxies: SOCKS (microsocks) and HTTP (nginx), of --httpproxy, the setting, the environment; passwords of proxies are not shown.
+# pull through proxies: SOCKS4 and 4a (socksd), SOCKS5 (microsocks), HTTP (nginx) and its CONNECT (tinyproxy), of --httpproxy, the setting, the
+# environment; passwords of proxies are not shown, neither in messages nor in the list of processes.
 
 load helpers
 load registry
@@ -91,4 +92,107 @@ CONF
   again
   http_proxy=http://127.0.0.1:$NPORT ok udocker-image pull -q --registry "http://$R" app:1
   went_through localhost
+}
+
+# A SOCKS4 proxy for this user ("": anyone); sets S and SLOG.
+socks4_proxy() {
+  SLOG=$T/srv/socks4.log
+  rm -f "$T/srv/socks4.port"
+  serve "$T/srv/socks4.port" perl "$SUITE_SRC/tests/tools/socksd" "$1" "$SLOG" "$T/srv/socks4.port"
+  S=127.0.0.1:$(cat "$T/srv/socks4.port")
+}
+
+@test "SOCKS4 looks the name up here, SOCKS4a lets the proxy do it; either tells the user's name" {
+  perl -MIO::Socket::Socks -e 1 2>/dev/null || skip "libio-socket-socks-perl is not installed"
+  socks4_proxy ''
+  ok udocker-image pull -q --insecure --httpproxy "socks4a://$S" "$R/app:1"
+  assert_pulled img "$R/app/1"
+  went_through localhost
+  again
+  ok udocker-image pull -q --insecure --httpproxy "socks4://$S" "$R/app:1"
+  went_through 127.0.0.1
+  again
+  ok udocker pull --httpproxy="socks4a://$S" --registry="http://$R" app:1
+  went_through localhost
+  socks4_proxy me
+  again
+  ok udocker-image pull -q --insecure --httpproxy "socks4a://me@$S" "$R/app:1"
+  went_through localhost
+  again
+  fails 1 udocker-image pull -q --insecure --httpproxy "socks4a://you@$S" "$R/app:1"
+  assert_one_error_line
+  refute_pulled_again
+}
+# Nothing but app:1, which another command has pulled.
+refute_pulled_again() { [ ! -e "$STORE/repos/$R/app/1" ] || fail "pulled in spite of the proxy"; }
+
+@test "an HTTP proxy is asked to CONNECT for TLS, with its password, by option and by https_proxy" {
+  requires tinyproxy
+  local before
+  own_ca
+  docker_registry '' ", tls: {certificate: $T/tls.crt, key: $T/tls.key}"
+  export SSL_CERT_FILE=$T/ca.crt
+  mkdir certs
+  cp ca.crt certs/
+  skopeo --insecure-policy copy -q --dest-cert-dir=certs oci:img "docker://$R/app:1"
+  SLOG=$T/srv/tinyproxy.log
+  NPORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  printf '%s\n' "Port $NPORT" 'Listen 127.0.0.1' 'Allow 127.0.0.1' 'BasicAuth me s3cret' 'LogLevel Connect' "LogFile \"$SLOG\"" "ConnectPort $RPORT" >tinyproxy.conf
+  tinyproxy -d -c tinyproxy.conf >"$T/srv/tinyproxy.out" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+  SERVERS+=($!)
+  wait_until 20 answers "$NPORT"
+  ok udocker-image -D pull --httpproxy "http://me:s3cret@127.0.0.1:$NPORT" "$R/app:1"
+  assert_pulled img "$R/app/1"
+  refute_stderr_contains s3cret
+  refute_stderr_contains "$(printf me:s3cret | base64)"
+  grep -q "CONNECT $R " "$SLOG" || fail "not through the proxy: $(cat "$SLOG")"
+  udocker-image -q rm "$R/app:1"
+  : >"$SLOG"
+  https_proxy=http://me:s3cret@127.0.0.1:$NPORT ok udocker-image pull -q "$R/app:1"
+  grep -q "CONNECT $R " "$SLOG" || fail "not through the proxy: $(cat "$SLOG")"
+  udocker-image -q rm "$R/app:1"
+  fails 1 udocker-image pull -q --httpproxy "http://me:wr0ng@127.0.0.1:$NPORT" "$R/app:1"
+  assert_one_error_line
+  refute_stderr_contains wr0ng
+  assert_stderr_contains "a proxy's user and password"
+  before=$(grep -ac 'CONNECT localhost' "$SLOG")
+  fails 1 udocker-image pull -q --httpproxy "http://127.0.0.1:$NPORT" "$R/app:1"
+  assert_one_error_line
+  # It has said no, and is not asked again and again.
+  [ "$(grep -ac 'CONNECT localhost' "$SLOG")" -eq "$((before + 1))" ] || fail "$(cat "$SLOG")"
+  refute_pulled_again
+}
+
+# What the list of processes shows of a process and of all below it.
+shown_of() {
+  local child
+  tr '\0' ' ' <"/proc/$1/cmdline"
+  [ ! -r "/proc/$1/environ" ] || tr '\0' ' ' <"/proc/$1/environ"
+  for child in $(cat "/proc/$1/task/$1/children"); do shown_of "$child"; done
+}
+
+@test "a proxy's password is not in the list of processes, neither while an image is fetched nor while its container runs" {
+  local command rootfs
+  [ -e "/proc/$$/task/$$/children" ] || skip "the kernel does not tell children"
+  socks_proxy -u me -P s3cret
+  bad_registry img
+  rules 'manifests|tags|search 99 status 429 Retry-After: 60'
+  for command in "udocker-image pull --insecure" "udocker --insecure pull" "udocker --insecure run" "udocker --insecure manifest inspect" "udocker-image tags --insecure" "udocker --insecure search"; do
+    : >"$BLOG"
+    background $command --httpproxy="socks5h://me:s3cret@$S" "$B/x:1"
+    wait_until 20 sh -c "grep -qE 'manifests|tags|search' '$BLOG'" || fail "$command: $(cat "$T/background.err")"
+    ! shown_of "$PID" | grep -q s3cret || fail "$command: $(shown_of "$PID")"
+    kill -INT "$PID"
+    wait_until 20 sh -c "! kill -0 $PID 2>/dev/null" || fail "$command does not end"
+    ! grep -q s3cret "$T/background.err" || fail "$command: shown"
+  done
+  rootfs=$(rootfs_tar)
+  mkimage -f oci-dir -z gzip -n img:1 bb "$rootfs"
+  push bb bb:1
+  background udocker --insecure run --nobanner --httpproxy "socks5h://me:s3cret@$S" "$R/bb:1" /bin/sh -c 'echo runs; sleep 60'
+  wait_until 60 grep -q runs "$T/background.out" || fail "$(cat "$T/background.err")"
+  went_through localhost
+  ! shown_of "$PID" | grep -q s3cret || fail "$(shown_of "$PID")"
+  ! find "/proc/$PID/fd" -lname '*udocker-proxy*' | grep -q . || fail "the proxy stays open"
+  kill "$PID"
 }

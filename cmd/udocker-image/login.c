@@ -83,17 +83,11 @@ static char *prompt(const char *what, bool hidden, struct err **err)
 	return line;
 }
 
-/* The argument goes from the list of processes as soon as it is read. */
 static char *take_argument(const char *password)
 {
-	char *copy = xstrdup(password);
-	union {
-		const char *text;
-		char *bytes;
-	} argument = { .text = password };
+	char *copy = mem_take_argument(password);
 
 	log_warning("a password on the command line can be seen by others, --password-stdin reads it unseen");
-	memset(argument.bytes, 'x', strlen(password));
 	return copy;
 }
 
@@ -134,9 +128,8 @@ static int login_run(const struct cli_call *call, struct err **err)
 		return err_make(err, ERR_USAGE, "unexpected argument '%s'", call->argv[0]);
 	if (call->argc == 1)
 		network.registry = call->argv[0];
-	network_settings(&network, &settings);
-	if (registry_open_host(&settings, &r, err) < 0 || ask(o, &c, err) < 0 ||
-		registry_login(r, &c, &asked, err) < 0)
+	if (network_settings(&network, &settings, err) < 0 || registry_open_host(&settings, &r, err) < 0 ||
+		ask(o, &c, err) < 0 || registry_login(r, &c, &asked, err) < 0)
 		return -1;
 	if (!asked)
 		log_warning("%s asks for no credentials: they are stored untested", registry_name(r));

@@ -11,12 +11,14 @@
 /* First in the options struct of such a command: the table's offsets count from there. */
 struct network_opts {
 	const char *registry, *proxy;
+	int proxy_fd; /* the proxy from the wrapper, which shows no password in our arguments */
 	bool insecure;
 };
 extern const struct cli_option network_options[];
 extern const struct cli_option *const network_more_options[];
 
-void network_settings(const struct network_opts *o, struct registry_settings *ret);
+/* A proxy that holds a password leaves the list of processes here. */
+int network_settings(const struct network_opts *o, struct registry_settings *ret, struct err **err);
 /* Parse a reference and open its registry. */
 int network_open(const struct network_opts *o, const char *text, struct reference *ret_ref,
 	struct registry **ret, struct err **err);

@@ -61,7 +61,8 @@ static int push_run(const struct cli_call *call, struct err **err)
 		return err_make(err, ERR_USAGE, "--jobs is a number from 1 to %d", SEND_JOBS_MAX);
 	if (reference_parse(dest, &ref, err) < 0)
 		return -1;
-	network_settings(&o->network, &settings);
+	if (network_settings(&o->network, &settings, err) < 0)
+		return -1;
 	settings.push = true;
 	if (store_open(STORE_READ, &s, err) < 0)
 		return -1;

@@ -49,7 +49,7 @@ struct shown {
 	struct json *json; /* for --format json */
 	struct output_table table; /* for our own table */
 	bool columns; /* the table of 1.3.x, page by page */
-	bool names, more;
+	bool names, more, any;
 };
 
 /* ---- the columns of 1.3.x (udocker-compat 1.4) ---- */
@@ -150,6 +150,7 @@ static int take_page(void *arg, struct search_page *page, bool more, struct err 
 {
 	struct shown *s = arg;
 
+	s->any = true;
 	s->more = more;
 	for (size_t i = 0; i < page->n; i++) {
 		if (s->json)
@@ -206,9 +207,11 @@ static size_t page_size(const struct shown *s)
 static int show(struct shown *s, const char *expression, struct err **err)
 {
 	const struct search_opts *o = s->o;
+	const struct search_page none = SEARCH_PAGE_INIT;
 	struct search search = { .expression = expression, .index = o->index };
 
-	network_settings(&o->network, &search.registry);
+	if (network_settings(&o->network, &search.registry, err) < 0)
+		return -1;
 	search.max = o->limit ? (size_t)o->limit : o->all || s->columns ? SEARCH_MAX : DEFAULT_LIMIT;
 	search.page = page_size(s);
 	if (search.page > search.max)
@@ -217,6 +220,8 @@ static int show(struct shown *s, const char *expression, struct err **err)
 		return -1;
 	if (s->json)
 		output_json(s->json);
+	else if (s->columns && !s->any)
+		print_page(&none, false); /* the header alone */
 	else if (!s->names && !s->columns)
 		output_table_print(&s->table, false);
 	if (s->more && !o->limit)

@@ -8,6 +8,7 @@
 
 #include "oci-spec/reference.h"
 #include "pkg/base/err.h"
+#include "pkg/base/fd.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/proc.h"
 #include "pkg/store/coming.h"
@@ -22,6 +23,30 @@ bool udocker_may_fetch(const char *image)
 	return reference_parse(image, &ref, NULL) == 0;
 }
 
+int udocker_hide_proxy(struct udocker_fetch *o, struct err **err)
+{
+	char *proxy;
+	int r;
+
+	if (!o->proxy || !strchr(o->proxy, '@'))
+		return 0;
+	proxy = mem_take_argument(o->proxy);
+	o->proxy = NULL;
+	o->proxy_fd = fd_anon("udocker-proxy");
+	r = o->proxy_fd < 0 || fd_write_all(o->proxy_fd, proxy, strlen(proxy)) < 0
+		    ? err_sys(err, errno, "temporary file")
+		    : 0;
+	mem_wipe_free(proxy);
+	return r;
+}
+
+void udocker_forget_proxy(struct udocker_fetch *o)
+{
+	if (o->proxy_fd > 0)
+		close(o->proxy_fd);
+	o->proxy_fd = 0;
+}
+
 static int pull_words(const struct cli_call *call, const struct udocker_fetch *o, const char *image,
 	struct strv *words, struct err **err)
 {
@@ -33,20 +58,36 @@ static int pull_words(const struct cli_call *call, const struct udocker_fetch *o
 		strv_addf(words, "--registry=%s", o->registry);
 	if (o->proxy)
 		strv_addf(words, "--httpproxy=%s", o->proxy);
+	if (o->proxy_fd > 0)
+		strv_addf(words, "--httpproxy-fd=%d", o->proxy_fd);
 	strv_add(words, "--");
 	strv_add(words, image);
 	return 0;
 }
 
-int udocker_fetch(const struct cli_call *call, const struct udocker_fetch *o, const char *image,
-	int *ret_status, struct err **err)
+static int start_pull(const struct cli_call *call, const struct udocker_fetch *o, const char *image,
+	pid_t *ret_pid, struct err **err)
 {
+	const int keep[] = { o->proxy_fd, -1 };
+	struct proc_spawn spawn = PROC_SPAWN_INIT;
 	auto_strv words = STRV_INIT;
 
 	if (pull_words(call, o, image, &words, err) < 0)
 		return -1;
+	spawn.path = words.v[0];
+	spawn.argv = strv_argv(&words);
 	/* Our standard output is the program's: the name that pull prints is not for its reader. */
-	return udocker_run_sibling(&words, PROC_NULL, ret_status, err);
+	spawn.fd_out = PROC_NULL;
+	spawn.keep = o->proxy_fd > 0 ? keep : NULL;
+	return proc_spawn(&spawn, ret_pid, err);
+}
+
+int udocker_fetch(const struct cli_call *call, const struct udocker_fetch *o, const char *image,
+	int *ret_status, struct err **err)
+{
+	pid_t pid;
+
+	return start_pull(call, o, image, &pid, err) < 0 ? -1 : proc_wait(pid, ret_status, err);
 }
 
 /* ---- in the background ---- */
@@ -82,8 +123,6 @@ static bool is_announced(struct store **s, const char *image)
 int udocker_fetch_begin(const struct cli_call *call, const struct udocker_fetch *o, const char *image,
 	pid_t *ret_pid, int *ret_status, struct err **err)
 {
-	struct proc_spawn spawn = PROC_SPAWN_INIT;
-	auto_strv words = STRV_INIT;
 	auto_store *s = NULL;
 	bool told;
 	pid_t pid;
@@ -91,12 +130,7 @@ int udocker_fetch_begin(const struct cli_call *call, const struct udocker_fetch 
 
 	*ret_pid = 0;
 	*ret_status = 0;
-	if (store_open(STORE_READ, &s, err) < 0 || pull_words(call, o, image, &words, err) < 0)
-		return -1;
-	spawn.path = words.v[0];
-	spawn.argv = strv_argv(&words);
-	spawn.fd_out = PROC_NULL;
-	if (proc_spawn(&spawn, &pid, err) < 0)
+	if (store_open(STORE_READ, &s, err) < 0 || start_pull(call, o, image, &pid, err) < 0)
 		return -1;
 	/* It is the pull's reading of the store that is waited for; a few looks at a name cost nothing beside it. */
 	while ((ended = reap(pid, WNOHANG, ret_status, &told, err)) == 0) {

@@ -58,7 +58,11 @@ int udocker_run_sibling_err(
 /* ---- fetch.c: an image for `run` ---- */
 struct udocker_fetch {
 	const char *platform, *registry, *proxy;
+	int proxy_fd; /* the proxy, where it is not for the eyes of others; else 0 */
 };
+/* First of all: a proxy with a password leaves our arguments, which are to be seen as long as the container runs. */
+int udocker_hide_proxy(struct udocker_fetch *o, struct err **err);
+void udocker_forget_proxy(struct udocker_fetch *o);
 /* Whether it is the name of an image at all. */
 bool udocker_may_fetch(const char *image);
 /* Pull it, to the end. *ret_status other than 0: it failed and has said why. */

@@ -472,8 +472,11 @@ static int run_run(const struct cli_call *call, struct err **err)
 	CLEANUP(target_free) struct target t = { 0 };
 	struct run_opts *o = call->options;
 	int status = 0, removed = 0;
-	int r = find_target(call, &t, &status, err);
+	int r = udocker_hide_proxy(&o->fetch, err);
 
+	if (r == 0)
+		r = find_target(call, &t, &status, err);
+	udocker_forget_proxy(&o->fetch);
 	if (r < 0)
 		status = STATUS_NOT_STARTED;
 	else

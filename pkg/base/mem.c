@@ -126,6 +126,18 @@ void mem_wipe_free(char *secret)
 	free(secret);
 }
 
+char *mem_take_argument(const char *arg)
+{
+	char *copy = xstrdup(arg);
+	union {
+		const char *text;
+		char *bytes;
+	} argument = { .text = arg };
+
+	explicit_bzero(argument.bytes, strlen(arg));
+	return copy;
+}
+
 bool str_eq(const char *a, const char *b)
 {
 	if (!a || !b)

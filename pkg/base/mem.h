@@ -29,6 +29,12 @@ NORETURN void mem_exhausted(void);
 /* Overwrite a secret so that the compiler cannot leave it out, then free it. NULL is fine. */
 void mem_wipe_free(char *secret);
 
+/*
+ * An argument of the command line that is a secret: a copy, and the argument itself becomes "", so that the list of processes shows it no longer. Caller wipes and
+ * frees.
+ */
+char *mem_take_argument(const char *arg) RETURNS_NONNULL;
+
 /* strcmp() == 0 and prefix or suffix test, for readability; NULL equals only NULL. */
 bool str_eq(const char *a, const char *b);
 bool str_starts(const char *s, const char *prefix);

@@ -10,6 +10,7 @@
 #include "pkg/base/sig.h"
 #include "pkg/base/time.h"
 #include "pkg/conf/conf.h"
+#include "pkg/registry/credentials.h"
 #include "pkg/registry/http_priv.h"
 
 #define BODY_MAX ((size_t)4 << 20)
@@ -70,6 +71,8 @@ int http_open(const struct http_settings *settings, struct http **ret, struct er
 	(void)c->curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
 	h->insecure = settings->insecure || conf_bool(CONF_HTTP_INSECURE);
 	h->proxy = *proxy ? xstrdup(proxy) : NULL;
+	if (strchr(proxy, '@'))
+		credentials_protect();
 	h->agent = xstrdup(*agent ? agent : "udocker/" UDOCKER_VERSION);
 	h->connect_timeout_s = setting_s(CONF_CTIMEOUT, 1);
 	h->stall_ns = setting_s(CONF_TIMEOUT, 1) * NS_PER_S;

@@ -383,9 +383,21 @@ static bool has_answered(const struct transfer *t)
 	return strv_has(&t->http->answered, t->url.origin);
 }
 
+/* An HTTP proxy said no to CONNECT, and will say so again. */
+static bool is_refused_by_proxy(const struct transfer *t, long *ret_status)
+{
+	*ret_status = 0;
+	(void)t->http->c->curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, ret_status); /* else 0 */
+	return *ret_status >= 400 && !retry_status((int)*ret_status);
+}
+
 /* A host that has answered before will again; one that never did is most likely a wrong name. */
 static bool is_temporary(const struct transfer *t, CURLcode code)
 {
+	long status;
+
+	if (is_refused_by_proxy(t, &status))
+		return false;
 	switch (code) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
@@ -408,11 +420,15 @@ static bool is_temporary(const struct transfer *t, CURLcode code)
 static enum transfer_verdict broken(struct transfer *t, CURLcode code, struct err **err)
 {
 	const char *why = *t->error ? t->error : t->http->c->curl_easy_strerror(code);
+	long status;
 
 	if (is_temporary(t, code))
 		return retry_or_fail(t, why, err);
 	err_make(err, ERR_NETWORK, "%s: %s", t->url.authority, why);
-	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+	if (is_refused_by_proxy(t, &status))
+		err_hint(err, status == 401 || status == 407 ? "a proxy's user and password stand in its URL"
+							     : "the proxy does not let us through to there");
+	else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
 		err_hint(err,
 			"if it has a CA of its own, put that into ~/.config/containers/certs.d/%s/ca.crt; "
 			"--insecure does without verification",
