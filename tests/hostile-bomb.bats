@@ -177,3 +177,28 @@ create_refused() {
     ok udocker-image rm evil:1
   done
 }
+
+# Each is a whole member, frame or stream, and nothing of it is content.
+@test "compressed nothing without end" {
+  local gzip zstd frame xz bzip2 kind command
+  gzip=$(gzip -nc </dev/null | base64 -w0)
+  zstd=$(zstd -qc </dev/null | base64 -w0)
+  frame=$(printf '\x50\x2a\x4d\x18\x04\0\0\0skip' | base64 -w0)
+  xz=$(xz -c </dev/null | base64 -w0)
+  bzip2=$(bzip2 -c </dev/null | base64 -w0)
+  for kind in gzip zstd frame xz bzip2; do
+    for command in "load -q" "import - evil:1"; do
+      refused "taken for data without end|; " sh -c "python3 -c '
+import base64, os
+block = base64.b64decode(\"${!kind}\") * 5000
+try:
+    while os.write(1, block): pass
+except BrokenPipeError: pass' | udocker-image $command"
+    done
+  done
+  UDOCKER_TEST_NO_ISAL=1 refused "taken for data without end" sh -c "yes '$gzip' | base64 -d | udocker-image load -q"
+  # Some of it in between is nothing to be refused for.
+  printf 'file file 0644 content\nend\n' | mktar | gzip -n >content.gz
+  { cat content.gz && yes "$gzip" | head -2000 | base64 -d; } >padded.tar.gz
+  ok udocker-image import padded.tar.gz good:1
+}

@@ -13,6 +13,7 @@
 #include "pkg/archive/pipeline.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/num.h"
 
 struct inflate {
 	struct flow flow; /* first: a decoder's flow is our inflate */
@@ -67,6 +68,21 @@ enum inflate_kind inflate_detect(const void *p, size_t n)
 
 /* ---- the source ---------------------------------------------------------------------------------------------------------- */
 
+/* Empty members, frames and streams can follow each other for ever. Real data is never much longer packed than plain. */
+static int check_barren(const struct inflate *in, struct err **err)
+{
+	uint64_t plain = in->result.plain_bytes;
+	char packed[NUM_SIZE_LEN], size[NUM_SIZE_LEN];
+
+	if (in->taken <= INFLATE_BARREN_MAX || (in->taken - INFLATE_BARREN_MAX) / INFLATE_SWELL_MAX <= plain)
+		return 0;
+	num_format_size(in->taken, packed);
+	num_format_size(plain, size);
+	err_make(err, ERR_CORRUPT, "%s: %s of compressed data unpack to %s: taken for data without end",
+		in->what, packed, size);
+	return err_hint(err, "pack it again, it is made of empty parts");
+}
+
 int flow_more(struct flow *f, struct err **err)
 {
 	struct inflate *in = (struct inflate *)f;
@@ -74,6 +90,8 @@ int flow_more(struct flow *f, struct err **err)
 	ssize_t n;
 
 	assert(f->in_n <= FLOW_LEFT_MAX);
+	if (check_barren(in, err) < 0)
+		return -1;
 	/* A decoder that leaves bytes unread wants them in front of what follows. */
 	if (f->in_n)
 		memmove(in->buf, f->in, f->in_n);

@@ -60,11 +60,14 @@ int inflate_start(int fd, const struct inflate_options *o, struct inflate **ret,
 /*
  * The next plain bytes, valid until the next call; 0 at the end. -1: ERR_CORRUPT for data that is damaged, truncated or over a
  * ceiling, ERR_SYSTEM for a failed read or an interrupt. Trailing zeros and garbage behind gzip data are ignored as by gzip(1), the
- * latter with a warning, up to INFLATE_TRAILING_MAX bytes of a stream.
+ * latter with a warning, up to INFLATE_TRAILING_MAX bytes of a stream. Packed data that is longer than INFLATE_SWELL_MAX times what it
+ * unpacks to and INFLATE_BARREN_MAX more is ERR_CORRUPT.
  */
 ssize_t inflate_read(struct inflate *in, const void **ret, struct err **err);
 
 #define INFLATE_TRAILING_MAX ((uint64_t)64 << 20)
+#define INFLATE_BARREN_MAX ((uint64_t)16 << 20)
+#define INFLATE_SWELL_MAX 4
 
 /* Read and drop what is left, to the end of the source; then *ret (may be NULL) is complete. Errors as inflate_read(). */
 int inflate_finish(struct inflate *in, struct inflate_result *ret, struct err **err);
