@@ -65,7 +65,7 @@ _udocker_image_table() {
 	'')
 		options='--repo --config --progress --insecure -q --quiet -D --debug --help --version'
 		valued=' --repo --config --progress '
-		operands='words pull push search tags manifest login logout load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
+		operands='words pull push copy search tags manifest login logout load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
 		;;
 	pull)
 		options='-a --all-tags --platform -j --jobs --index -q --quiet --registry --httpproxy --insecure --help'
@@ -77,6 +77,12 @@ _udocker_image_table() {
 		options='--format --compress -a --all -j --jobs -q --quiet --registry --httpproxy --insecure --help'
 		valued=' --format --compress -j --jobs --registry --httpproxy '
 		operands='image'
+		anywhere=1
+		;;
+	copy)
+		options='-a --all --platform --format -j --jobs -f --force -q --quiet --registry --httpproxy --insecure --help'
+		valued=' --platform --format -j --jobs --registry --httpproxy '
+		operands='file'
 		anywhere=1
 		;;
 	search)
@@ -192,6 +198,7 @@ _udocker_image_value() {
 	' --progress') value='words auto tty plain none' ;;
 	'push --format') value='words oci docker' ;;
 	'push --compress') value='words gzip zstd' ;;
+	'copy --format') value='words oci docker' ;;
 	'search --format') value='words table json' ;;
 	'tags --format') value='words table json' ;;
 	'load -i' | 'load --input') value='file' ;;

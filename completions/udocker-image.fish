@@ -62,7 +62,7 @@ function __udocker_image_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'push --format' 'push --compress' 'push -j' 'push --jobs' 'push --registry' 'push --httpproxy' 'search --limit' 'search --index' 'search --format' 'search --registry' 'search --httpproxy' 'tags --format' 'tags --registry' 'tags --httpproxy' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'ls --format' 'history --format' 'prune --min-age'
+set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'push --format' 'push --compress' 'push -j' 'push --jobs' 'push --registry' 'push --httpproxy' 'copy --platform' 'copy --format' 'copy -j' 'copy --jobs' 'copy --registry' 'copy --httpproxy' 'search --limit' 'search --index' 'search --format' 'search --registry' 'search --httpproxy' 'tags --format' 'tags --registry' 'tags --httpproxy' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'ls --format' 'history --format' 'prune --min-age'
 
 complete -c udocker-image -f
 complete -c udocker-image -n '__udocker_image_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the store in this directory'
@@ -75,6 +75,7 @@ complete -c udocker-image -n '__udocker_image_no_command' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_no_command' -s V -l version -d 'show the version'
 complete -c udocker-image -n '__udocker_image_no_command' -a pull -d 'download images from registries'
 complete -c udocker-image -n '__udocker_image_no_command' -a push -d 'upload an image to a registry'
+complete -c udocker-image -n '__udocker_image_no_command' -a copy -d 'copy an image between registries, layouts, archives and the store'
 complete -c udocker-image -n '__udocker_image_no_command' -a search -d 'search for repositories in Docker Hub, another index, or a registry'
 complete -c udocker-image -n '__udocker_image_no_command' -a tags -d 'list the tags of a repository in its registry'
 complete -c udocker-image -n '__udocker_image_no_command' -a manifest -d 'show the manifest of an image in its registry'
@@ -113,6 +114,17 @@ complete -c udocker-image -n '__udocker_image_in push' -l httpproxy -x -d 'go th
 complete -c udocker-image -n '__udocker_image_in push' -l insecure -d 'do not verify TLS certificates, and speak plain HTTP where TLS is not answered'
 complete -c udocker-image -n '__udocker_image_in push' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in push' -a '(__udocker_image_image)'
+complete -c udocker-image -n '__udocker_image_in copy' -s a -l all -d 'copy the images for all platforms'
+complete -c udocker-image -n '__udocker_image_in copy' -l platform -x -d 'choose from images for several platforms'
+complete -c udocker-image -n '__udocker_image_in copy' -l format -x -a 'oci docker' -d 'convert manifests to oci or docker (schema 2)'
+complete -c udocker-image -n '__udocker_image_in copy' -s j -l jobs -x -d 'copy so many layers at once; 4 by default'
+complete -c udocker-image -n '__udocker_image_in copy' -s f -l force -d 'replace an archive that exists'
+complete -c udocker-image -n '__udocker_image_in copy' -s q -l quiet -d 'errors only'
+complete -c udocker-image -n '__udocker_image_in copy' -l registry -x -d 'ask this registry, whatever the name says; http:// means without TLS'
+complete -c udocker-image -n '__udocker_image_in copy' -l httpproxy -x -d 'go through this proxy: http, https, socks4, socks4a, socks5 or socks5h'
+complete -c udocker-image -n '__udocker_image_in copy' -l insecure -d 'do not verify TLS certificates, and speak plain HTTP where TLS is not answered'
+complete -c udocker-image -n '__udocker_image_in copy' -l help -d 'show help'
+complete -c udocker-image -n '__udocker_image_in copy' -F
 complete -c udocker-image -n '__udocker_image_in search' -s a -l all -d 'show all results, without a pause'
 complete -c udocker-image -n '__udocker_image_in search' -l limit -x -d 'show at most so many results'
 complete -c udocker-image -n '__udocker_image_in search' -l no-trunc -d 'do not cut off descriptions'

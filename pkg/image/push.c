@@ -15,20 +15,13 @@
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
-#include "pkg/image/save_manifest.h"
-#include "pkg/image/save_set.h"
+#include "pkg/image/push_set.h"
 #include "pkg/image/save_temporary.h"
 #include "pkg/image/send_blobs.h"
 #include "pkg/registry/client.h"
 #include "pkg/registry/upload.h"
 #include "pkg/store/images.h"
 #include "pkg/store/layers.h"
-
-struct push_image { /* one platform */
-	const struct save_image *from;
-	struct save_document doc;
-	struct digest digest;
-};
 
 struct push_blob {
 	struct push *push;
@@ -37,20 +30,7 @@ struct push_blob {
 	int fd;
 };
 
-struct push {
-	struct save_set set;
-	const struct push_options *o;
-	enum save_family family;
-	struct push_image *images;
-	size_t n_images;
-	struct push_blob *blobs;
-	struct send_blob *send;
-	size_t n_blobs;
-	struct save_document index; /* text NULL: one image alone */
-	struct digest index_digest;
-};
-
-static void push_free(struct push *p)
+void push_free(struct push *p)
 {
 	for (size_t i = 0; i < p->n_images; i++)
 		save_document_free(&p->images[i].doc);
@@ -242,7 +222,7 @@ static struct registry_document document(
 	};
 }
 
-static const struct digest *result(const struct push *p)
+const struct digest *push_digest(const struct push *p)
 {
 	return p->index.text ? &p->index_digest : &p->images[0].digest;
 }
@@ -264,7 +244,7 @@ static int publish(struct push *p, struct registry *r, const struct registry_doc
 static int upload(struct push *p, struct registry *r, const struct reference *to, struct err **err)
 {
 	const struct registry_document top =
-		document(to->tag, p->index.text ? &p->index : &p->images[0].doc, result(p));
+		document(to->tag, p->index.text ? &p->index : &p->images[0].doc, push_digest(p));
 	bool there = registry_has_manifest(r, &top);
 
 	if (send(p, r, err) < 0)
@@ -280,8 +260,7 @@ static int check_options(const struct push_options *o, struct err **err)
 	return err_hint(err, "use --format oci");
 }
 
-/* All that can be known before the registry is spoken to. */
-static int prepare(struct push *p, const char *name, const struct reference *to, struct err **err)
+int push_prepare(struct push *p, const char *name, struct err **err)
 {
 	static const enum save_family families[] = { [PUSH_FORMAT_OWN] = SAVE_FAMILY_OWN,
 		[PUSH_FORMAT_OCI] = SAVE_FAMILY_OCI,
@@ -291,12 +270,15 @@ static int prepare(struct push *p, const char *name, const struct reference *to,
 	if (check_options(p->o, err) < 0 || save_set_add(&p->set, name, p->o->all, err) < 0 ||
 		save_set_settle(&p->set, err) < 0 || convert(p, err) < 0 || make_manifests(p, err) < 0)
 		return -1;
-	if (p->n_images > 1 && make_index(p, err) < 0)
-		return -1;
-	if (!digest_is_set(&to->digest) || digest_eq(&to->digest, result(p)))
+	return p->n_images > 1 ? make_index(p, err) : 0;
+}
+
+static int check_name(const struct push *p, const struct reference *to, struct err **err)
+{
+	if (!digest_is_set(&to->digest) || digest_eq(&to->digest, push_digest(p)))
 		return 0;
 	return err_make(
-		err, ERR_USAGE, "'%s': the digest of what is pushed is %s", to->text, result(p)->text);
+		err, ERR_USAGE, "'%s': the digest of what is pushed is %s", to->text, push_digest(p)->text);
 }
 
 int push_image(struct store *s, const char *name, struct registry *r, const struct reference *to,
@@ -304,9 +286,10 @@ int push_image(struct store *s, const char *name, struct registry *r, const stru
 {
 	CLEANUP(push_free) struct push p = { .set = { .store = s }, .o = o };
 
-	if (prepare(&p, name, to, err) < 0 || upload(&p, r, to, err) < 0)
+	if (push_prepare(&p, name, err) < 0 || check_name(&p, to, err) < 0 || upload(&p, r, to, err) < 0)
 		return -1;
-	*ret_name = digest_is_valid(to->tag) ? xasprintf("%s@%s", to->name, to->tag)
-					     : xasprintf("%s:%s@%s", to->name, to->tag, result(&p)->text);
+	*ret_name = digest_is_valid(to->tag)
+			    ? xasprintf("%s@%s", to->name, to->tag)
+			    : xasprintf("%s:%s@%s", to->name, to->tag, push_digest(&p)->text);
 	return 0;
 }

@@ -26,6 +26,21 @@ static int check_options(const struct save_options *o, struct err **err)
 	return 0;
 }
 
+/* The one image under another name, or under none. */
+static void rename_image(struct save_set *set, const char *name)
+{
+	struct save_image *si = set->n_images ? set->images[0] : NULL;
+
+	if (!si) /* there was no reference */
+		return;
+	strv_free(&si->names);
+	strv_free(&set->groups[0].names);
+	if (!*name)
+		return;
+	strv_add(&si->names, name);
+	strv_add(&set->groups[0].names, name);
+}
+
 static int write_archive(struct save_set *set, const struct save_options *o, struct err **err)
 {
 	auto_outfile out = OUTFILE_INIT;
@@ -54,6 +69,8 @@ int save_images(struct store *s, char *const *refs, const struct save_options *o
 	for (; *refs; refs++)
 		if (save_set_add(&set, *refs, o->all, err) < 0)
 			return -1;
+	if (o->name)
+		rename_image(&set, o->name);
 	set.progress =
 		progress_begin(*title && strcmp(title, "-") != 0 ? title : "saving", save_set_bytes(&set));
 	r = o->format == SAVE_OCI_LAYOUT ? save_oci_layout(&set, o, err) : write_archive(&set, o, err);

@@ -24,6 +24,7 @@ struct save_options {
 	enum save_compress compress; /* layers that are not stored so are packed anew */
 	const char *path; /* NULL or "-": the standard output, for archives alone */
 	bool replace; /* a file that is there */
+	const char *name; /* what the one image is called there, "" nothing; NULL: as here */
 	bool all; /* with the tags of other platforms (platforms.h), in an index; not in a docker archive */
 };
 

@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Into an OCI layout directory, a new one or one that is there: blobs get their names when they are complete, and index.json, replaced at
- * the end, is what makes the images appear. What a killed save left is finished or overwritten by the next one.
- */
+/* Images of the store into an OCI layout directory. */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "oci-spec/image_layout.h"
-#include "pkg/archive/hasher.h"
-#include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
-#include "pkg/base/fs.h"
 #include "pkg/base/json.h"
-#include "pkg/base/lock.h"
-#include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
-#include "pkg/base/str.h"
-#include "pkg/base/strv.h"
+#include "pkg/image/layout_out.h"
 #include "pkg/image/save.h"
 #include "pkg/image/save_format.h"
 #include "pkg/image/save_oci.h"
@@ -28,163 +15,16 @@
 #include "pkg/store/layers.h"
 #include "pkg/store/store.h"
 
-#define INDEX_MAX_BYTES ((size_t)16 << 20)
-#define CHUNK ((size_t)256 << 10)
-#define OPEN_TRIES 10
-
-struct layout {
+struct saving {
 	struct save_set *set;
-	const char *path;
-	int fd;
-	int blobs[2]; /* directories by algorithm; -1 until needed */
-	bool made; /* the directory is ours */
-	struct lock lock;
-	struct strv added; /* blobs of ours, below the top */
-	char *text; /* of the index that was to be written */
+	struct layout *layout;
 };
-
-/* ---- opening ---- */
-
-/* But for the temporary file of another saver, who has just begun. */
-static bool is_empty(int fd)
-{
-	auto_strv names = STRV_INIT;
-	bool empty;
-
-	atomic_clean(fd); /* one who was killed */
-	empty = fs_list(fd, ".", &names) == 0;
-	for (size_t i = 0; i < names.n; i++)
-		empty = empty && str_starts(names.v[i], ".tmp-");
-	return empty;
-}
-
-/* Its oci-layout file, which is also what savers lock. */
-static int check_layout(struct layout *l, struct err **err)
-{
-	auto_json *j = NULL, *own = image_layout_build();
-	autofree char *text = json_text(own, 0);
-
-	if (!fs_exists(l->fd, IMAGE_LAYOUT_FILE)) {
-		if (!is_empty(l->fd)) {
-			err_make(err, ERR_EXISTS, "%s exists and is no OCI layout", l->path);
-			return err_hint(err, "name a layout, an empty directory, or one that is not there");
-		}
-		if (atomic_write(l->fd, IMAGE_LAYOUT_FILE, text, strlen(text), 0666, ATOMIC_DURABLE, err) < 0)
-			return err_add(err, "%s", l->path);
-	}
-	if (json_read(l->fd, IMAGE_LAYOUT_FILE, NULL, &j, err) < 0 || image_layout_check(j, err) < 0)
-		return err_add(err, "%s", l->path);
-	return lock_take(&l->lock, l->fd, IMAGE_LAYOUT_FILE, LOCK_EXCLUSIVE, err);
-}
-
-static int open_once(struct layout *l, struct err **err)
-{
-	bool made = mkdir(l->path, 0777) == 0;
-
-	if (!made && errno != EEXIST)
-		return err_sys(err, errno, "%s", l->path);
-	l->made |= made;
-	l->fd = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return l->fd < 0 ? err_sys(err, errno, "%s", l->path) : check_layout(l, err);
-}
-
-/* Another saver that failed may have taken its new directory away while we waited for the lock. */
-static int open_layout(struct layout *l, struct err **err)
-{
-	for (int tries = 0; tries < OPEN_TRIES; tries++) {
-		if (open_once(l, err) < 0)
-			return -1;
-		if (fs_exists(l->fd, IMAGE_LAYOUT_FILE))
-			return 0;
-		lock_release(&l->lock);
-		close(steal_fd(&l->fd));
-	}
-	return err_make(err, ERR_BUSY, "%s is being removed", l->path);
-}
-
-static int blob_dir(struct layout *l, enum sha_kind kind, struct err **err)
-{
-	const char *path = kind == SHA_256 ? "blobs/sha256" : "blobs/sha512";
-	autoclose int made = -1;
-
-	if (l->blobs[kind] >= 0)
-		return l->blobs[kind];
-	made = fs_mkdir_p(l->fd, path, 0777, FS_BENEATH);
-	if (made >= 0)
-		l->blobs[kind] = fs_open(l->fd, path, O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
-	if (l->blobs[kind] < 0)
-		return err_sys(err, errno, "%s/%s", l->path, path);
-	atomic_clean(l->blobs[kind]);
-	return l->blobs[kind];
-}
-
-/* ---- blobs ---- */
-
-/* The file has that content. */
-static bool holds(int fd, const struct digest *want, uint64_t size)
-{
-	autofree char *buf = NULL;
-	auto_hasher *h = NULL;
-	char hex[SHA_HEX_MAX + 1];
-	struct stat st;
-	ssize_t n;
-
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
-		return false;
-	h = hasher_begin(want->kind, NULL);
-	if (!h)
-		return false;
-	buf = xmalloc(2 * CHUNK);
-	for (unsigned turn = 0; (n = fd_read_full(fd, buf + turn * CHUNK, CHUNK)) > 0; turn ^= 1)
-		hasher_update(h, buf + turn * CHUNK, (size_t)n);
-	hasher_finish(h, hex);
-	return n == 0 && strcmp(hex, digest_hex(want)) == 0;
-}
-
-/* It is there already, whole. A damaged one is written again. */
-static bool is_there(int dirfd, const struct digest *want, uint64_t size)
-{
-	autoclose int fd = openat(dirfd, digest_hex(want), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	return fd >= 0 && holds(fd, want, size);
-}
-
-static int commit(struct layout *l, struct atomic *file, const struct digest *d, struct err **err)
-{
-	autofree char *path = image_layout_blob_path(d);
-	bool is_new = !fs_exists(l->fd, path);
-
-	/* Synced all at once, before the index names them. */
-	if (atomic_commit(file, 0, err) < 0)
-		return err_add(err, "%s", l->path);
-	if (is_new)
-		strv_add(&l->added, path);
-	return 0;
-}
-
-static int begin(
-	struct layout *l, const struct digest *d, uint64_t size, struct atomic *ret, struct err **err)
-{
-	int dir = blob_dir(l, d->kind, err);
-
-	if (dir < 0)
-		return -1;
-	if (is_there(dir, d, size))
-		return 0;
-	return atomic_begin(ret, dir, digest_hex(d), 0666, err) < 0 ? err_add(err, "%s", l->path) : 1;
-}
 
 static int put_text(void *arg, const struct digest *d, const void *p, size_t n, struct err **err)
 {
-	auto_atomic file = ATOMIC_INIT;
-	struct layout *l = arg;
-	int r = begin(l, d, n, &file, err);
+	const struct saving *s = arg;
 
-	if (r <= 0)
-		return r;
-	if (fd_write_all(file.fd, p, n) < 0)
-		return err_sys(err, errno, "write to %s", l->path);
-	return commit(l, &file, d, err);
+	return layout_put(s->layout, d, p, n, err);
 }
 
 struct file_sink {
@@ -200,20 +40,20 @@ static int to_file(void *arg, const void *p, size_t n, struct err **err)
 }
 
 /* Where the file system can, the layer's blocks are shared, and only read to be checked: 1; 0: they are to be copied. */
-static int share(struct layout *l, const struct save_layer *layer, int fd, struct err **err)
+static int share(const struct saving *s, const struct save_layer *layer, int fd, struct err **err)
 {
-	autoclose int from = layer->converted ? -1 : layer_open(l->set->store, layer->file, NULL, NULL);
+	autoclose int from = layer->converted ? -1 : layer_open(s->set->store, layer->file, NULL, NULL);
 
 	if (from < 0 || !fd_reflink(from, fd))
 		return 0;
-	if (holds(fd, &layer->digest, layer->size)) {
-		l->set->done += layer->size;
-		progress_update(l->set->progress, l->set->done);
+	if (layout_holds(fd, &layer->digest, layer->size)) {
+		s->set->done += layer->size;
+		progress_update(s->set->progress, s->set->done);
 		return 1;
 	}
 	/* Damaged: the copy will say so. */
 	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return err_sys(err, errno, "write to %s", l->path);
+		return err_sys(err, errno, "write to %s", s->layout->path);
 	return 0;
 }
 
@@ -221,119 +61,28 @@ static int put_layer(void *arg, struct save_layer *layer, struct err **err)
 {
 	const struct digest *d = save_layer_digest(layer);
 	auto_atomic file = ATOMIC_INIT;
-	struct layout *l = arg;
-	int r = begin(l, d, save_layer_size(layer), &file, err);
-	struct file_sink sink = { l, file.fd };
+	const struct saving *s = arg;
+	int r = layout_begin(s->layout, d, save_layer_size(layer), &file, err);
+	struct file_sink sink = { s->layout, file.fd };
 
 	if (r <= 0)
 		return r;
-	r = share(l, layer, file.fd, err);
-	if (r < 0 || (r == 0 && save_layer_send(l->set, layer, to_file, &sink, err) < 0))
+	r = share(s, layer, file.fd, err);
+	if (r < 0 || (r == 0 && save_layer_send(s->set, layer, to_file, &sink, err) < 0))
 		return -1;
-	return commit(l, &file, d, err);
-}
-
-/* ---- the index ---- */
-
-/* What is there, or an empty one. */
-static int read_index(struct layout *l, struct json **ret, struct err **err)
-{
-	const struct json_limits limits = { .bytes = INDEX_MAX_BYTES };
-
-	if (!fs_exists(l->fd, IMAGE_LAYOUT_INDEX)) {
-		*ret = json_new_object();
-		json_set_i64(*ret, "schemaVersion", 2);
-		(void)json_need_array(*ret, "manifests");
-		return 0;
-	}
-	if (json_read(l->fd, IMAGE_LAYOUT_INDEX, &limits, ret, err) < 0)
-		return err_add(err, "%s", l->path);
-	if (json_is(*ret, JSON_OBJECT) && json_is(json_get(*ret, "manifests"), JSON_ARRAY))
-		return 0;
-	return err_make(err, ERR_CORRUPT, "%s: %s is no image index", l->path, IMAGE_LAYOUT_INDEX);
-}
-
-static const char *entry_name(const struct json *entry)
-{
-	return json_str(json_get(json_get(entry, "annotations"), ANNOTATION_REF_NAME));
-}
-
-/* New entries replace those of the same name. */
-static void merge(struct json *list, const struct json *entries)
-{
-	for (size_t i = 0; i < json_len(entries); i++) {
-		const struct json *entry = json_at(entries, i);
-
-		for (size_t k = json_len(list); k > 0; k--)
-			if (str_eq(entry_name(json_at(list, k - 1)), entry_name(entry)))
-				json_remove_at(list, k - 1);
-	}
-	for (size_t i = 0; i < json_len(entries); i++)
-		json_append(list, json_clone(json_at(entries, i)));
-}
-
-static int write_index(struct layout *l, struct json *index, const struct json *entries, struct err **err)
-{
-	merge(json_get(index, "manifests"), entries);
-	if (syncfs(l->fd) < 0)
-		return err_sys(err, errno, "write to %s", l->path);
-	l->text = json_text(index, 0);
-	if (atomic_write(l->fd, IMAGE_LAYOUT_INDEX, l->text, strlen(l->text), 0666, ATOMIC_DURABLE, err) < 0)
-		return err_add(err, "%s", l->path);
-	return 0;
-}
-
-static int fill(struct layout *l, const struct save_options *o, struct err **err)
-{
-	const struct save_oci_target to = { .layer = put_layer, .text = put_text, .arg = l };
-	auto_json *entries = NULL, *index = NULL;
-
-	if (open_layout(l, err) < 0 || read_index(l, &index, err) < 0 || save_set_settle(l->set, err) < 0)
-		return -1;
-	atomic_clean(l->fd);
-	if (save_oci_convert(l->set, o, l->fd, l->path, err) < 0 ||
-		save_oci_blobs(l->set, &to, &entries, err) < 0)
-		return -1;
-	return write_index(l, index, entries, err);
-}
-
-/* The rename happened, and only the sync behind it failed. */
-static bool is_published(const struct layout *l)
-{
-	auto_str now = STR_INIT;
-
-	return l->text && fs_read(l->fd, IMAGE_LAYOUT_INDEX, INDEX_MAX_BYTES, &now, FS_BENEATH) == 0 &&
-	       strcmp(str_text(&now), l->text) == 0;
-}
-
-/* As it was before: the first error is the one to tell. */
-static void undo(struct layout *l)
-{
-	if (l->fd < 0 || is_published(l))
-		return;
-	for (size_t i = 0; i < l->added.n; i++)
-		(void)unlinkat(l->fd, l->added.v[i], 0);
-	if (!l->made || fs_exists(l->fd, IMAGE_LAYOUT_INDEX))
-		return;
-	(void)unlinkat(l->fd, "blobs/sha256", AT_REMOVEDIR);
-	(void)unlinkat(l->fd, "blobs/sha512", AT_REMOVEDIR);
-	(void)unlinkat(l->fd, "blobs", AT_REMOVEDIR);
-	(void)unlinkat(l->fd, IMAGE_LAYOUT_FILE, 0);
-	(void)rmdir(l->path);
+	return layout_commit(s->layout, &file, d, err);
 }
 
 int save_oci_layout(struct save_set *set, const struct save_options *o, struct err **err)
 {
-	struct layout l = { .set = set, .path = o->path, .fd = -1, .blobs = { -1, -1 }, .lock = LOCK_INIT };
-	int r = fill(&l, o, err);
+	auto_layout l = LAYOUT_INIT(o->path);
+	struct saving s = { set, &l };
+	const struct save_oci_target to = { .layer = put_layer, .text = put_text, .arg = &s };
+	auto_json *entries = NULL;
 
-	if (r < 0)
-		undo(&l);
-	lock_release(&l.lock);
-	base_autoclose(&l.fd);
-	base_autoclose(&l.blobs[0]);
-	base_autoclose(&l.blobs[1]);
-	strv_free(&l.added);
-	free(l.text);
-	return r;
+	if (layout_open(&l, err) < 0 || save_set_settle(set, err) < 0 ||
+		save_oci_convert(set, o, l.fd, l.path, err) < 0 ||
+		save_oci_blobs(set, &to, &entries, err) < 0)
+		return -1;
+	return layout_publish(&l, entries, err);
 }

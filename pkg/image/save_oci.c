@@ -13,6 +13,7 @@
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/strv.h"
+#include "pkg/image/oci_archive.h"
 #include "pkg/image/save.h"
 #include "pkg/image/save_format.h"
 #include "pkg/image/save_manifest.h"
@@ -181,52 +182,14 @@ int save_oci_blobs(
 
 struct archive {
 	struct save_set *set;
-	struct writer *w;
-	bool has_dir[2]; /* by algorithm */
+	struct oci_archive out;
 };
-
-static const struct writer_entry file_entry = { .type = READER_FILE, .mode = 0644 };
-static const struct writer_entry dir_entry = { .type = READER_DIR, .mode = 0755 };
-
-static int put_dir(struct writer *w, const char *name, struct err **err)
-{
-	struct writer_entry e = dir_entry;
-
-	e.name = name;
-	return writer_entry(w, &e, err);
-}
-
-static int put_file(struct writer *w, const char *name, const void *p, size_t n, struct err **err)
-{
-	struct writer_entry e = file_entry;
-
-	e.name = name;
-	return writer_text(w, &e, p, n, err);
-}
-
-static int put_json(struct writer *w, const char *name, const struct json *j, struct err **err)
-{
-	autofree char *text = json_text(j, 0);
-
-	return put_file(w, name, text, strlen(text), err);
-}
-
-static int need_dir(struct archive *a, enum sha_kind kind, struct err **err)
-{
-	if (!a->has_dir[0] && !a->has_dir[1] && put_dir(a->w, "blobs", err) < 0)
-		return -1;
-	if (!a->has_dir[kind] && put_dir(a->w, kind == SHA_256 ? "blobs/sha256" : "blobs/sha512", err) < 0)
-		return -1;
-	a->has_dir[kind] = true;
-	return 0;
-}
 
 static int archive_text(void *arg, const struct digest *d, const void *p, size_t n, struct err **err)
 {
-	autofree char *path = image_layout_blob_path(d);
 	struct archive *a = arg;
 
-	return need_dir(a, d->kind, err) < 0 ? -1 : put_file(a->w, path, p, n, err);
+	return oci_archive_put(&a->out, d, p, n, err);
 }
 
 static int to_writer(void *arg, const void *p, size_t n, struct err **err)
@@ -236,31 +199,22 @@ static int to_writer(void *arg, const void *p, size_t n, struct err **err)
 
 static int archive_layer(void *arg, struct save_layer *l, struct err **err)
 {
-	const struct digest *d = save_layer_digest(l);
-	autofree char *path = image_layout_blob_path(d);
-	struct writer_entry e = file_entry;
 	struct archive *a = arg;
 
-	e.name = path;
-	e.size = (int64_t)save_layer_size(l);
-	if (need_dir(a, d->kind, err) < 0 || writer_entry(a->w, &e, err) < 0)
+	if (oci_archive_entry(&a->out, save_layer_digest(l), save_layer_size(l), err) < 0)
 		return -1;
-	return save_layer_send(a->set, l, to_writer, a->w, err);
+	return save_layer_send(a->set, l, to_writer, a->out.w, err);
 }
 
 int save_oci_archive(struct save_set *set, const struct save_options *o, struct writer *w, int dirfd,
 	const char *what, struct err **err)
 {
-	struct archive a = { .set = set, .w = w };
+	struct archive a = { .set = set, .out = { .w = w } };
 	const struct save_oci_target to = { .layer = archive_layer, .text = archive_text, .arg = &a };
-	auto_json *layout = image_layout_build(), *index = json_new_object();
 	struct json *entries = NULL;
 
-	if (save_oci_convert(set, o, dirfd, what, err) < 0 ||
-		put_json(w, IMAGE_LAYOUT_FILE, layout, err) < 0 ||
+	if (save_oci_convert(set, o, dirfd, what, err) < 0 || oci_archive_begin(&a.out, err) < 0 ||
 		save_oci_blobs(set, &to, &entries, err) < 0)
 		return -1;
-	json_set_i64(index, "schemaVersion", 2);
-	json_set(index, "manifests", entries);
-	return put_json(w, IMAGE_LAYOUT_INDEX, index, err);
+	return oci_archive_end(&a.out, entries, err);
 }

@@ -252,7 +252,7 @@ static int look_at_clocks(struct http *h, int *ret_ms, struct err **err)
 			}
 		} else if (t->state == TRANSFER_WAITING) {
 			wait = t->wake_ns - now < wait ? t->wake_ns - now : wait;
-		} else if (now - t->last_ns > h->stall_ns * t->patience) {
+		} else if (!t->paused && now - t->last_ns > h->stall_ns * t->patience) {
 			t->stalled = true;
 			*ret_ms = 0;
 			return finish(t, CURLE_OPERATION_TIMEDOUT, err);

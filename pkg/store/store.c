@@ -112,7 +112,7 @@ static int prepare_write(struct store *s, enum store_mode mode, struct err **err
 			return -1;
 	}
 	/* The top first: what belongs to somebody else is not to be filled. */
-	for (size_t i = 0; i < ARRAY_LEN(tree_keys); i++) {
+	for (size_t i = 0; !s->made && i < ARRAY_LEN(tree_keys); i++) {
 		if (s->top_fd >= 0 && i == 0)
 			continue;
 		if (make_dirs(conf_str(tree_keys[i]), err) < 0)
@@ -127,13 +127,37 @@ static int prepare_write(struct store *s, enum store_mode mode, struct err **err
 	return 1;
 }
 
-int store_open(enum store_mode mode, struct store **ret, struct err **err)
+/* What the paths of s name. */
+static int open_paths(struct store *s, enum store_mode mode, struct err **err)
 {
-	auto_store *s = xcalloc(1, sizeof(*s));
-	const char *top = conf_str(CONF_TOPDIR);
-	int r;
+	int r = mode == STORE_READ ? open_dir(s->top, &s->top_fd, err) : prepare_write(s, mode, err);
+
+	if (r <= 0)
+		return r;
+	if (open_parts(s, err) < 0)
+		return err_add(err, "store %s", s->top);
+	s->exists = true;
+	s->writable = mode != STORE_READ || check_writable(s, s->top, s->top_fd, NULL) == 0;
+	if (mode != STORE_READ) {
+		store_clean_stage(s);
+		gc_recover(s);
+	}
+	return 0;
+}
+
+static struct store *new_store(void)
+{
+	struct store *s = xcalloc(1, sizeof(*s));
 
 	s->top_fd = s->repos_fd = s->layers_fd = s->containers_fd = s->lock_fd = -1;
+	return s;
+}
+
+int store_open(enum store_mode mode, struct store **ret, struct err **err)
+{
+	auto_store *s = new_store();
+	const char *top = conf_str(CONF_TOPDIR);
+
 	if (!*top) {
 		err_make(err, ERR_NOT_FOUND, "no home directory to keep the store in: HOME is not set");
 		return err_hint(err, "set UDOCKER_DIR or use --repo DIR");
@@ -142,22 +166,23 @@ int store_open(enum store_mode mode, struct store **ret, struct err **err)
 	s->repos = path_clean(conf_str(CONF_REPOSDIR));
 	s->layers = path_clean(conf_str(CONF_LAYERSDIR));
 	s->containers = path_clean(conf_str(CONF_CONTAINERSDIR));
-	if (mode == STORE_READ)
-		r = open_dir(s->top, &s->top_fd, err);
-	else
-		r = prepare_write(s, mode, err);
-	if (r < 0)
+	if (open_paths(s, mode, err) < 0)
 		return -1;
-	if (r > 0) {
-		if (open_parts(s, err) < 0)
-			return err_add(err, "store %s", s->top);
-		s->exists = true;
-		s->writable = mode != STORE_READ || check_writable(s, s->top, s->top_fd, NULL) == 0;
-		if (mode != STORE_READ) {
-			store_clean_stage(s);
-			gc_recover(s);
-		}
-	}
+	*ret = steal_ptr(&s);
+	return 0;
+}
+
+int store_open_at(const char *top, struct store **ret, struct err **err)
+{
+	auto_store *s = new_store();
+
+	s->top = path_clean(top);
+	s->repos = path_join(s->top, "repos");
+	s->layers = path_join(s->top, "layers");
+	s->containers = path_join(s->top, "containers");
+	s->made = true;
+	if (store_make(s->top, err) < 0 || open_paths(s, STORE_UPDATE, err) < 0)
+		return -1;
 	*ret = steal_ptr(&s);
 	return 0;
 }

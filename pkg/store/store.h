@@ -29,6 +29,7 @@ struct store {
 	int lock_fd; /* .lock, shared: held from open to close by writers; -1 when refused */
 	bool exists;
 	bool writable;
+	bool made; /* by store_open_at() */
 	bool cleaned; /* temporary files of dead writers in layers/ were looked for */
 	struct store_stage *scratch; /* by store_scratch(), or NULL */
 	struct store_held *held; /* blobs that image_open_held() has opened */
@@ -37,6 +38,8 @@ struct store {
 
 /* Paths come from conf (CONF_TOPDIR, CONF_REPOSDIR …). Caller closes with store_close(). */
 int store_open(enum store_mode mode, struct store **ret, struct err **err);
+/* A new one of our own for a while, in an absolute path, for writing; no setting says where its parts are. ERR_EXISTS. */
+int store_open_at(const char *top, struct store **ret, struct err **err);
 void store_close(struct store *s);
 DEFINE_CLEANUP(store_cleanup, struct store, store_close);
 #define auto_store CLEANUP(store_cleanup) struct store
