@@ -48,8 +48,8 @@ static int copy_run(const struct cli_call *call, struct err **err)
 		log_set_level(LOG_LEVEL_MSG);
 	if (o->jobs < 0 || o->jobs > SEND_JOBS_MAX)
 		return err_make(err, ERR_USAGE, "--jobs is a number from 1 to %d", SEND_JOBS_MAX);
-	network_settings(&o->network, &options.registry);
-	if (network_platform(o->platform, &platform, &options.platform, err) < 0 ||
+	if (network_settings(&o->network, &options.registry, err) < 0 ||
+		network_platform(o->platform, &platform, &options.platform, err) < 0 ||
 		transport_parse(call->argv[0], &from, err) < 0 ||
 		transport_parse(call->argv[1], &to, err) < 0)
 		return -1;
@@ -62,19 +62,24 @@ const struct cli_command cmd_image_copy = {
 	.min_args = 2,
 	.max_args = 2,
 	.summary = "copy an image between registries, layouts, archives and the store",
-	.about = "SOURCE and DESTINATION are docker://REF (a registry), oci:DIR[:TAG], oci-archive:FILE[:TAG], "
+	.about = "SOURCE and DESTINATION are docker://REF (a registry), oci:DIR[:TAG], "
+		 "oci-archive:FILE[:TAG], "
 		 "docker-archive:FILE[:REF] or "
 		 "store:REF. The store has no part in it unless it is named. Every blob is checked while it "
 		 "passes; nothing can be seen at the "
 		 "destination before all of it is there.\n\n"
-		 "Blobs go from registry to registry while they arrive, or are mounted where both are one; what "
+		 "Blobs go from registry to registry while they arrive, or are mounted where both are one; "
+		 "what "
 		 "the destination has is not sent again. "
-		 "Manifests keep their bytes, and so their digest, but those of docker become OCI's in layouts and "
+		 "Manifests keep their bytes, and so their digest, but those of docker become OCI's in "
+		 "layouts and "
 		 "OCI archives, and --format "
-		 "converts them elsewhere. A docker archive that is read or written, and an OCI archive that is "
+		 "converts them elsewhere. A docker archive that is read or written, and an OCI archive that "
+		 "is "
 		 "read, take a place for the image below the "
 		 "directory for temporary files.\n\n"
-		 "Of an image for several platforms the one for this machine, or for --platform, is copied; --all "
+		 "Of an image for several platforms the one for this machine, or for --platform, is copied; "
+		 "--all "
 		 "copies everything under "
 		 "the name. A layout that exists is added to.",
 	.examples = "udocker-image copy docker://alpine:3 oci:layout:alpine\n"

@@ -71,7 +71,8 @@ static int choose(const struct copy *c, const struct strv *names, const char **r
 
 	if (!c->src->name) {
 		if (names->n != 1)
-			return err_make(err, ERR_USAGE, "%s: there are several images in it: name one", c->src->path);
+			return err_make(
+				err, ERR_USAGE, "%s: there are several images in it: name one", c->src->path);
 		*ret = names->v[0];
 		return 0;
 	}
@@ -80,7 +81,8 @@ static int choose(const struct copy *c, const struct strv *names, const char **r
 	shown = reference_show(&want);
 	text = image_layout_familiar(shown);
 	for (size_t i = 0; i < names->n; i++) {
-		autofree char *name = image_layout_familiar(names->v[i]); /* skopeo writes docker.io/library/x */
+		autofree char *name =
+			image_layout_familiar(names->v[i]); /* skopeo writes docker.io/library/x */
 
 		if (!str_eq(name, text))
 			continue;

@@ -36,8 +36,8 @@ struct copying {
 
 static struct progress *show(const struct copy_blob *b)
 {
-	autofree char *title = xasprintf("%s %.*s", b->config ? "configuration" : "layer", TITLE_HEX,
-		digest_hex(&b->d.digest));
+	autofree char *title = xasprintf(
+		"%s %.*s", b->config ? "configuration" : "layer", TITLE_HEX, digest_hex(&b->d.digest));
 
 	return progress_begin(title, b->d.size > 0 ? (uint64_t)b->d.size : 0);
 }

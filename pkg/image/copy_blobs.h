@@ -28,7 +28,7 @@ int copy_blobs(const struct copy_set *set, const struct copy_target *to, int job
  * Into a registry; `from` (or NULL): repositories of it that may have them. What another registry has is sent on while it arrives, through a file
  * without a name for each blob under way, so that a broken upload can go on.
  */
-int copy_send(const struct copy_set *set, struct registry *to, const struct strv *from, int jobs,
-	struct err **err);
+int copy_send(
+	const struct copy_set *set, struct registry *to, const struct strv *from, int jobs, struct err **err);
 
 #endif

@@ -99,8 +99,8 @@ static bool stays_away(const struct copy_blob *b)
 	return b->d.urls.n && media_type_find(b->d.media_type)->foreign;
 }
 
-int copy_send(const struct copy_set *set, struct registry *to, const struct strv *from, int jobs,
-	struct err **err)
+int copy_send(
+	const struct copy_set *set, struct registry *to, const struct strv *from, int jobs, struct err **err)
 {
 	const struct send_options o = { .jobs = jobs, .from = from };
 	struct relay *relays = xcalloc(set->n_blobs + 1, sizeof(*relays));

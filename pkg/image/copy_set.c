@@ -125,7 +125,8 @@ static int add_blob(struct copy_set *set, const struct descriptor *d, bool confi
 	return err_make(err, ERR_CORRUPT, "blob %s has two sizes", d->digest.text);
 }
 
-static int add_manifest(struct copy_set *set, const struct json *j, struct copy_document *doc, struct err **err)
+static int add_manifest(
+	struct copy_set *set, const struct json *j, struct copy_document *doc, struct err **err)
 {
 	auto_manifest *m = NULL;
 
@@ -163,7 +164,7 @@ static int add_index(
 		return -1;
 	if (!w->all)
 		return select_manifest(&from, x, w->want, &chosen, err) < 0 ? -1
-									   : add(w, &chosen, depth + 1, err);
+									    : add(w, &chosen, depth + 1, err);
 	for (size_t i = 0; i < x->n_items; i++) {
 		if (++w->set->looked > INDEX_MAX_ITEMS)
 			return err_make(
@@ -206,8 +207,8 @@ static int add(struct walk *w, const struct descriptor *d, int depth, struct err
 	return r;
 }
 
-int copy_set_fill(struct copy_set *set, const struct copy_source *from, const struct descriptor *top, bool all,
-	const struct platform *want, struct err **err)
+int copy_set_fill(struct copy_set *set, const struct copy_source *from, const struct descriptor *top,
+	bool all, const struct platform *want, struct err **err)
 {
 	struct walk w = { set, all, want };
 
@@ -232,7 +233,8 @@ static const char *other_type(const char *type, bool docker)
 
 static bool set_type(struct json *j, bool docker)
 {
-	const char *type = json_str(json_get(j, "mediaType")), *other = type ? other_type(type, docker) : NULL;
+	const char *type = json_str(json_get(j, "mediaType")),
+		   *other = type ? other_type(type, docker) : NULL;
 
 	if (other)
 		json_set_str(j, "mediaType", other);

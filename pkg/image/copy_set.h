@@ -18,8 +18,8 @@ struct copy_source {
 	const char *what; /* names it in messages */
 	struct registry *registry; /* blobs are streamed from it; NULL: they are opened */
 	/* A document of a digest, and its Content-Type where one is known (both the caller's). Digests are checked by the caller. */
-	int (*document)(void *arg, const struct descriptor *d, char **text, size_t *n, char **type,
-		struct err **err);
+	int (*document)(
+		void *arg, const struct descriptor *d, char **text, size_t *n, char **type, struct err **err);
 	/* A descriptor of a blob's file, at its beginning. */
 	int (*open)(void *arg, const struct descriptor *d, struct err **err);
 	void *arg;
@@ -55,8 +55,8 @@ void copy_set_free(struct copy_set *set);
  * The image of `top`: of an index with `all` everything in it, else the manifest for `want` (NULL: the machine's). ERR_UNSUPPORTED for schema 1 and
  * what is unknown, ERR_CORRUPT for wrong digests and beyond the limits.
  */
-int copy_set_fill(struct copy_set *set, const struct copy_source *from, const struct descriptor *top, bool all,
-	const struct platform *want, struct err **err);
+int copy_set_fill(struct copy_set *set, const struct copy_source *from, const struct descriptor *top,
+	bool all, const struct platform *want, struct err **err);
 
 /* Manifests and indexes of the other family become this one's (docker: schema 2); those of this one keep their bytes. */
 int copy_set_convert(struct copy_set *set, bool docker, struct err **err);

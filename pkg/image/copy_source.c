@@ -36,8 +36,8 @@ void copy_from_free(struct copy_from *f)
 
 /* ---- a registry ---- */
 
-static int registry_document(void *arg, const struct descriptor *d, char **text, size_t *n, char **type,
-	struct err **err)
+static int registry_document(
+	void *arg, const struct descriptor *d, char **text, size_t *n, char **type, struct err **err)
 {
 	auto_registry_manifest m = REGISTRY_MANIFEST_INIT;
 	struct copy_from *f = arg;
@@ -56,8 +56,7 @@ static int registry_document(void *arg, const struct descriptor *d, char **text,
 	return 0;
 }
 
-int copy_from_registry(
-	struct copy_from *f, struct registry *r, const struct reference *ref, struct err **err)
+int copy_from_registry(struct copy_from *f, struct registry *r, const struct reference *ref, struct err **err)
 {
 	auto_registry_manifest m = REGISTRY_MANIFEST_INIT;
 	struct reference_remote remote = REFERENCE_REMOTE_INIT;
@@ -71,9 +70,7 @@ int copy_from_registry(
 	reference_remote_free(&remote);
 	if (status < 0)
 		return -1;
-	f->top = (struct descriptor){
-		.media_type = xstrdup(m.media_type), .digest = m.digest, .size = -1
-	};
+	f->top = (struct descriptor){ .media_type = xstrdup(m.media_type), .digest = m.digest, .size = -1 };
 	f->manifest = m.bytes;
 	m.bytes = STR_INIT;
 	f->type = steal_ptr(&m.media_type);
@@ -94,8 +91,8 @@ static bool is_called(const struct descriptor *d, const char *name)
 	       (full && strrchr(full, ':') && str_eq(strrchr(full, ':') + 1, name));
 }
 
-static int not_one(const struct copy_from *f, const struct index *x, const char *name, size_t found,
-	struct err **err)
+static int not_one(
+	const struct copy_from *f, const struct index *x, const char *name, size_t found, struct err **err)
 {
 	auto_strv names = STRV_INIT;
 	autofree char *list = NULL;
@@ -108,8 +105,8 @@ static int not_one(const struct copy_from *f, const struct index *x, const char 
 	}
 	list = strv_join(&names, ", ");
 	if (name)
-		err_make(err, found ? ERR_CORRUPT : ERR_NOT_FOUND, "%s: %s images are called '%s'", f->source.what,
-			found ? "several" : "no", name);
+		err_make(err, found ? ERR_CORRUPT : ERR_NOT_FOUND, "%s: %s images are called '%s'",
+			f->source.what, found ? "several" : "no", name);
 	else
 		err_make(err, found ? ERR_USAGE : ERR_CORRUPT, "%s: there %s in it", f->source.what,
 			found ? "are several images" : "is no image");
@@ -171,8 +168,8 @@ static int read_text(int fd, const char *what, char **text, size_t *n, struct er
 	return 0;
 }
 
-static int file_document(void *arg, const struct descriptor *d, char **text, size_t *n, char **type UNUSED,
-	struct err **err)
+static int file_document(
+	void *arg, const struct descriptor *d, char **text, size_t *n, char **type UNUSED, struct err **err)
 {
 	const struct copy_from *f = arg;
 	autoclose int fd = f->source.open(arg, d, err);
@@ -185,9 +182,8 @@ int copy_from_layout(struct copy_from *f, const char *path, const char *name, st
 	const struct json_limits limits = { .bytes = (size_t)16 << 20 };
 	auto_json *layout = NULL, *j = NULL;
 
-	f->source = (struct copy_source){
-		.what = path, .document = file_document, .open = open_file, .arg = f
-	};
+	f->source =
+		(struct copy_source){ .what = path, .document = file_document, .open = open_file, .arg = f };
 	f->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->dirfd < 0)
 		return err_sys(err, errno, "%s", path);
@@ -237,8 +233,8 @@ int copy_from_archive(
 
 /* ---- the store ---- */
 
-static int store_document(void *arg, const struct descriptor *d, char **text, size_t *n, char **type,
-	struct err **err)
+static int store_document(
+	void *arg, const struct descriptor *d, char **text, size_t *n, char **type, struct err **err)
 {
 	const struct copy_from *f = arg;
 	const struct push *p = &f->push;

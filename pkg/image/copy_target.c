@@ -156,8 +156,8 @@ static int fill_archive(const struct copy_set *set, struct writer *w, const char
 	return oci_archive_end(&a, entries(set, name), err);
 }
 
-int copy_to_archive(const struct copy_set *set, const char *path, bool replace, const char *name,
-	struct err **err)
+int copy_to_archive(
+	const struct copy_set *set, const char *path, bool replace, const char *name, struct err **err)
 {
 	auto_outfile out = OUTFILE_INIT;
 	auto_writer *w = NULL;

@@ -13,9 +13,10 @@ struct store;
 struct strv;
 
 /* `name` is that of the entry in index.json, or NULL. */
-int copy_to_layout(const struct copy_set *set, const char *path, const char *name, int jobs, struct err **err);
-int copy_to_archive(const struct copy_set *set, const char *path, bool replace, const char *name,
-	struct err **err);
+int copy_to_layout(
+	const struct copy_set *set, const char *path, const char *name, int jobs, struct err **err);
+int copy_to_archive(
+	const struct copy_set *set, const char *path, bool replace, const char *name, struct err **err);
 /* The top must be an image's manifest. */
 int copy_to_store(const struct copy_set *set, struct store *s, const char *name, int jobs, struct err **err);
 /* `from`: repositories of the same registry that may have the blobs, or NULL. */

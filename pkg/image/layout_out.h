@@ -26,7 +26,8 @@ struct layout {
 	struct json *index; /* as it was */
 	char *text; /* of the index that was to be written */
 };
-#define LAYOUT_INIT(where) ((struct layout){ .path = (where), .fd = -1, .blobs = { -1, -1 }, .lock = LOCK_INIT })
+#define LAYOUT_INIT(where) \
+	((struct layout){ .path = (where), .fd = -1, .blobs = { -1, -1 }, .lock = LOCK_INIT })
 
 /* Make or open it, and keep other writers out until layout_close(). ERR_EXISTS for a directory that is something else. */
 int layout_open(struct layout *l, struct err **err);

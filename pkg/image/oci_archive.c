@@ -48,8 +48,7 @@ int oci_archive_begin(struct oci_archive *a, struct err **err)
 	return put_json(a->w, IMAGE_LAYOUT_FILE, layout, err);
 }
 
-int oci_archive_put(
-	struct oci_archive *a, const struct digest *d, const void *p, size_t n, struct err **err)
+int oci_archive_put(struct oci_archive *a, const struct digest *d, const void *p, size_t n, struct err **err)
 {
 	autofree char *path = image_layout_blob_path(d);
 

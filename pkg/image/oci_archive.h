@@ -19,8 +19,7 @@ int oci_archive_begin(struct oci_archive *a, struct err **err);
 /* A blob, whose bytes the caller gives to the writer next. */
 int oci_archive_entry(struct oci_archive *a, const struct digest *d, uint64_t size, struct err **err);
 /* One from memory. */
-int oci_archive_put(
-	struct oci_archive *a, const struct digest *d, const void *p, size_t n, struct err **err);
+int oci_archive_put(struct oci_archive *a, const struct digest *d, const void *p, size_t n, struct err **err);
 /* index.json with these entries (taken over). */
 int oci_archive_end(struct oci_archive *a, struct json *entries, struct err **err);
 

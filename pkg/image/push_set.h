@@ -32,7 +32,6 @@ struct push {
 	struct digest index_digest;
 };
 
-
 /* All that can be known before a registry is spoken to; p->set.store and p->o are set. Caller frees, also after a failure. */
 int push_prepare(struct push *p, const char *name, struct err **err);
 void push_free(struct push *p);
