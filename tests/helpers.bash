@@ -87,6 +87,7 @@ requires() {
         command -v crun >/dev/null || skip "crun is not installed"
         crun_host_ok || skip "crun refuses hybrid cgroups"
         ;;
+      pyte) /usr/bin/python3 -c 'import pyte' 2>/dev/null || skip "python3-pyte is not installed" ;;
       python-udocker) command -v udocker.py >/dev/null || skip "the Python udocker is not installed" ;;
       *) command -v "$what" >/dev/null || skip "$what is not installed" ;;
     esac

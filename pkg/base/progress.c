@@ -19,8 +19,12 @@
 
 #define DRAW_EVERY_NS INT64_C(100000000)
 #define NS_PER_S INT64_C(1000000000)
-#define MAX_LINES 12 /* the block must fit on a small terminal, or it cannot be wiped */
-#define TITLE_WIDTH 30
+#define MAX_LINES 12
+#define TITLE_WIDTH 30 /* and less, down to this, where the numbers need the room */
+#define TITLE_WIDTH_MIN 12
+#define NUMBERS_WIDTH 47 /* " 999.9 MB / 999.9 MB, 999.9 MB/s, 59m59s left" and one that stays free */
+#define TOTAL_MIN_WIDTH 60 /* narrower terminals get no " / 999.9 MB" */
+#define BAR_MIN_WIDTH 100
 #define BAR_WIDTH 20
 
 struct progress {
@@ -48,17 +52,26 @@ static enum progress_mode effective_mode(void)
 		return asked_mode;
 	if (log_level() < LOG_LEVEL_INFO)
 		return PROGRESS_NONE;
-	return term_is_tty(STDERR_FILENO) && !str_eq(terminal, "dumb") ? PROGRESS_TTY : PROGRESS_PLAIN;
+	if (!terminal || !*terminal || str_eq(terminal, "dumb"))
+		return PROGRESS_PLAIN;
+	return term_is_tty(STDERR_FILENO) ? PROGRESS_TTY : PROGRESS_PLAIN;
 }
 
-/* Cut or pad to `width` columns, a code point counting as one. */
-static void add_column(struct str *out, const char *text, size_t width)
+/* Cut to `width` columns, a code point counting as one; the result is how many are left. */
+static size_t add_cut(struct str *out, const char *text, size_t width)
 {
-	size_t used = 0, len;
+	size_t len;
 
-	for (; used < width && (len = str_utf8_len(text)); used++, text += len)
+	for (; width && (len = str_utf8_len(text)); width--, text += len)
 		(void)str_add_mem(out, text, len);
-	(void)str_add_repeat(out, ' ', width - used);
+	return width;
+}
+
+static size_t title_width(size_t width)
+{
+	if (width >= TITLE_WIDTH + NUMBERS_WIDTH)
+		return TITLE_WIDTH;
+	return width > TITLE_WIDTH_MIN + NUMBERS_WIDTH ? width - NUMBERS_WIDTH : TITLE_WIDTH_MIN;
 }
 
 static void add_bar(struct str *out, uint64_t done, uint64_t total)
@@ -94,12 +107,11 @@ static void add_line(struct str *out, struct progress *p, int64_t now, size_t wi
 	char size[NUM_SIZE_LEN];
 	auto_str line = STR_INIT;
 
-	add_column(&line, p->title, TITLE_WIDTH);
-	(void)str_add_char(&line, ' ');
-	if (p->total && width >= 100)
+	(void)str_add_repeat(&line, ' ', add_cut(&line, p->title, title_width(width)) + 1);
+	if (p->total && width >= BAR_MIN_WIDTH)
 		add_bar(&line, done < p->total ? done : p->total, p->total);
 	(void)str_add(&line, num_format_size(done, size));
-	if (p->total)
+	if (p->total && width >= TOTAL_MIN_WIDTH)
 		(void)str_addf(&line, " / %s", num_format_size(p->total, size));
 	if (rate >= 1)
 		(void)str_addf(&line, ", %s/s", num_format_size((uint64_t)rate, size));
@@ -108,7 +120,7 @@ static void add_line(struct str *out, struct progress *p, int64_t now, size_t wi
 		add_duration(&line, (uint64_t)((double)(p->total - done) / rate) + 1);
 		(void)str_add(&line, " left");
 	}
-	add_column(out, str_text(&line), width - 1);
+	(void)add_cut(out, str_text(&line), width - 1);
 	(void)str_add_char(out, '\n');
 }
 
@@ -122,9 +134,11 @@ static void wipe_block(struct str *out)
 static void draw_block(struct str *out)
 {
 	int64_t now = time_monotonic_ns();
-	size_t width = (size_t)term_width(STDERR_FILENO);
+	size_t width = (size_t)term_width(STDERR_FILENO), height = (size_t)term_height(STDERR_FILENO);
+	/* The cursor stands below the block: what does not fit above it could not be wiped. */
+	size_t most = height > MAX_LINES ? MAX_LINES : height - 1;
 
-	for (struct progress *p = running; p && drawn < MAX_LINES; p = p->next, drawn++)
+	for (struct progress *p = running; p && drawn < most; p = p->next, drawn++)
 		add_line(out, p, now, width);
 	atomic_store(&last_draw, now);
 }

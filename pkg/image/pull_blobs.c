@@ -174,7 +174,12 @@ static int pump(struct pull *p, struct err **err)
 
 static int on_tick(void *arg, struct err **err)
 {
-	return pump(arg, err);
+	struct pull *p = arg;
+
+	for (size_t i = 0; i < p->n_jobs; i++) /* where nothing comes the rate falls */
+		if (p->jobs[i].state == JOB_RUNNING && p->jobs[i].partial)
+			progress_update(p->jobs[i].progress, partial_size(p->jobs[i].partial));
+	return pump(p, err);
 }
 
 static bool is_finished(const struct pull *p)
