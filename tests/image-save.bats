@@ -498,3 +498,91 @@ loaded_is() { # ARCHIVE REF STORED-DIGEST...
   [[ ${lines[0]} == IMAGE* ]]
   fails 1 udocker-image history nosuch:1
 }
+
+# images N PADDING: N images of one small layer in the store, i:1 to i:N, with configurations of their own of that many bytes.
+images() {
+  python3 - "$STORE" "$1" "$2" <<'PY'
+import hashlib, json, os, sys
+store, n, padding = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+def blob(data):
+    name = "sha256:" + hashlib.sha256(data).hexdigest()
+    with open(f"{store}/layers/{name}", "wb") as f:
+        f.write(data)
+    return {"digest": name, "size": len(data)}
+os.makedirs(f"{store}/layers", exist_ok=True)
+layer = blob(bytes(10240))
+for i in range(1, n + 1):
+    config = blob(json.dumps({"architecture": "amd64", "os": "linux", "config": {"Labels": {"n": str(i), "x": "x" * padding}},
+                              "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}).encode())
+    tag = f"{store}/repos/i/{i}"
+    os.makedirs(tag)
+    kind = "application/vnd.oci.image."
+    with open(f"{tag}/manifest", "w") as f:
+        json.dump({"schemaVersion": 2, "mediaType": kind + "manifest.v1+json", "config": {"mediaType": kind + "config.v1+json", **config},
+                   "layers": [{"mediaType": kind + "layer.v1.tar", **layer}]}, f)
+    open(f"{tag}/TAG", "w").write(f"{i}\n")
+    open(f"{tag}/v2", "w").close()
+    for b in config, layer:
+        os.symlink("../../../layers/" + b["digest"], f"{tag}/{b['digest']}")
+PY
+}
+
+# too_much WORDS FORMAT REF...: refused in one line, and nothing is written.
+too_much() {
+  fails 1 udocker-image save --format "$2" -o out "${@:3}"
+  assert_one_error_line
+  assert_stderr_contains "$1"
+  assert_stderr_contains "could not be loaded again"
+  refute_file out
+  assert_output ""
+}
+
+@test "an archive that load would refuse is not written" {
+  once
+  local refs f
+  images 4097 0
+  mapfile -t refs < <(seq -f 'i:%g' 4097)
+  for f in oci-archive oci; do too_much "more than 4096 names" $f "${refs[@]}"; done
+  too_much "more than 1024 images" docker-archive "${refs[@]:0:1025}"
+  # As much as there may be is loaded again.
+  ok udocker-image save -o full.tar "${refs[@]:0:1024}"
+  export UDOCKER_DIR=$T/other
+  ok udocker-image load -q -i full.tar
+  [ "$(udocker-image ls -q | wc -l)" -eq 1024 ]
+}
+
+@test "documents that load would refuse are not saved" {
+  once
+  local f
+  images 17 4000000
+  for f in docker-archive oci-archive oci; do
+    too_much "more than 64 MiB of manifests and configurations" $f i:{1..17}
+  done
+  ok udocker-image save --format oci-archive -o saved.tar i:{1..15}
+  ok udocker-image --repo="$T/other" load -q -i saved.tar
+  rm saved.tar
+  rm -r "$STORE"
+  images 1 5000000
+  for f in docker-archive oci-archive oci; do too_much "more than 4 MiB" $f i:1; done
+}
+
+@test "a layout is not filled beyond what load takes" {
+  images 2 0
+  ok udocker-image save --format oci -o layout i:1
+  python3 - layout/index.json <<'PY'
+import copy, json, sys
+index = json.load(open(sys.argv[1]))
+entry = index["manifests"][0]
+for i in range(4095):
+    entry = copy.deepcopy(entry)
+    for key in entry["annotations"]: entry["annotations"][key] = f"o:{i}"
+    index["manifests"].append(entry)
+json.dump(index, open(sys.argv[1], "w"))
+PY
+  cp -r layout before
+  fails 1 udocker-image save --format oci -o layout i:2
+  assert_one_error_line
+  assert_stderr_contains "more than 4096 names in an archive could not be loaded again"
+  diff -r before layout
+  ok udocker-image save --format oci -o layout i:1
+}

@@ -16,6 +16,7 @@
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
+#include "pkg/image/save_limits.h"
 
 #define INDEX_MAX_BYTES ((size_t)16 << 20)
 #define CHUNK ((size_t)256 << 10)
@@ -221,10 +222,14 @@ int layout_open(struct layout *l, struct err **err)
 
 int layout_publish(struct layout *l, const struct json *entries, struct err **err)
 {
-	merge(json_get(l->index, "manifests"), entries);
+	struct json *list = json_get(l->index, "manifests");
+
+	merge(list, entries);
+	l->text = json_text(l->index, 0);
+	if (save_limit_index(json_len(list), strlen(l->text), err) < 0)
+		return err_add(err, "%s", l->path);
 	if (syncfs(l->fd) < 0)
 		return err_sys(err, errno, "write to %s", l->path);
-	l->text = json_text(l->index, 0);
 	if (atomic_write(l->fd, IMAGE_LAYOUT_INDEX, l->text, strlen(l->text), 0666, ATOMIC_DURABLE, err) < 0)
 		return err_add(err, "%s", l->path);
 	l->done = true;

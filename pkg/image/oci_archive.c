@@ -9,6 +9,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
+#include "pkg/image/save_limits.h"
 
 static int put_dir(struct writer *w, const char *name, struct err **err)
 {
@@ -68,8 +69,13 @@ int oci_archive_entry(struct oci_archive *a, const struct digest *d, uint64_t si
 int oci_archive_end(struct oci_archive *a, struct json *entries, struct err **err)
 {
 	auto_json *index = json_new_object();
+	size_t n = json_len(entries);
+	autofree char *text = NULL;
 
 	json_set_i64(index, "schemaVersion", 2);
 	json_set(index, "manifests", entries);
-	return put_json(a->w, IMAGE_LAYOUT_INDEX, index, err);
+	text = json_text(index, 0);
+	if (save_limit_index(n, strlen(text), err) < 0)
+		return -1;
+	return put_file(a->w, IMAGE_LAYOUT_INDEX, text, strlen(text), err);
 }

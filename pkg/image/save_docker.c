@@ -16,6 +16,7 @@
 #include "pkg/base/strv.h"
 #include "pkg/image/save.h"
 #include "pkg/image/save_format.h"
+#include "pkg/image/save_limits.h"
 #include "pkg/image/save_set.h"
 #include "pkg/image/save_temporary.h"
 #include "pkg/store/images.h"
@@ -36,6 +37,7 @@ struct docker {
 	size_t n_contents, cap_contents;
 	struct strv folders, configs; /* written */
 	struct json *manifest, *repositories;
+	struct save_texts texts;
 };
 
 /* ---- layers ---- */
@@ -128,6 +130,14 @@ static int put_json(struct docker *d, const char *name, const struct json *j, st
 	return put_text(d, name, text, err);
 }
 
+/* One that load reads. */
+static int put_list(struct docker *d, const char *name, const struct json *j, struct err **err)
+{
+	autofree char *text = json_text(j, 0);
+
+	return save_limit_text(&d->texts, strlen(text), 1, err) < 0 ? -1 : put_text(d, name, text, err);
+}
+
 /* The layer's json: the image's configuration for the top one, as docker before 1.10 wants it. */
 static int folder_json(const struct save_image *si, size_t i, const char *id, const char *parent,
 	struct json **ret, struct err **err)
@@ -162,6 +172,9 @@ static int put_folder(struct docker *d, const struct save_image *si, size_t i, c
 	if (strv_has(&d->folders, id))
 		return 0;
 	strv_add(&d->folders, id);
+	/* Four of each folder, a configuration of each image, two lists. */
+	if (save_limit_files(4 * d->folders.n + d->set->n_images + 2, err) < 0)
+		return -1;
 	if (folder_json(si, i, id, parent, &j, err) < 0)
 		return -1;
 	if (writer_entry(d->w, &dir, err) < 0 || put_text(d, version, "1.0", err) < 0 ||
@@ -232,6 +245,8 @@ static int put_config(struct docker *d, const struct save_image *si, const char 
 {
 	const struct writer_entry e = { .type = READER_FILE, .name = path, .mode = 0644 };
 
+	if (save_limit_text(&d->texts, si->config_len, 1, err) < 0)
+		return -1;
 	if (strv_has(&d->configs, path))
 		return 0;
 	strv_add(&d->configs, path);
@@ -254,7 +269,7 @@ int save_docker(struct save_set *set, const struct save_options *o, struct write
 	const char *what, struct err **err)
 {
 	struct docker d = { .set = set, .o = o, .w = w, .dirfd = dirfd, .what = what };
-	int r = 0;
+	int r = save_limit_docker(set, err);
 
 	d.manifest = json_new_array();
 	d.repositories = json_new_object();
@@ -262,7 +277,7 @@ int save_docker(struct save_set *set, const struct save_options *o, struct write
 		if (put_image(&d, set->images[i], err) < 0)
 			r = err_add(err, "image %s", set->images[i]->img->name);
 	if (r == 0)
-		r = put_json(&d, "manifest.json", d.manifest, err);
+		r = put_list(&d, "manifest.json", d.manifest, err);
 	if (r == 0)
 		r = put_json(&d, "repositories", d.repositories, err);
 	for (size_t i = 0; i < d.n_contents; i++)

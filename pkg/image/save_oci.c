@@ -16,6 +16,7 @@
 #include "pkg/image/oci_archive.h"
 #include "pkg/image/save.h"
 #include "pkg/image/save_format.h"
+#include "pkg/image/save_limits.h"
 #include "pkg/image/save_manifest.h"
 #include "pkg/image/save_set.h"
 #include "pkg/image/save_temporary.h"
@@ -71,6 +72,7 @@ struct oci {
 	const struct save_oci_target *to;
 	struct strv written; /* digests */
 	struct json *entries;
+	struct save_texts texts;
 };
 
 static bool is_first(struct oci *oci, const char *digest)
@@ -81,8 +83,12 @@ static bool is_first(struct oci *oci, const char *digest)
 	return true;
 }
 
-static int put_text(struct oci *oci, const struct digest *d, const void *p, size_t n, struct err **err)
+/* `times`: how often load reads it. */
+static int put_text(
+	struct oci *oci, const struct digest *d, const void *p, size_t n, size_t times, struct err **err)
 {
+	if (save_limit_text(&oci->texts, n, times, err) < 0)
+		return -1;
 	return is_first(oci, d->text) ? oci->to->text(oci->to->arg, d, p, n, err) : 0;
 }
 
@@ -109,8 +115,8 @@ static int put_image(struct oci *oci, struct save_image *si, struct descriptor *
 	if (save_manifest(si, SAVE_FAMILY_OCI, &doc, err) < 0 ||
 		digest_of(SHA_256, doc.text, doc.n, &digest, err) < 0)
 		return -1;
-	if (put_text(oci, &si->config_digest, si->config, si->config_len, err) < 0 ||
-		put_text(oci, &digest, doc.text, doc.n, err) < 0)
+	if (put_text(oci, &si->config_digest, si->config, si->config_len, 1, err) < 0 ||
+		put_text(oci, &digest, doc.text, doc.n, 1, err) < 0)
 		return -1;
 	*ret = (struct descriptor){
 		.media_type = xstrdup(MEDIA_OCI_MANIFEST), .digest = digest, .size = (int64_t)doc.n
@@ -140,7 +146,7 @@ static int put_index(struct oci *oci, const struct save_group *g, struct descrip
 	}
 	text = json_text(j, 0);
 	if (digest_of(SHA_256, text, strlen(text), &digest, err) < 0 ||
-		put_text(oci, &digest, text, strlen(text), err) < 0)
+		put_text(oci, &digest, text, strlen(text), 2 * g->names.n, err) < 0)
 		return -1;
 	*ret = (struct descriptor){
 		.media_type = xstrdup(MEDIA_OCI_INDEX), .digest = digest, .size = (int64_t)strlen(text)
@@ -166,7 +172,7 @@ int save_oci_blobs(
 	struct save_set *set, const struct save_oci_target *to, struct json **ret_entries, struct err **err)
 {
 	struct oci oci = { .set = set, .to = to, .entries = json_new_array() };
-	int r = 0;
+	int r = save_limit_oci(set, err);
 
 	for (size_t i = 0; r == 0 && i < set->n_groups; i++)
 		r = put_group(&oci, &set->groups[i], err);
