@@ -284,6 +284,54 @@ static void test_pipe(void)
 	close(ends[1]);
 }
 
+/* A file that another writes: some bytes more each time its end is reached. */
+struct growing {
+	int fd;
+	const unsigned char *p;
+	size_t n, at, step;
+	bool fails;
+};
+
+static int grow(void *arg, struct err **err)
+{
+	struct growing *g = arg;
+	size_t n = g->n - g->at < g->step ? g->n - g->at : g->step;
+
+	if (!n)
+		return g->fails ? err_make(err, ERR_NETWORK, "given up") : 0;
+	if (pwrite(g->fd, g->p + g->at, n, (off_t)g->at) < 0)
+		return err_sys(err, errno, "test");
+	g->at += n;
+	return 1;
+}
+
+static void test_growing(void)
+{
+	static const size_t steps[] = { 1, 3, 1000, 5000, 300000 };
+
+	for (size_t i = 0; i < ARRAY_LEN(samples) * ARRAY_LEN(steps); i++) {
+		const struct sample *s = &samples[i / ARRAY_LEN(steps)];
+		autoclose int fd = fd_anon("test");
+		struct growing g = { .fd = fd, .p = s->p, .n = s->n, .step = steps[i % ARRAY_LEN(steps)] };
+		struct inflate_options o = {
+			.hash_input = true, .hash_plain = true, .more = grow, .more_arg = &g, .size = s->n
+		};
+		struct inflate_result r;
+		auto_str out = STR_INIT;
+		auto_err *e = NULL;
+
+		ok(unpack(fd, o, &out, &r, NULL) == 0 && r.input_bytes == s->n, "%s, %zu bytes at a time",
+			inflate_kind_name(s->kind), g.step);
+		is_str(r.plain_hex, hex_of(pattern, PATTERN_LEN), "the same bytes");
+		is_str(r.input_hex, hex_of(s->p, s->n), "the same compressed bytes");
+		g.n = s->n / 2;
+		g.at = 0;
+		g.fails = true;
+		ok(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0, "again");
+		ok(unpack(fd, o, &out, &r, &e) < 0 && err_is(e, ERR_NETWORK), "given up half-way");
+	}
+}
+
 static void test_finish_early(void)
 {
 	struct inflate_options o = { .what = "x", .hash_plain = true };
@@ -381,6 +429,7 @@ int main(void)
 	test_copy(pattern_zstd, sizeof(pattern_zstd), "zstd");
 	test_copy((const unsigned char *)"plain", 5, "plain");
 	test_pipe();
+	test_growing();
 	test_finish_early();
 	test_finish_twice();
 	test_padding_given_up();
