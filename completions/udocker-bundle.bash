@@ -121,7 +121,7 @@ _udocker_bundle_table() {
 		anywhere=1
 		;;
 	import)
-		options='--clone --mv --name --platform --keep-setid --record-owner --max-size --max-ratio --no-sync --help'
+		options='--clone --name --keep-setid --record-owner --no-sync --mv --platform --max-size --max-ratio --help'
 		valued=' --name --platform --max-size --max-ratio '
 		operands='file'
 		anywhere=1

@@ -174,7 +174,7 @@ complete -c udocker-image -n '__udocker_image_in save' -s f -l force -d 'replace
 complete -c udocker-image -n '__udocker_image_in save' -s q -l quiet -d 'errors only'
 complete -c udocker-image -n '__udocker_image_in save' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in save' -a '(__udocker_image_image)'
-complete -c udocker-image -n '__udocker_image_in import' -l mv -d 'move the file into the store'
+complete -c udocker-image -n '__udocker_image_in import' -l mv -d 'remove the file when it is imported'
 complete -c udocker-image -n '__udocker_image_in import' -l platform -x -d 'what the programs in it are made for'
 complete -c udocker-image -n '__udocker_image_in import' -l max-size -x -d 'what the archive may unpack to whatever its own size (unpack_max_size)'
 complete -c udocker-image -n '__udocker_image_in import' -l max-ratio -x -d 'and beyond that, how many times its own size (unpack_max_ratio)'

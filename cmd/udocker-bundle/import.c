@@ -9,45 +9,41 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/bundle/birth.h"
+#include "pkg/cli/import_options.h"
 #include "pkg/cli/input.h"
 #include "pkg/cli/output.h"
 #include "pkg/conf/conf.h"
 #include "pkg/store/store.h"
 
 struct import_opts {
-	const char *name, *platform, *max_size, *max_ratio;
-	bool clone, move, no_sync, keep_setid, record_owner;
+	struct import_args args; /* first: the shared table's offsets */
+	const char *name;
+	bool clone, no_sync, keep_setid, record_owner;
 };
 
 static const struct cli_option import_options[] = {
 	CLI_FLAG("clone", 0, struct import_opts, clone, "the archive is what export --clone has written"),
-	CLI_FLAG("mv", 0, struct import_opts, move, "remove the file when the container is made"),
 	CLI_STR("name", 0, "NAME", struct import_opts, name, "give the container this name"),
-	CLI_STR("platform", 0, "OS/ARCH[/VARIANT]", struct import_opts, platform,
-		"what the programs in it are made for"),
 	CLI_FLAG("keep-setid", 0, struct import_opts, keep_setid, "keep set-user-id and set-group-id bits"),
 	CLI_FLAG("record-owner", 0, struct import_opts, record_owner,
 		"write the owner of each file into its attribute user.rootlesscontainers"),
-	CLI_STR("max-size", 0, "SIZE", struct import_opts, max_size,
-		"what the archive may unpack to whatever its own size (unpack_max_size)"),
-	CLI_STR("max-ratio", 0, "N", struct import_opts, max_ratio,
-		"and beyond that, how many times its own size (unpack_max_ratio)"),
 	CLI_FLAG("no-sync", 0, struct import_opts, no_sync, "do not wait until the files are on the disk"),
 	CLI_END,
 };
+static const struct cli_option *const more_options[] = { import_arg_options, NULL };
 
 static int check_options(const struct cli_call *call, struct err **err)
 {
 	const struct import_opts *o = call->options;
 
-	if (o->move && o->no_sync)
+	if (o->args.move && o->no_sync)
 		return err_make(err, ERR_USAGE,
 			"--mv goes not with --no-sync: the file would be gone before "
 			"its content is on the disk");
-	if (o->clone && (call->argc > 1 || o->platform))
+	if (o->clone && (call->argc > 1 || o->args.platform))
 		log_warning("a clone has an image and a platform already, ignoring %s",
 			call->argc > 1 ? call->argv[1] : "--platform");
-	return conf_set_unpack_limits(o->max_size, o->max_ratio, err);
+	return conf_set_unpack_limits(o->args.max_size, o->args.max_ratio, err);
 }
 
 /* "repo:tag" of the second operand, NULL without one; caller frees. */
@@ -78,14 +74,14 @@ static int import_run(const struct cli_call *call, struct err **err)
 
 	if (check_options(call, err) < 0 || image_name(call, &image, err) < 0)
 		return -1;
-	if (o->platform && platform_parse(o->platform, &platform, err) < 0)
+	if (o->args.platform && platform_parse(o->args.platform, &platform, err) < 0)
 		return -1;
-	io.platform = o->platform ? &platform : NULL;
+	io.platform = o->args.platform ? &platform : NULL;
 	io.image = image;
 	fd = input_open(call->argv[0], &io.what, err);
 	if (fd < 0 || store_open(STORE_WRITE, &s, err) < 0 || bundle_import(s, fd, &io, &bo, &id, err) < 0)
 		return -1;
-	if (o->move && !str_eq(call->argv[0], "-"))
+	if (o->args.move && !str_eq(call->argv[0], "-"))
 		input_remove(call->argv[0], fd);
 	output_line(id);
 	return 0;
@@ -117,6 +113,7 @@ const struct cli_command cmd_bundle_import = {
 	.examples = "docker export web | udocker-bundle import --name=web -\n"
 		    "udocker-bundle import --clone --name=web web.tar\n",
 	.options = import_options,
+	.more_options = more_options,
 	.options_anywhere = true,
 	.complete = CLI_COMPLETE_FILE,
 	.run = import_run,

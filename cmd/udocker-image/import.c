@@ -9,33 +9,17 @@
 #include "pkg/base/err.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
+#include "pkg/cli/import_options.h"
 #include "pkg/cli/input.h"
 #include "pkg/cli/output.h"
 #include "pkg/conf/conf.h"
 #include "pkg/image/import.h"
 #include "pkg/store/store.h"
 
-struct import_opts {
-	const char *platform;
-	const char *max_size, *max_ratio;
-	bool move;
-};
-
-static const struct cli_option import_options[] = {
-	CLI_FLAG("mv", 0, struct import_opts, move, "move the file into the store"),
-	CLI_STR("platform", 0, "OS/ARCH[/VARIANT]", struct import_opts, platform,
-		"what the programs in it are made for"),
-	CLI_STR("max-size", 0, "SIZE", struct import_opts, max_size,
-		"what the archive may unpack to whatever its own size (unpack_max_size)"),
-	CLI_STR("max-ratio", 0, "N", struct import_opts, max_ratio,
-		"and beyond that, how many times its own size (unpack_max_ratio)"),
-	CLI_END,
-};
-
 static int import_run(const struct cli_call *call, struct err **err)
 {
 	struct import_options options = { .ref = call->argv[1] };
-	const struct import_opts *o = call->options;
+	const struct import_args *o = call->options;
 	autofree char *name = NULL;
 	struct platform platform;
 	auto_store *s = NULL;
@@ -72,9 +56,9 @@ const struct cli_command cmd_image_import = {
 		 "not "
 		 "copied.",
 	.examples = "tar -C /srv/root -c . | udocker-image import - my/root:1\n",
-	.options = import_options,
+	.options = import_arg_options,
 	.complete = CLI_COMPLETE_FILE,
 	.run = import_run,
-	.size = sizeof(struct import_opts),
+	.size = sizeof(struct import_args),
 	.options_anywhere = true,
 };

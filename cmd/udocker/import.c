@@ -4,10 +4,12 @@
 
 #include "pkg/base/err.h"
 #include "pkg/base/log.h"
+#include "pkg/cli/import_options.h"
 
 struct import_opts {
-	const char *name, *platform, *max_size, *max_ratio;
-	bool move, tocontainer, clone;
+	struct import_args args; /* first: the shared table's offsets */
+	const char *name;
+	bool tocontainer, clone;
 };
 
 static const struct cli_option import_options[] = {
@@ -15,15 +17,9 @@ static const struct cli_option import_options[] = {
 	CLI_FLAG(
 		"clone", 0, struct import_opts, clone, "make a container of what export --clone has written"),
 	CLI_STR("name", 0, "NAME", struct import_opts, name, "give the container this name"),
-	CLI_FLAG("mv", 0, struct import_opts, move, "move the file into the repository"),
-	CLI_STR("platform", 0, "OS/ARCH[/VARIANT]", struct import_opts, platform,
-		"what the programs in it are made for"),
-	CLI_STR("max-size", 0, "SIZE", struct import_opts, max_size,
-		"what the archive may unpack to whatever its own size (unpack_max_size)"),
-	CLI_STR("max-ratio", 0, "N", struct import_opts, max_ratio,
-		"and beyond that, how many times its own size (unpack_max_ratio)"),
 	CLI_END,
 };
+static const struct cli_option *const more_options[] = { import_arg_options, NULL };
 
 static int import_run(const struct cli_call *call, struct err **err)
 {
@@ -42,6 +38,7 @@ static int import_run(const struct cli_call *call, struct err **err)
 		    call, container ? "udocker-bundle" : "udocker-image", "import", &words, err) < 0)
 		return -1;
 	cli_emit(import_options, &o, &words);
+	cli_emit(import_arg_options, &o, &words);
 	strv_add(&words, "--");
 	for (int i = 0; i < call->argc; i++)
 		strv_add(&words, call->argv[i]);
@@ -62,6 +59,7 @@ const struct cli_command cmd_udocker_import = {
 	.examples = "docker export web | udocker import - web:1\n"
 		    "udocker import --tocontainer --name=web web.tar\n",
 	.options = import_options,
+	.more_options = more_options,
 	.options_anywhere = true,
 	.complete = CLI_COMPLETE_FILE,
 	.run = import_run,
