@@ -277,6 +277,12 @@ static int opened(struct upload *u, const struct http_reply *reply, struct err *
 	return send_on(u, err);
 }
 
+/* Small enough for one request. */
+static bool is_whole(const struct upload *u)
+{
+	return u->at == 0 && u->end == u->o.size && u->end <= WHOLE_MAX;
+}
+
 /* It broke off: after a pause the registry is asked what it has. */
 static int broke_off(struct upload *u, const struct http_reply *reply, struct err **err)
 {
@@ -287,7 +293,9 @@ static int broke_off(struct upload *u, const struct http_reply *reply, struct er
 	log_verbose("%s, blob %s: the upload broke off, going on", registry_name(u->r), u->o.digest.text);
 	u->tries++;
 	u->pause_ns = pause;
-	return next_step(u, STEP_ASK, err);
+	/* Where all went at once, the reply alone may have been lost. */
+	u->closed = is_whole(u);
+	return next_step(u, u->closed ? STEP_LOOK : STEP_ASK, err);
 }
 
 /* The upload itself is unknown, by its status or its code. */
@@ -314,6 +322,10 @@ static int sent(struct upload *u, const struct http_reply *reply, struct err **e
 	}
 	if (reply->status == 416 && u->restarts++ < RESTARTS_MAX)
 		return next_step(u, STEP_ASK, err);
+	if (is_lost(reply) && is_whole(u) && !u->closed) {
+		u->closed = true; /* it may be what an earlier try has done */
+		return next_step(u, STEP_LOOK, err);
+	}
 	if (is_lost(reply))
 		return restart(u, reply, err);
 	if (reply->status < 200 || reply->status > 299)
@@ -448,11 +460,6 @@ static char *close_url(const struct upload *u)
 	autofree char *digest = codec_url_encode(u->o.digest.text, "");
 
 	return xasprintf("%s%sdigest=%s", u->place.text, strchr(u->place.text, '?') ? "&" : "?", digest);
-}
-
-static bool is_whole(const struct upload *u)
-{
-	return u->at == 0 && u->end == u->o.size && u->end <= WHOLE_MAX;
 }
 
 static const char *const no_type[] = { "Content-Type:", NULL };
