@@ -216,6 +216,35 @@ assert os.getxattr("x/etc", "user.note") == b"of the \0 folder"'
   grep -q "removed while it was exported" err
 }
 
+# As root nothing is locked.
+@test "an export that fails far below leaves no folder more open than it was" {
+  requires user
+  local path folders
+  path=$(printf 'a/%.0s' {1..120})
+  mkdir -p "$ROOT/$path"
+  head -c 5000000 /dev/urandom >"$ROOT/${path}big"
+  folders() { python3 -c 'import os, sys
+os.chdir(sys.argv[1])
+if sys.argv[2] == "lock":
+    for i in range(120, 0, -1):
+        os.chmod("a/" * i, 0o100 if i % 3 else 0)
+modes = []
+for i in range(120):
+    modes.append(oct(os.stat("a").st_mode & 0o7777))
+    os.chmod("a", 0o700)
+    os.chdir("a")
+print(modes)
+if sys.argv[2] == "lock":
+    for i in range(120, 0, -1):
+        os.chdir("..")
+        os.chmod("a", 0o100 if i % 3 else 0)' "$ROOT" "$1"; }
+  folders lock >want
+  fails 1 sh -c 'udocker-bundle export - c1 >/dev/full'
+  assert_stderr_contains "No space left"
+  folders look >got
+  diff want got
+}
+
 @test "half-made containers are refused by name" {
   mkdir "$STORE/containers/no-root" "$STORE/containers/unfinished" "$STORE/containers/unfinished/ROOT"
   printf CLONING:inprogress >"$STORE/containers/unfinished/imagerepo.name"

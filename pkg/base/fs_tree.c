@@ -72,12 +72,41 @@ static void tree_drop(struct tree *t)
 	t->n--;
 }
 
+/* The level above `child`, through "..": ESTALE when that is no longer where we came from. */
+static int open_above(const struct level *child, const struct level *l)
+{
+	autoclose int fd = openat(child->fd, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != l->dev || st.st_ino != l->ino) {
+		errno = ESTALE;
+		return -1;
+	}
+	return steal_fd(&fd);
+}
+
+/* Levels that we let ourselves into, and whose descriptor was given back. */
+static bool has_distant(const struct tree *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->lv[i].unlocked && t->lv[i].fd < 0)
+			return true;
+	return false;
+}
+
 static void tree_free(struct tree *t)
 {
 	int saved = errno;
+	bool climb = has_distant(t);
 
-	while (t->n)
+	while (t->n) {
+		struct level *l = top_of(t);
+
+		/* Before l is locked again: then there is no way through it. */
+		if (climb && t->n > 1 && l->fd >= 0 && l[-1].fd < 0)
+			l[-1].fd = open_above(l, l - 1);
 		tree_drop(t);
+	}
 	free(t->lv);
 	t->lv = NULL;
 	errno = saved;
@@ -206,14 +235,11 @@ static int tree_leave(struct tree *t, char **ret_name)
 {
 	struct level *child = top_of(t), *l = child - 1;
 	autofree char *name = NULL;
-	struct stat st;
 
 	if (l->fd < 0) {
-		l->fd = openat(child->fd, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (l->fd < 0 || fstat(l->fd, &st) < 0 || st.st_dev != l->dev || st.st_ino != l->ino) {
-			errno = ESTALE;
+		l->fd = open_above(child, l);
+		if (l->fd < 0)
 			return -1;
-		}
 	}
 	name = steal_ptr(&child->name);
 	tree_drop(t);
