@@ -109,6 +109,9 @@ static int read_v1(const struct json *j, const char *where, struct manifest *m, 
 	v1 = json_str(json_get(json_at(history, 0), "v1Compatibility"));
 	if (!v1)
 		return err_make(err, ERR_CORRUPT, "%s.history[0].v1Compatibility: expected a string", where);
+	if (json_len(history) != json_len(layers))
+		return err_make(err, ERR_CORRUPT, "%s.history: of %zu layers, but there are %zu", where,
+			json_len(history), json_len(layers));
 	m->v1_config = xstrdup(v1);
 	m->media_type = xstrdup("application/vnd.docker.distribution.manifest.v1+json");
 	m->config.media_type = xstrdup("");

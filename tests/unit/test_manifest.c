@@ -106,6 +106,8 @@ static void wrong(void)
 	refused("{\"schemaVersion\":1,\"fsLayers\":[{\"blobSum\":1}],\"history\":[{\"v1Compatibility\":\"\"}]"
 		"}",
 		ERR_CORRUPT, "fsLayers[0].blobSum");
+	refused("{\"schemaVersion\":1,\"fsLayers\":[],\"history\":[{\"v1Compatibility\":\"{}\"}]}",
+		ERR_CORRUPT, "history: of 1 layers, but there are 0");
 	refused("{\"schemaVersion\":1,\"fsLayers\":[]}", ERR_CORRUPT, "history[0].v1Compatibility");
 	refused("{\"schemaVersion\":2," CONF ",\"layers\":[{\"size\":1,\"digest\":\"sha256:" A
 		"\",\"annotations\":{\"a\":1}}]}",
