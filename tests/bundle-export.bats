@@ -219,7 +219,7 @@ assert os.getxattr("x/etc", "user.note") == b"of the \0 folder"'
 # As root nothing is locked.
 @test "an export that fails far below leaves no folder more open than it was" {
   requires user
-  local path folders
+  local path
   path=$(printf 'a/%.0s' {1..120})
   mkdir -p "$ROOT/$path"
   head -c 5000000 /dev/urandom >"$ROOT/${path}big"
