@@ -298,8 +298,10 @@ static int run_direct(struct making *m, int *ret_status, struct err **err)
 	int status = 0, r;
 
 	f.s.sigfd = supervise_begin(err);
-	if (f.s.sigfd < 0)
+	if (f.s.sigfd < 0) {
+		making_undo(m);
 		return -1;
+	}
 	r = launch_foreground(&f, &status, err);
 	if (f.relay)
 		relay_close(f.relay);

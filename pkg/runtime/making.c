@@ -71,6 +71,7 @@ static void fill_record(struct making *m)
 		.mode = xstrdup(m->p.choice.mode),
 		.delegate = m->p.choice.engine->kind == ENGINE_DELEGATE,
 		.foreground = m->foreground,
+		.mark = r->mark,
 		.annotations = json_len(annotations) ? json_clone(annotations) : NULL,
 	};
 	if (r->delegate)
@@ -102,7 +103,6 @@ static int plan(struct making *m, struct err **err)
 	if (prepare_plan(m->globals, &m->p, m->c.dirfd, m->c.path, m->foreground, err) < 0)
 		return -1;
 	fill_record(m);
-	m->c.rec.mark = mark_new();
 	if (m->c.rec.delegate)
 		mark_config(m->p.plan.config, m->c.rec.mark);
 	return 0;
@@ -124,7 +124,7 @@ static bool may_be_late(const struct making *m)
 
 static int stage(struct making *m, struct err **err)
 {
-	m->c.dirfd = runtime_root_stage(&m->root, &m->staged, err);
+	m->c.dirfd = runtime_root_stage(&m->root, m->c.rec.mark, &m->staged, err);
 	return m->c.dirfd < 0 ? -1 : 0;
 }
 
@@ -133,9 +133,7 @@ int making_stage(struct making *m, struct err **err)
 	if (!m->late)
 		return 0;
 	m->late = false;
-	if (prepare_check(m->globals, &m->p, err) < 0 || stage(m, err) < 0)
-		return -1;
-	if (fill_directory(m, err) < 0) {
+	if (prepare_check(m->globals, &m->p, err) < 0 || fill_directory(m, err) < 0) {
 		making_undo(m);
 		return -1;
 	}
@@ -161,6 +159,7 @@ int making_begin(struct making *m, struct err **err)
 	m->c.path = path_join(m->root.path, o->id);
 	m->c.owner = geteuid();
 	m->late = may_be_late(m);
+	m->c.rec.mark = mark_new();
 	if (!m->late && (prepare_check(m->globals, &m->p, err) < 0 || stage(m, err) < 0))
 		return -1;
 	if (plan(m, err) < 0) {
@@ -168,6 +167,9 @@ int making_begin(struct making *m, struct err **err)
 		return -1;
 	}
 	m->retire = m->late && m->p.plan.n_makes == 0;
+	/* The name of its directory is the first that is known of it: before anything is started. */
+	if (m->late && stage(m, err) < 0)
+		return -1;
 	if (m->retire)
 		return 0;
 	if (m->late)

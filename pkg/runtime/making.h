@@ -12,7 +12,7 @@ struct making {
 	const struct runtime_globals *globals;
 	const struct runtime_create_options *options;
 	bool foreground;
-	bool late; /* checks and the directory come while the engine starts: making_stage() is still to be called */
+	bool late; /* checks and files come while the engine starts: making_stage() is still to be called */
 	bool retire; /* its directory has three files, and goes by runtime_root_retire() */
 	struct runtime_root root;
 	struct runtime_fds fds;
@@ -26,7 +26,7 @@ struct making {
 /* Descriptors, state root, checks, plan, staged directory, config.json and the record's text: all but processes. */
 int making_begin(struct making *m, struct err **err);
 /*
- * The checks, the staged directory and its files, where `late` says that making_begin() has left them out: nothing of the plan lies in them.
+ * The checks and the files of the staged directory, where `late` says that making_begin() has left them out: nothing of the plan lies in them.
  * Does nothing otherwise.
  */
 int making_stage(struct making *m, struct err **err);

@@ -3,6 +3,8 @@
 #include "pkg/runtime/root.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,9 +20,11 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
+#include "pkg/runtime/tree.h"
 
 /* Temporary names begin with a character that runtime ids cannot hold. */
-#define STAGE_MARK '@'
+#define NEW_PREFIX "@new-"
+#define DEL_PREFIX "@del-"
 #define CLEAN_MAX 64
 #define STAGE_TRIES 16
 #define STAGE_MAX_AGE (24 * 60 * 60) /* seconds */
@@ -191,7 +195,7 @@ static int try_stage(const struct runtime_root *r, const char *name, int *ret_fd
 	return 1;
 }
 
-int runtime_root_stage(const struct runtime_root *r, char **ret_name, struct err **err)
+int runtime_root_stage(const struct runtime_root *r, uint64_t mark, char **ret_name, struct err **err)
 {
 	for (int i = 0; i < STAGE_TRIES; i++) {
 		char random[13];
@@ -199,7 +203,7 @@ int runtime_root_stage(const struct runtime_root *r, char **ret_name, struct err
 		int fd = -1, got;
 
 		id_random_hex(random, 12);
-		name = xasprintf("%cnew-%s", STAGE_MARK, random);
+		name = xasprintf(NEW_PREFIX "%s-%" PRIx64, random, mark);
 		got = try_stage(r, name, &fd, err);
 		if (got < 0)
 			return -1;
@@ -227,7 +231,7 @@ int runtime_root_remove(const struct runtime_root *r, const char *id, struct err
 	autofree char *name = NULL;
 
 	id_random_hex(random, 12);
-	name = xasprintf("%cdel-%s", STAGE_MARK, random);
+	name = xasprintf(DEL_PREFIX "%s", random);
 	if (renameat(r->fd, id, r->fd, name) < 0) {
 		if (errno == ENOENT)
 			return 0;
@@ -263,6 +267,23 @@ void runtime_root_discard(const struct runtime_root *r, const char *name)
 		log_debug("state root '%s': %s", r->path, err_text(e));
 }
 
+/*
+ * What the maker of a directory started and did not live to write down: a tracer that was killed with it may have left a child that
+ * waits for it, stopped for ever.
+ */
+static void end_unknown(const char *name)
+{
+	const char *text = strrchr(name, '-');
+	auto_tree t = { 0 };
+	uint64_t mark;
+
+	if (!str_starts(name, NEW_PREFIX) || sscanf(text, "-%" SCNx64, &mark) != 1 || mark == 0)
+		return;
+	tree_read(&t);
+	tree_choose_marked(&t, mark, geteuid());
+	(void)tree_signal(&t, SIGKILL, 0);
+}
+
 /* Remove a temporary directory whose maker is gone. The lock is held meanwhile: one who has just made it sees that and makes another. */
 static void clean_one(const struct runtime_root *r, const char *name)
 {
@@ -278,6 +299,7 @@ static void clean_one(const struct runtime_root *r, const char *name)
 		if (errno == EWOULDBLOCK || fstat(fd, &st) < 0 || time(NULL) - st.st_mtime <= STAGE_MAX_AGE)
 			return;
 	}
+	end_unknown(name);
 	runtime_root_discard(r, name);
 }
 
@@ -292,7 +314,7 @@ void runtime_root_clean(const struct runtime_root *r)
 	for (size_t i = 0; i < names.n && done < CLEAN_MAX; i++) {
 		const char *name = names.v[i];
 
-		if (!str_starts(name, "@new-") && !str_starts(name, "@del-"))
+		if (!str_starts(name, NEW_PREFIX) && !str_starts(name, DEL_PREFIX))
 			continue;
 		clean_one(r, name);
 		done++;

@@ -40,9 +40,9 @@ int runtime_root_list(const struct runtime_root *r, struct strv *ret, struct err
 
 /*
  * A new private directory under a temporary name (*ret_name, caller frees); returns its descriptor, locked for as long
- * as the descriptor is open, or -1.
+ * as the descriptor is open, or -1. The name holds the mark (mark.h, 0: none), by which a cleaner finds what was started for it.
  */
-int runtime_root_stage(const struct runtime_root *r, char **ret_name, struct err **err);
+int runtime_root_stage(const struct runtime_root *r, uint64_t mark, char **ret_name, struct err **err);
 /* Give it its id. ERR_EXISTS when that is taken. */
 int runtime_root_publish(const struct runtime_root *r, const char *name, const char *id, struct err **err);
 
@@ -58,7 +58,7 @@ void runtime_root_sweep(const struct runtime_root *r);
 /* Remove a staged directory. */
 void runtime_root_discard(const struct runtime_root *r, const char *name);
 
-/* Remove staged and half-removed directories whose process is gone. */
+/* Remove staged and half-removed directories whose process is gone, and end what it had started. */
 void runtime_root_clean(const struct runtime_root *r);
 
 #endif

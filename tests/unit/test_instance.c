@@ -31,7 +31,7 @@ static void make(struct runtime_root *r, const char *id, struct runtime_proc pro
 	auto_instance c = INSTANCE_INIT;
 
 	c.id = xstrdup(id);
-	c.dirfd = runtime_root_stage(r, &name, NULL);
+	c.dirfd = runtime_root_stage(r, 0, &name, NULL);
 	c.rec = (struct runtime_record){
 		.oci_version = xstrdup("1.0.2"),
 		.bundle = xstrdup("/bundle"),
@@ -63,7 +63,7 @@ static void test_root(void)
 	ok(runtime_root_open(missing, false, &none, NULL) == 0 && none.fd < 0, "who only looks makes none");
 	ok(runtime_root_list(&none, &ids, NULL) == 0 && ids.n == 0, "and lists nothing");
 	make(&r, "one", (struct runtime_proc){ 0 });
-	fd = runtime_root_stage(&r, &name, NULL);
+	fd = runtime_root_stage(&r, 0, &name, NULL);
 	ok(fd >= 0, "a second is staged");
 	put(fd, "x", "x");
 	ok(runtime_root_publish(&r, name, "one", &e) < 0 && err_is(e, ERR_EXISTS),
