@@ -2,6 +2,9 @@
 /* udocker-image copy: an image from one transport to another. */
 #include "pkg/image/copy.h"
 
+#include <string.h>
+#include <unistd.h>
+
 #include "cmd/udocker-image/network.h"
 #include "pkg/base/err.h"
 #include "pkg/base/log.h"
@@ -53,6 +56,8 @@ static int copy_run(const struct cli_call *call, struct err **err)
 		transport_parse(call->argv[0], &from, err) < 0 ||
 		transport_parse(call->argv[1], &to, err) < 0)
 		return -1;
+	if (to.path && strcmp(to.path, "-") == 0 && isatty(STDOUT_FILENO))
+		return err_make(err, ERR_USAGE, "the standard output is a terminal");
 	return copy_image(&from, &to, &options, err);
 }
 

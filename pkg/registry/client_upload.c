@@ -309,6 +309,23 @@ static bool is_lost(const struct http_reply *reply)
 			       distribution_error_has(body, reply->body.len, "BLOB_UPLOAD_UNKNOWN")));
 }
 
+static int closed(struct upload *u, const struct http_reply *reply, struct err **err)
+{
+	const char *stated = http_header(reply, "docker-content-digest", 0);
+	auto_err *failure = NULL;
+
+	if (is_lost(reply)) { /* the reply to an earlier try may have been lost */
+		u->closed = true;
+		return next_step(u, STEP_LOOK, err);
+	}
+	if (reply->status < 200 || reply->status > 299)
+		return refused(u, reply, err);
+	if (!stated || !digest_is_valid(stated) || str_eq(stated, u->o.digest.text))
+		return succeed(u, UPLOADED_SENT, err);
+	(void)err_make(&failure, ERR_CORRUPT, "the registry took it for %s", stated);
+	return end(u, 0, &failure, err);
+}
+
 static int sent(struct upload *u, const struct http_reply *reply, struct err **err)
 {
 	auto_err *failure = NULL;
@@ -330,14 +347,14 @@ static int sent(struct upload *u, const struct http_reply *reply, struct err **e
 		return restart(u, reply, err);
 	if (reply->status < 200 || reply->status > 299)
 		return refused(u, reply, err);
-	if (reply->status == 201 && u->at == 0 && u->end == u->o.size)
-		return succeed(u, UPLOADED_SENT, err);
+	if (is_whole(u))
+		return closed(u, reply, err);
 	if (take_place(u, reply, &failure) < 0)
 		return end(u, 0, &failure, err);
 	there = upload_range(http_header(reply, "range", 0));
 	if (there > (int64_t)u->end || (there >= 0 && there < (int64_t)u->at))
 		return restart(u, reply, err);
-	u->at = there > 0 ? (uint64_t)there : u->end;
+	u->at = there > 1 ? (uint64_t)there : u->end; /* "0-0" is what some say whatever there is */
 	return send_on(u, err);
 }
 
@@ -353,23 +370,6 @@ static int told(struct upload *u, const struct http_reply *reply, struct err **e
 		return end(u, 0, &failure, err);
 	u->at = (uint64_t)there;
 	return send_on(u, err);
-}
-
-static int closed(struct upload *u, const struct http_reply *reply, struct err **err)
-{
-	const char *stated = http_header(reply, "docker-content-digest", 0);
-	auto_err *failure = NULL;
-
-	if (is_lost(reply)) { /* the reply to an earlier try may have been lost */
-		u->closed = true;
-		return next_step(u, STEP_LOOK, err);
-	}
-	if (reply->status < 200 || reply->status > 299)
-		return refused(u, reply, err);
-	if (!stated || !digest_is_valid(stated) || str_eq(stated, u->o.digest.text))
-		return succeed(u, UPLOADED_SENT, err);
-	(void)err_make(&failure, ERR_CORRUPT, "the registry took it for %s", stated);
-	return end(u, 0, &failure, err);
 }
 
 /* ---- requests ---- */

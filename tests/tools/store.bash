@@ -66,6 +66,11 @@ archive() { # an archive or a layout that loads
     [ "$(udocker-image --repo="$T/second" ls -q | tr '\n' ' ')" = "one:1 two:2 " ]
 }
 
+copied() { # the same, of one image
+  rm -rf "$T/second"
+  udocker-image --repo="$T/second" load -q -i "$1" >/dev/null 2>&1 && [ "$(udocker-image --repo="$T/second" ls -q)" = one:1 ]
+}
+
 # diff_ids FILE: those of a configuration. jq is not asked: to start it takes longer than the commands that are tried.
 diff_ids() {
   local text
