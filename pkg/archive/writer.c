@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stream of a tar archive: headers from entries, content behind them, a buffer in front of the descriptor. */
+/*
+ * The stream of a tar archive: headers from entries, content behind them, a buffer in front of the descriptor.
+ *
+ * The headers are ours and not libarchive's (3.6.2 was tried): what is not UTF-8 gets a record hdrcharset=BINARY there, of which GNU tar warns
+ * for every file; a UTF-8 name gets it as well where the locale is C, so that the same input does not make the same bytes everywhere; and a
+ * header cannot be written again behind its content (writer_late). It takes 3.9 us of processor for an entry where this takes 1.9, and
+ * 3 ms and 3.4 MB to load, for which `save` has no other use. Content is as fast with both.
+ */
 #include "pkg/archive/writer.h"
 
 #include <assert.h>
