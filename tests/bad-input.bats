@@ -225,3 +225,37 @@ refused() { # FILE: loading it fails in one line and leaves nothing
   busybox_image bb:1
   ok udocker-image verify bb:1
 }
+
+@test "files of a container's folder that are none keep nobody waiting" {
+  busybox_container c1
+  local f cmd
+  cp -a "$BUNDLE" keep
+  for f in container.json imagerepo.name execmode config.json PROTECT root.path .mountpoints .bind_orig_files; do
+    rm -rf "${BUNDLE:?}/$f"
+    mkfifo "$BUNDLE/$f"
+    for cmd in "ls -msp" "inspect c1" "verify c1" "export -o x.tar c1" "export --clone -o x.tar c1" "setup c1" "setup --purge c1" \
+      "protect c1" "unprotect c1" "config c1"; do
+      # shellcheck disable=SC2086 # words
+      run --separate-stderr timeout 60 udocker-bundle $cmd </dev/null
+      [ "$status" -le 1 ] || fail "$f, $cmd: exit status $status"
+      [ "$cmd" != "protect c1" ] || udocker-bundle ls --format json | grep -qE '"protected": ?true' || fail "$f: not protected"
+    done
+    rm -rf "${BUNDLE:?}/$f"
+    [ ! -e "keep/$f" ] || cp -a "keep/$f" "$BUNDLE/$f"
+  done
+  ok udocker-bundle verify c1
+}
+
+@test "folders among the containers with names of their own are listed safely and can be removed" {
+  busybox_container c1
+  local odd
+  mkdir "$STORE/containers/"{$'\e[31mred','with blank',$'new\nline'}
+  for odd in "udocker-bundle ls" "udocker-bundle ls -q" "udocker ps" "udocker ps -m -s -p"; do
+    # shellcheck disable=SC2086 # words
+    ok $odd
+    [[ $output != *$'\e'* ]] || fail "$odd shows an escape"
+    [ "$(printf '%s\n' "$output" | grep -c .)" -le 5 ] || fail "$odd: a name takes two lines"
+  done
+  ok udocker-bundle rm $'\e[31mred' 'with blank' $'new\nline'
+  [ "$(udocker-bundle ls -q)" = "$ID" ]
+}

@@ -46,6 +46,20 @@ both() {
   assert_store_clean
 }
 
+@test "two bundles at the same place: one wins and is whole, the other says why, nothing is left" {
+  udocker-image load -q -i image.tar
+  ok udocker-bundle create --bundle want same:1
+  local _
+  for _ in {1..10}; do
+    both udocker-bundle create --bundle b same:1
+    [ $((S1 + S2)) -eq 1 ] || fail "$S1 $S2: $(cat err.1 err.2)"
+    [ "$(cat err.1 err.2 | wc -l)" -eq 1 ]
+    diff -r --no-dereference want/rootfs b/rootfs
+    rm -rf b
+    [ -z "$(find . -maxdepth 1 -name '.*udocker-*')" ] || fail "staging is left"
+  done
+}
+
 @test "two removals of the same container or image: gone, and at most one complains" {
   local _
   for _ in {1..10}; do

@@ -74,7 +74,7 @@ static void old_head(const struct ls_opts *o)
 
 static void old_row(const struct row *r, const struct ls_opts *o)
 {
-	auto_str names = STR_INIT, image = STR_INIT;
+	auto_str id = STR_INIT, names = STR_INIT, image = STR_INIT;
 	char size[24] = "-1";
 
 	str_add_char(&names, '[');
@@ -85,9 +85,10 @@ static void old_row(const struct row *r, const struct ls_opts *o)
 	}
 	str_add_char(&names, ']');
 	str_add_escaped(&image, r->info->image);
+	str_add_escaped(&id, r->info->id);
 	if (r->size >= 0)
 		snprintf(size, sizeof(size), "%lld", (long long)((r->size + (1 << 20) - 1) >> 20));
-	printf("%-36.36s %c %c ", r->info->id, r->info->protected ? 'P' : '.', r->info->access);
+	printf("%-36.36s %c %c ", str_text(&id), r->info->protected ? 'P' : '.', r->info->access);
 	if (o->mode)
 		printf("%2.2s ", r->mode);
 	if (o->size)

@@ -39,7 +39,8 @@ static int protect(const char *text, bool on, struct err **err)
 
 	if (store_open(STORE_UPDATE, &s, err) < 0 || container_open(s, text, &c, err) < 0)
 		return -1;
-	return container_protect(c, on, err);
+	/* In one that is being removed it is of no use. */
+	return container_protect(c, on, err) < 0 || container_check_current(s, c, err) < 0 ? -1 : 0;
 }
 
 static int protect_run(const struct cli_call *call, struct err **err)

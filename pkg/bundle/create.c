@@ -194,12 +194,48 @@ static bool is_free(const struct place *p)
 	return S_ISDIR(st.st_mode) && fs_list(p->parent_fd, p->base, &names) == 0 && names.n == 0;
 }
 
+/* 1 when it is ours, 0 when a cleaner was faster or the name is taken. */
+static int place_claim(struct place *p)
+{
+	struct stat st;
+
+	if (mkdirat(p->parent_fd, p->tmp, 0700) < 0)
+		return errno == EEXIST ? 0 : -1;
+	p->fd = openat(p->parent_fd, p->tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (p->fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	/* Some file systems refuse locks: then nothing of ours is cleaned there. */
+	if ((flock(p->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(p->fd, &st) == 0 &&
+		st.st_nlink > 0)
+		return 1;
+	close(p->fd);
+	p->fd = -1;
+	return 0;
+}
+
+static int place_stage(struct place *p, const char *prefix)
+{
+	for (int tries = 0; tries < 10; tries++) {
+		char random[13];
+		int r;
+
+		id_random_hex(random, 12);
+		p->tmp = xasprintf("%s%s", prefix, random);
+		r = place_claim(p);
+		if (r > 0)
+			return 0;
+		free(steal_ptr(&p->tmp));
+		if (r < 0)
+			break;
+	}
+	return -1;
+}
+
 static int place_begin(struct place *p, const char *dir, struct err **err)
 {
 	autofree char *clean = path_clean(dir);
 	autofree char *above = path_dir(clean);
 	autofree char *prefix = NULL;
-	char random[13];
 
 	p->base = xstrdup(path_base(clean));
 	if (!*p->base || str_eq(p->base, ".") || str_eq(p->base, ".."))
@@ -213,18 +249,7 @@ static int place_begin(struct place *p, const char *dir, struct err **err)
 	}
 	prefix = xasprintf(".%s.udocker-", p->base);
 	clean_dead(p, prefix);
-	id_random_hex(random, 12);
-	p->tmp = xasprintf("%s%s", prefix, random);
-	if (mkdirat(p->parent_fd, p->tmp, 0700) < 0) {
-		free(steal_ptr(&p->tmp));
-		return err_sys(err, errno, "make a directory in %s", above);
-	}
-	p->fd = openat(p->parent_fd, p->tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (p->fd < 0)
-		return err_sys(err, errno, "open %s/%s", above, p->tmp);
-	(void)flock(p->fd,
-		LOCK_EX | LOCK_NB); /* refused by some file systems: then nothing of ours is cleaned there */
-	return 0;
+	return place_stage(p, prefix) < 0 ? err_sys(err, errno, "make a directory in %s", above) : 0;
 }
 
 static int place_publish(struct place *p, const char *dir, bool no_sync, struct err **err)

@@ -13,6 +13,7 @@
 #include "pkg/base/outfile.h"
 #include "pkg/base/path.h"
 #include "pkg/base/progress.h"
+#include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 #include "pkg/bundle/clone.h"
 #include "pkg/bundle/setup.h"
@@ -120,20 +121,25 @@ int bundle_export(
 	auto_outfile out = OUTFILE_INIT;
 	auto_container *c = NULL;
 	autoclose int root = -1;
+	auto_err *e = NULL;
 	int r;
 
-	if (container_open(s, container, &c, err) < 0 || bundle_check_whole(c, &root, err) < 0 ||
-		outfile_open(o->path, true, &out, err) < 0)
+	if (container_open(s, container, &c, err) < 0)
 		return -1;
+	if (bundle_check_whole(c, &root, &e) < 0 || outfile_open(o->path, true, &out, &e) < 0)
+		return check_still_there(s, c, err) < 0 ? -1 : err_move(err, &e);
 	if (o->announce && o->path)
 		log_info("exporting to file %s", o->path);
 	what = xasprintf("container %s", c->id);
 	if (o->progress)
 		x.progress = progress_begin(o->path ? path_base(o->path) : "exporting", 0);
-	r = pack(&x, o->clone ? c->fd : root, what, &out, err);
+	r = pack(&x, o->clone ? c->fd : root, what, &out, &e);
 	free(x.xattrs);
 	progress_end(x.progress, r < 0 ? NULL : "exported");
-	if (r < 0 || check_still_there(s, c, err) < 0)
+	/* Whatever is wrong with one that is being removed is not what is to be said. */
+	if (!sig_interrupted() && check_still_there(s, c, err) < 0)
 		return -1;
+	if (r < 0)
+		return err_move(err, &e);
 	return outfile_commit(&out, err);
 }

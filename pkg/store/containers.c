@@ -289,8 +289,13 @@ int container_protect(const struct container *c, bool on, struct err **err)
 
 	if (!on)
 		return container_file_remove(c->fd, CONTAINER_FILE_PROTECT, err);
-	fd = openat(c->fd, CONTAINER_FILE_PROTECT, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	return fd < 0 ? err_sys(err, errno, "protect container %s", c->id) : 0;
+	if (container_is_protected(c->fd))
+		return 0;
+	fd = openat(
+		c->fd, CONTAINER_FILE_PROTECT, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0 && errno != EEXIST)
+		return err_sys(err, errno, "protect container %s", c->id);
+	return 0;
 }
 
 int container_metadata(int dirfd, struct json **ret, struct err **err)
