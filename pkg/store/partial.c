@@ -13,14 +13,15 @@
 #include "pkg/base/fs.h"
 #include "pkg/base/id.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/sha256.h"
 #include "pkg/base/sig.h"
 #include "pkg/base/strv.h"
 #include "pkg/base/time.h"
 #include "pkg/store/layers.h"
 #include "pkg/store/store.h"
-#include "pkg/store/trail.h"
 
 #define PREFIX PARTIAL_PREFIX
+#define READ_CHUNK ((size_t)256 << 10)
 #define TRIES 16
 
 struct partial {
@@ -28,16 +29,16 @@ struct partial {
 	struct digest digest;
 	char *name;
 	int fd;
-	struct trail *trail; /* hashes what is in the file */
+	struct sha *sha;
 	uint64_t size;
 	bool own; /* no lock could be had: nobody else may find it */
 };
 
 static void partial_free(struct partial *p)
 {
-	trail_free(p->trail);
 	if (p->fd >= 0)
 		close(p->fd);
+	sha_free(p->sha);
 	free(p->name);
 	free(p);
 }
@@ -114,20 +115,23 @@ static int claim_own(struct store *s, struct partial *p, struct err **err)
 	return p->fd < 0 ? err_sys(err, errno, "write to %s", s->layers) : 0;
 }
 
-/* Go on behind what is there, or from the beginning; the hash begins at the beginning in any case. */
-static int begin_hashing(struct partial *p, struct err **err)
+/* Hash what is there already. */
+static int rehash(struct partial *p, struct err **err)
 {
-	off_t end = lseek(p->fd, 0, SEEK_END);
+	autofree char *buf = xmalloc(READ_CHUNK);
 
-	if (end < 0)
-		return err_sys(err, errno, "write to %s", p->store->layers);
-	p->size = (uint64_t)end;
-	trail_free(p->trail);
-	p->trail = trail_begin(p->fd, p->digest.kind, err);
-	if (!p->trail)
-		return -1;
-	trail_grew(p->trail, p->size);
-	return 0;
+	for (;;) {
+		ssize_t n = fd_read_full(p->fd, buf, READ_CHUNK);
+
+		if (n < 0)
+			return err_sys(err, errno, "read %s/%s", p->store->layers, p->name);
+		if (n == 0)
+			return 0;
+		if (sig_interrupted())
+			return err_sys(err, EINTR, "read %s/%s", p->store->layers, p->name);
+		sha_update(p->sha, buf, (size_t)n);
+		p->size += (uint64_t)n;
+	}
 }
 
 int partial_begin(struct store *s, const struct digest *d, struct partial **ret, struct err **err)
@@ -142,8 +146,11 @@ int partial_begin(struct store *s, const struct digest *d, struct partial **ret,
 	r = claim(s, p->name, &p->fd, err);
 	if (r == 2)
 		r = claim_own(s, p, err) < 0 ? -1 : 1;
-	if (r > 0 && begin_hashing(p, err) < 0)
-		r = -1;
+	if (r > 0) {
+		p->sha = sha_begin(d->kind, err);
+		if (!p->sha || rehash(p, err) < 0)
+			r = -1;
+	}
 	if (r <= 0) {
 		partial_free(p);
 		return r;
@@ -159,10 +166,14 @@ uint64_t partial_size(const struct partial *p)
 
 int partial_restart(struct partial *p, struct err **err)
 {
-	trail_free(steal_ptr(&p->trail));
-	if (ftruncate(p->fd, 0) < 0)
+	sha_free(p->sha);
+	p->size = 0;
+	p->sha = sha_begin(p->digest.kind, err);
+	if (!p->sha)
+		return -1;
+	if (ftruncate(p->fd, 0) < 0 || lseek(p->fd, 0, SEEK_SET) < 0)
 		return err_sys(err, errno, "write to %s", p->store->layers);
-	return begin_hashing(p, err);
+	return 0;
 }
 
 int partial_write(struct partial *p, const void *data, size_t n, struct err **err)
@@ -171,8 +182,8 @@ int partial_write(struct partial *p, const void *data, size_t n, struct err **er
 		return err_sys(err, EINTR, "write to %s", p->store->layers);
 	if (fd_write_all(p->fd, data, n) < 0)
 		return err_sys(err, errno, "write to %s", p->store->layers);
+	sha_update(p->sha, data, n);
 	p->size += n;
-	trail_grew(p->trail, p->size);
 	return 0;
 }
 
@@ -181,8 +192,7 @@ static int check(struct partial *p, int64_t size, struct err **err)
 	char hex[SHA_HEX_MAX + 1];
 	struct digest got;
 
-	if (trail_finish(p->trail, hex, err) < 0)
-		return err_add(err, "layer %s", p->digest.text);
+	sha_finish(p->sha, hex);
 	(void)digest_from_hex(p->digest.kind, hex, &got); /* what sha_finish() gives is always one */
 	if (size >= 0 && p->size != (uint64_t)size)
 		return err_make(err, ERR_CORRUPT, "layer %s: size is %llu, wanted %lld", p->digest.text,
@@ -199,11 +209,7 @@ int partial_commit(struct partial *p, int64_t size, struct layer_txn *txn, struc
 	bool is_new;
 
 	if (check(p, size, err) < 0) {
-		/* What could not be read, or was interrupted, is not wrong. */
-		if (err && *err && err_is(*err, ERR_SYSTEM))
-			partial_keep(p);
-		else
-			drop(p);
+		drop(p);
 		return -1;
 	}
 	is_new = !layer_exists(s, p->digest.text, NULL);

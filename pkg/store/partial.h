@@ -21,7 +21,7 @@ struct strv;
 
 struct partial;
 /*
- * Begin, or go on with what a former pull left (it is hashed again, meanwhile). 1: *ret, caller ends it with one of the four below. 0: another process writes this
+ * Begin, or go on with what a former pull left (it is hashed again). 1: *ret, caller ends it with one of the four below. 0: another process writes this
  * blob now. Where the file system refuses locks, a temporary of our own, from the start.
  */
 int partial_begin(struct store *s, const struct digest *d, struct partial **ret, struct err **err);
