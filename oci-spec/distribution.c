@@ -222,6 +222,35 @@ bool distribution_error_has(const char *body, size_t n, const char *code)
 	return false;
 }
 
+/* ---- tokens ---- */
+
+static bool is_token(const char *text)
+{
+	if (!text || !*text || strlen(text) > DISTRIBUTION_TOKEN_MAX)
+		return false;
+	for (; *text; text++)
+		if (*text <= ' ' || *text >= 0x7f)
+			return false;
+	return true;
+}
+
+char *distribution_token(const char *body, size_t n, int64_t *ret_life_s)
+{
+	static const struct json_limits limits = { .bytes = (size_t)256 << 10, .depth = 16, .nodes = 4096 };
+	auto_json *j = NULL;
+	const char *value;
+
+	if (!body || json_parse(body, n, "token", &limits, &j, NULL) < 0)
+		return NULL;
+	value = json_str(json_get(j, "token"));
+	if (!value || !*value)
+		value = json_str(json_get(j, "access_token"));
+	if (!is_token(value))
+		return NULL;
+	(void)json_to_i64(json_get(j, "expires_in"), ret_life_s); /* stays as it is if it is no number */
+	return xstrdup(value);
+}
+
 /* ---- Link ---- */
 
 /* The parameters of one link, as far as the comma behind it: is rel one of "next"? */

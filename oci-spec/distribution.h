@@ -42,6 +42,13 @@ char *distribution_error_text(const char *body, size_t n);
 /* True if one of the errors has this code (upper case as in the specification). */
 bool distribution_error_has(const char *body, size_t n, const char *code);
 
+#define DISTRIBUTION_TOKEN_MAX ((size_t)64 << 10) /* bytes of a token */
+/*
+ * The token in a token server's reply ("token", else "access_token"), fit for a header: printable, without blanks. *ret_life_s stays as it is where the reply does
+ * not say how long it is good. NULL when there is none. The caller wipes and frees.
+ */
+char *distribution_token(const char *body, size_t n, int64_t *ret_life_s);
+
 /* The target of rel="next" in a Link header, or NULL. Caller frees. It is as relative as the server made it. */
 char *distribution_next_link(const char *header);
 

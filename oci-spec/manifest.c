@@ -22,6 +22,17 @@ enum media_kind manifest_sniff(const struct json *j, const char *header)
 	return kind == MEDIA_INDEX || kind == MEDIA_MANIFEST || kind == MEDIA_SCHEMA1 ? kind : MEDIA_UNKNOWN;
 }
 
+bool manifest_is_ambiguous(const struct json *j)
+{
+	bool index = json_get(j, "manifests"), v1 = json_get(j, "fsLayers");
+	bool v2 = json_get(j, "config") || json_get(j, "layers");
+	const char *type = json_str(json_get(j, "mediaType"));
+	enum media_kind kind = type ? media_type_kind(type) : MEDIA_UNKNOWN;
+
+	return index + v1 + v2 > 1 || (kind == MEDIA_INDEX && (v1 || v2)) ||
+	       ((kind == MEDIA_MANIFEST || kind == MEDIA_SCHEMA1) && index);
+}
+
 static int count_layers(const struct json *layers, const char *where, const char *key, struct err **err)
 {
 	if (json_len(layers) > MANIFEST_MAX_LAYERS)
@@ -136,6 +147,9 @@ int manifest_from_json(const struct json *j, const char *where, struct manifest 
 
 	if (!json_is(j, JSON_OBJECT))
 		return err_make(err, ERR_CORRUPT, "%s: expected an object", where);
+	if (manifest_is_ambiguous(j))
+		return err_make(
+			err, ERR_CORRUPT, "%s: would be a manifest to some, an index to others", where);
 	switch (manifest_sniff(j, NULL)) {
 	case MEDIA_INDEX:
 		return err_make(

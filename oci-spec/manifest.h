@@ -32,6 +32,12 @@ struct manifest {
 /* What a document is by its content and `mediaType`: MEDIA_INDEX, MEDIA_MANIFEST, MEDIA_SCHEMA1 or MEDIA_UNKNOWN. `header` (may be NULL) is a Content-Type, a hint only. */
 enum media_kind manifest_sniff(const struct json *j, const char *header);
 
+/*
+ * True for what one reader may take for a manifest and another for an index (CVE-2021-41190): members of both, or a mediaType that its members belie. Such
+ * a document is nobody's image.
+ */
+bool manifest_is_ambiguous(const struct json *j);
+
 /* `where` names the source in messages. ERR_CORRUPT; ERR_UNSUPPORTED for an index. Caller frees with manifest_free(). */
 int manifest_from_json(const struct json *j, const char *where, struct manifest **ret, struct err **err);
 int manifest_parse(const char *text, size_t n, const char *where, struct manifest **ret, struct err **err);

@@ -156,6 +156,21 @@ pull() { udocker-image -q pull --insecure "$B/x:1"; }
 # manifest JSON: what the bad registry serves under 1.
 serve_manifest() { rules "manifests/1 99 body 200 ${1//\\/\\\\}"; }
 
+@test "a document that is a manifest to some and an index to others is nobody's image" {
+  one_layer
+  local config layers doc
+  config=$(jq -c .config "$(blob_file img "$(manifest_of img)")") layers=$(jq -c .layers "$(blob_file img "$(manifest_of img)")")
+  for doc in '{"schemaVersion":2,"config":'"$config"',"layers":'"$layers"',"manifests":[]}' \
+    '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","config":'"$config"',"layers":'"$layers"'}' \
+    '{"schemaVersion":2,"layers":'"$layers"',"manifests":[]}' '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","manifests":[]}'; do
+    rules "manifests/1 9 body 200 $doc"
+    fails 1 udocker-image -q pull --insecure "$B/x:1"
+    assert_one_error_line
+    assert_stderr_contains "an index to others"
+    refute_pulled
+  done
+}
+
 @test "artifacts, unknown layers, absurd sizes and configurations are refused by name" {
   one_layer
   local config

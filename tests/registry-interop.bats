@@ -93,6 +93,13 @@ schema1_registry() {
     assert_one_error_line
     [ -z "$(find "$STORE/repos" -name TAG)" ] || fail "a tag was made: $edit"
   done
+  # Sizes are not stated: a layer without end ends at what it may unpack to.
+  rm -rf "$STORE/layers"
+  rules "manifests/1 99 file $T/good" "blobs 9 endless"
+  UDOCKER_UNPACK_MAX_SIZE=3M fails 1 udocker-image -q pull --registry "http://$B" app:1
+  assert_one_error_line
+  assert_stderr_contains "longer than 3"
+  [ "$(du -sm "$STORE/layers" | cut -f1)" -le 8 ] || fail "more was stored"
 }
 
 @test "an image that 1.3.x kept under a folder split at the wrong colon is found, used, replaced and removed" {

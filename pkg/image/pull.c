@@ -92,6 +92,9 @@ int pull_manifest(struct registry *r, const struct reference *ref, const struct 
 	if (!raw) {
 		if (parse(&m, "manifest", &doc, err) < 0)
 			return err_add(err, "%s", registry_name(r));
+		if (manifest_is_ambiguous(doc))
+			return err_make(err, ERR_CORRUPT, "%s: its manifest would be an index to others",
+				registry_name(r));
 		kind = manifest_sniff(doc, m.media_type);
 		if (kind == MEDIA_UNKNOWN)
 			return refuse_kind(r, doc, &m, err);

@@ -5,7 +5,6 @@
 #include "oci-spec/distribution.h"
 #include "pkg/base/codec.h"
 #include "pkg/base/err.h"
-#include "pkg/base/json.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
@@ -17,7 +16,6 @@
 #define NS_PER_S INT64_C(1000000000)
 #define TOKEN_LIFE_S 60 /* where the server does not say (token authentication specification) */
 #define TOKEN_LIFE_MAX_S 86400
-#define TOKEN_MAX ((size_t)64 << 10)
 #define TOKEN_REPLY_MAX ((size_t)256 << 10)
 
 /* How one registry wants to be spoken to, from its last challenge. */
@@ -262,39 +260,21 @@ static int refused_token(
 	return -1;
 }
 
-/* A token travels in a header: printable, without blanks. */
-static bool is_token(const char *text)
-{
-	if (!text || !*text || strlen(text) > TOKEN_MAX)
-		return false;
-	for (; *text; text++)
-		if (*text <= ' ' || *text >= 0x7f)
-			return false;
-	return true;
-}
-
 static int keep_token(
 	struct auth *a, const struct auth_target *t, const struct http_reply *reply, struct err **err)
 {
-	auto_json *j = NULL;
-	const char *value;
-	struct token *token;
 	int64_t life = TOKEN_LIFE_S;
+	char *value = distribution_token(str_text(&reply->body), reply->body.len, &life);
+	struct token *token;
 
-	if (json_parse(str_text(&reply->body), reply->body.len, "token", NULL, &j, NULL) < 0)
-		return err_make(err, ERR_AUTH, "%s: the token server's reply is no JSON", t->authority);
-	value = json_str(json_get(j, "token"));
-	if (!value || !*value)
-		value = json_str(json_get(j, "access_token"));
-	if (!is_token(value))
+	if (!value)
 		return err_make(err, ERR_AUTH, "%s: the token server's reply holds no token", t->authority);
-	(void)json_to_i64(json_get(j, "expires_in"), &life); /* stays the default if it is no number */
 	if (life < 1 || life > TOKEN_LIFE_MAX_S)
 		life = life < 1 ? TOKEN_LIFE_S : TOKEN_LIFE_MAX_S;
 	token = xcalloc(1, sizeof(*token));
 	token->origin = xstrdup(t->origin);
 	token->scope = xstrdup(scope_of(t));
-	token->value = xstrdup(value);
+	token->value = value;
 	token->until_ns = time_monotonic_ns() + life * NS_PER_S * 9 / 10; /* not at the last moment */
 	token->next = a->tokens;
 	a->tokens = token;

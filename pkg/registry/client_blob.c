@@ -6,6 +6,7 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/strv.h"
+#include "pkg/conf/conf.h"
 #include "pkg/registry/client_priv.h"
 
 #define AUTH_ROUNDS 2
@@ -17,6 +18,7 @@ struct blob {
 	char digest[DIGEST_TEXT_MAX + 1];
 	struct strv urls; /* of a foreign layer */
 	uint64_t at, size;
+	uint64_t max; /* of a blob whose size is not known; 0: any */
 	http_sink_fn *sink;
 	registry_done_fn *done;
 	void *arg;
@@ -59,6 +61,12 @@ static int take(void *arg, const void *p, size_t n, struct err **err)
 {
 	struct blob *b = arg;
 
+	/* Schema 1 states no sizes: what is longer than all that it may unpack to has no end. */
+	if (b->size == UINT64_MAX && b->max && (n > b->max || b->at > b->max - n)) {
+		b->sink_failed = true;
+		err_make(err, ERR_CORRUPT, "it is longer than %llu bytes", (unsigned long long)b->max);
+		return err_hint(err, "see the setting unpack_max_size");
+	}
 	if (b->sink(b->arg, p, n, err) < 0) {
 		b->sink_failed = true;
 		return -1;
@@ -189,6 +197,7 @@ int registry_blob(struct registry *r, const struct descriptor *d, uint64_t from,
 		strv_add(&b->urls, d->urls.v[i]);
 	b->at = from;
 	b->size = d->size < 0 ? UINT64_MAX : (uint64_t)d->size;
+	b->max = conf_size(CONF_UNPACK_MAX_SIZE);
 	b->sink = sink;
 	b->done = done;
 	b->arg = arg;

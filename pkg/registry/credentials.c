@@ -21,6 +21,7 @@
 #include "pkg/registry/keystore.h"
 
 #define HELPER_OUTPUT_MAX ((size_t)64 << 10)
+#define AUTH_FILE_MAX ((size_t)4 << 20)
 #define HELPER_TIMEOUT_MS 60000 /* it may ask the user */
 #define HUB_KEY "https://index.docker.io/v1/" /* what docker calls Docker Hub */
 
@@ -200,6 +201,14 @@ static bool look_in(const struct json *j, const struct credentials_query *q, str
 	return store && *store && helper_get(store, server, ret);
 }
 
+bool credentials_in_file(const char *text, size_t n, const struct credentials_query *q,
+	struct credentials *ret, struct err **err)
+{
+	auto_json *j = NULL;
+
+	return json_parse(text, n, "auth file", NULL, &j, err) == 0 && look_in(j, q, ret);
+}
+
 /* An own choice alone counts, as with Podman and Docker. */
 static void files(struct strv *ret)
 {
@@ -230,17 +239,23 @@ static bool from_files(const struct credentials_query *q, struct credentials *re
 	files(&paths);
 	for (size_t i = 0; i < paths.n; i++) {
 		autoclose int fd = open(paths.v[i], O_RDONLY | O_CLOEXEC);
-		auto_json *j = NULL;
+		auto_str text = STR_INIT_MAX(AUTH_FILE_MAX);
 		auto_err *e = NULL;
+		bool found;
 
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 			continue;
-		if (fd < 0 ? err_sys(&e, errno, "open") : json_read_fd(fd, "auth file", NULL, &j, &e)) {
+		if (fd < 0)
+			(void)err_sys(&e, errno, "open");
+		else
+			(void)fd_read_text(fd, AUTH_FILE_MAX, &text, "auth file", &e);
+		found = !e && credentials_in_file(str_text(&text), text.len, q, ret, &e);
+		if (text.data)
+			explicit_bzero(text.data, text.cap);
+		if (e)
 			log_warning(
 				"credentials in '%s': %s, going on without them", paths.v[i], err_text(e));
-			continue;
-		}
-		if (look_in(j, q, ret)) {
+		if (found) {
 			log_verbose("credentials of %s from %s", q->authority, paths.v[i]);
 			return true;
 		}

@@ -28,6 +28,10 @@ struct credentials_query {
 /* 1 found, 0 not. A file or helper that cannot be used is a warning, and the next one is asked. */
 int credentials_find(const struct credentials_query *q, struct credentials *ret, struct err **err);
 
+/* The same in the text of one auth file. False when it has none, or is none (*err). */
+bool credentials_in_file(const char *text, size_t n, const struct credentials_query *q,
+	struct credentials *ret, struct err **err);
+
 /* "user:password" in base64, as stored and as sent. Caller wipes and frees. */
 char *credentials_encode(const char *user, const char *secret);
 /* From such a text; false if it is none. */

@@ -26,6 +26,17 @@ static void check_challenges(const char *text)
 	}
 }
 
+static void check_token(const char *text, size_t size)
+{
+	int64_t life = -7;
+	autofree char *token = distribution_token(text, size, &life);
+
+	must(!token || (*token && strlen(token) <= DISTRIBUTION_TOKEN_MAX));
+	must(token || life == -7);
+	for (const char *p = token; p && *p; p++)
+		must(*p > ' ' && *p < 0x7f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -33,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	autofree char *error = distribution_error_text(text, size), *next = distribution_next_link(text);
 
 	check_challenges(text);
+	check_token(text, size);
 	(void)distribution_error_has(text, size, "UNAUTHORIZED");
 	(void)distribution_repository_is_valid(text);
 	must(!error || strlen(error) <= DISTRIBUTION_TEXT_MAX + 3);

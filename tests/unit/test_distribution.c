@@ -121,8 +121,30 @@ static void test_links(void)
 	is_next(NULL, NULL, "no header");
 }
 
+static void is_token(const char *body, const char *want, int64_t want_life, const char *name)
+{
+	int64_t life = -1;
+	autofree char *got = distribution_token(body, strlen(body), &life);
+
+	is_str(got, want, name);
+	is_int(life, want_life, "how long it is good");
+}
+
+static void test_tokens(void)
+{
+	is_token("{\"token\":\"abc\",\"expires_in\":60}", "abc", 60, "a token");
+	is_token("{\"access_token\":\"abc\"}", "abc", -1, "under its other name");
+	is_token("{\"token\":\"\",\"access_token\":\"abc\",\"expires_in\":\"x\"}", "abc", -1,
+		"an empty one does not count");
+	is_token("{\"token\":\"a b\",\"expires_in\":60}", NULL, -1, "a blank");
+	is_token("{\"token\":\"a\\r\\nX: y\"}", NULL, -1, "a line break");
+	is_token("{\"token\":7}", NULL, -1, "a number");
+	is_token("<html>", NULL, -1, "no JSON");
+}
+
 int main(void)
 {
+	test_tokens();
 	test_bearer();
 	test_odd_places();
 	test_malformed();

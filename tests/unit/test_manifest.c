@@ -95,6 +95,15 @@ static void wrong(void)
 		"layers[0].size");
 	refused("{\"schemaVersion\":2," CONF ",\"layers\":[" LAYER(A, "\"1\"") "]}", ERR_CORRUPT,
 		"layers[0].size");
+	refused("{\"schemaVersion\":2," CONF ",\"layers\":[],\"manifests\":[]}", ERR_CORRUPT,
+		"an index to others");
+	refused("{\"schemaVersion\":2,\"layers\":[],\"manifests\":[]}", ERR_CORRUPT, "an index to others");
+	refused("{\"schemaVersion\":2," CONF ",\"layers\":[],\"fsLayers\":[]}", ERR_CORRUPT,
+		"an index to others");
+	refused("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\"," CONF ",\"layers\":[]}",
+		ERR_CORRUPT, "an index to others");
+	refused("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"manifests\":[]}",
+		ERR_CORRUPT, "an index to others");
 	refused("{\"schemaVersion\":2," CONF ",\"layers\":[{\"digest\":\"sha256:" A "\"}]}", ERR_CORRUPT,
 		"layers[0].size: missing");
 	refused("{\"schemaVersion\":2," CONF ",\"layers\":[{\"size\":1}]}", ERR_CORRUPT,
