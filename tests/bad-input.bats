@@ -249,7 +249,7 @@ refused() { # FILE: loading it fails in one line and leaves nothing
 @test "folders among the containers with names of their own are listed safely and can be removed" {
   busybox_container c1
   local odd
-  mkdir "$STORE/containers/"{$'\e[31mred','with blank',$'new\nline'}
+  (cd "$STORE/containers" && mkdir $'\e[31mred' 'with blank' $'new\nline')
   for odd in "udocker-bundle ls" "udocker-bundle ls -q" "udocker ps" "udocker ps -m -s -p"; do
     # shellcheck disable=SC2086 # words
     ok $odd
