@@ -160,6 +160,85 @@ refute_there() { [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$B/v2/x/man
   [ ! -s "$T/srv/two.log" ] || fail "asked: $(cat "$T/srv/two.log")"
 }
 
+@test "a token that runs out in the middle of an upload is replaced, and the upload goes on" {
+  one_layer
+  rules '^GET.*/token 1 body 200 {"token":"abc","expires_in":300}' '^GET.*/token 1 body 200 {"token":"def"}' \
+    "^HEAD.*manifests 1 status 401 WWW-Authenticate: Bearer realm=\"http://$B/token\",service=\"x\"" \
+    "PATCH 1 cut 1000000" "^PATCH 1 status 401 WWW-Authenticate: Bearer realm=\"http://$B/token\",error=\"invalid_token\""
+  ok push
+  assert_there
+  [ "$(asked "GET /token")" -eq 2 ] || fail "$(cat "$BLOG")"
+  [ "$(asked "PATCH .* 1000000-.* auth 202")" -eq 1 ] || fail "$(cat "$BLOG")"
+  [ "$(asked "POST ")" -eq 2 ] || fail "begun anew: $(cat "$BLOG")"
+}
+
+@test "a mirror is never written to" {
+  one_layer
+  docker_registry
+  printf 'registry_mirrors = %s=http://%s\n' "$R" "$B" >>"$HOME/.udocker/udocker.conf"
+  ok udocker-image push -q --insecure app:1 "$R/x:1"
+  ok udocker-image copy -q --insecure oci:img "docker://$R/y:1"
+  [ ! -s "$BLOG" ] || fail "the mirror was asked: $(cat "$BLOG")"
+}
+
+@test "an upload is not sent on in plain http where the registry has TLS" {
+  requires nginx
+  own_ca
+  docker_registry
+  test_image img 1
+  udocker-image load -q -i img app:1 >/dev/null
+  mkdir -p "$T/nginx"
+  # As some set it up: the registry does not hear of TLS, and says http.
+  cat >"$T/nginx.conf" <<CONF
+daemon off; master_process off; pid $T/nginx/pid; error_log $T/nginx/error.log;
+events {}
+http {
+  client_body_temp_path $T/nginx; proxy_temp_path $T/nginx; fastcgi_temp_path $T/nginx; uwsgi_temp_path $T/nginx; scgi_temp_path $T/nginx;
+  access_log $T/nginx/access.log;
+  server {
+    listen 127.0.0.1:@PORT@ ssl;
+    ssl_certificate $T/tls.crt; ssl_certificate_key $T/tls.key;
+    location / { proxy_pass http://127.0.0.1:$RPORT; proxy_set_header Host \$http_host; }
+  }
+}
+CONF
+  nginx_server "$T/nginx.conf"
+  mkdir -p "$HOME/.config/containers/certs.d/localhost:$NPORT"
+  cp ca.crt "$HOME/.config/containers/certs.d/localhost:$NPORT/"
+  fails 1 udocker-image push -q app:1 "localhost:$NPORT/x:1"
+  assert_one_error_line
+  assert_stderr_contains "wants the upload over plain http"
+  ! grep -qE '"(PATCH|PUT) ' "$T/nginx/access.log" || fail "sent: $(cat "$T/nginx/access.log")"
+}
+
+@test "a copy between registries that is interrupted or killed: the next one sends only what is missing" {
+  test_image img 3 400
+  bad_registry img
+  docker_registry
+  local slow sig status n=0 m
+  slow=$(layer_of img 3)
+  for sig in INT KILL; do
+    n=$((n + 1))
+    rules "^GET.*blobs/$slow 1 stall 100000"
+    : >"$BLOG"
+    background udocker-image copy -q --insecure --jobs 1 "docker://$B/x:1" "docker://$R/to$n:1"
+    wait_until 20 grep -q "GET .*blobs/$slow" "$BLOG"
+    kill -"$sig" "$PID"
+    status=0
+    wait "$PID" || status=$?
+    [ "$status" -eq $((128 + $(kill -l "$sig"))) ] || fail "status $status"
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$R/v2/to$n/manifests/1")" = 404 ]
+    rules
+    : >"$BLOG"
+    ok udocker-image copy -q --insecure "docker://$B/x:1" "docker://$R/to$n:1"
+    for m in 1 2; do
+      [ "$(asked "GET .*blobs/$(layer_of img $m)")" -eq 0 ] || fail "layer $m again: $(cat "$BLOG")"
+    done
+    curl -sf "http://$R/v2/to$n/blobs/$slow" | cmp - "$(blob_file img "$slow")"
+  done
+  [ -z "$(ls -A "$TMPDIR")" ] || fail "left: $(ls -A "$TMPDIR")"
+}
+
 @test "a copy whose source lies: nothing is visible at the destination, wherever that is" {
   test_image img 1 3000
   L=$(layer_of img 1)
