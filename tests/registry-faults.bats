@@ -156,6 +156,17 @@ pull() { udocker-image -q pull --insecure "$B/x:1"; }
 # manifest JSON: what the bad registry serves under 1.
 serve_manifest() { rules "manifests/1 99 body 200 ${1//\\/\\\\}"; }
 
+@test "a redirect to what is no address: told without the signature in its query" {
+  one_layer
+  local to
+  for to in "ftp://store/x?X-Signature=t0psecret" "http://[::1/x?X-Signature=t0psecret" "file:///etc/passwd?X-Signature=t0psecret"; do
+    rules "blobs/$L 9 redirect $to"
+    fails 1 udocker-image -D pull --insecure "$B/x:1"
+    refute_stderr_contains t0psecret
+    assert_stderr_contains redirect
+  done
+}
+
 @test "a document that is a manifest to some and an index to others is nobody's image" {
   one_layer
   local config layers doc

@@ -163,6 +163,21 @@ refute_pulled_again() { [ ! -e "$STORE/repos/$R/app/1" ] || fail "pulled in spit
   refute_pulled_again
 }
 
+@test "a proxy's URL that is none: one line, without its password" {
+  local url
+  for url in 'ftp://me:s3cret@127.0.0.1:1' 'http://me:s3cret@127.0.0.1:99999999' 'socks5://me:s3 cret@127.0.0.1:1' 'http://me:s3cret@[::1' '://me:s3cret@x' 'me:s3cret@127.0.0.1:1'; do
+    fails 1 udocker-image -q pull --httpproxy "$url" --insecure "$R/app:1"
+    assert_one_error_line
+    refute_stderr_contains cret
+    http_proxy=$url fails 1 udocker-image -D pull --registry "http://$R" app:1
+    refute_stderr_contains cret
+    printf 'http_proxy = %s\n' "$url" >"$HOME/.udocker/udocker.conf"
+    fails 1 udocker -D pull --registry="http://$R" app:1
+    refute_stderr_contains cret
+    rm "$HOME/.udocker/udocker.conf"
+  done
+}
+
 # What the list of processes shows of a process and of all below it.
 shown_of() {
   local child

@@ -419,7 +419,9 @@ static bool is_temporary(const struct transfer *t, CURLcode code)
 
 static enum transfer_verdict broken(struct transfer *t, CURLcode code, struct err **err)
 {
-	const char *why = *t->error ? t->error : t->http->c->curl_easy_strerror(code);
+	/* Of a proxy's URL that libcurl does not understand it shows all, the password too. */
+	bool shows_url = strchr(t->error, '@') != NULL;
+	const char *why = *t->error && !shows_url ? t->error : t->http->c->curl_easy_strerror(code);
 	long status;
 
 	if (is_temporary(t, code))
@@ -428,6 +430,8 @@ static enum transfer_verdict broken(struct transfer *t, CURLcode code, struct er
 	if (is_refused_by_proxy(t, &status))
 		err_hint(err, status == 401 || status == 407 ? "a proxy's user and password stand in its URL"
 							     : "the proxy does not let us through to there");
+	else if (shows_url)
+		err_hint(err, "is the URL of the proxy right? blanks and the like stand in it as %%20");
 	else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
 		err_hint(err,
 			"if it has a CA of its own, put that into ~/.config/containers/certs.d/%s/ca.crt; "

@@ -8,6 +8,16 @@
 #include "pkg/base/mem.h"
 #include "pkg/registry/curl.h"
 
+#define SHOWN_MAX 200
+
+/* How much of a URL that is none may be shown: not the query, in which object stores put their signatures. */
+static int shown_len(const char *text)
+{
+	size_t n = strcspn(text, "?#");
+
+	return n > SHOWN_MAX ? SHOWN_MAX : (int)n;
+}
+
 /* A part of it as a string of ours; NULL when it has none. */
 static char *part(const struct curl_api *c, CURLU *u, CURLUPart what, unsigned flags)
 {
@@ -34,14 +44,14 @@ static int take(const struct curl_api *c, CURLU *u, const char *text, struct url
 	autofree char *path = part(c, u, CURLUPART_PATH, 0);
 
 	if (!scheme || !host || !port || !path)
-		return err_make(err, ERR_CORRUPT, "'%.200s' is no URL", text);
+		return err_make(err, ERR_CORRUPT, "'%.*s' is no URL", shown_len(text), text);
 	lower(scheme);
 	lower(host);
 	if (!str_eq(scheme, "http") && !str_eq(scheme, "https"))
-		return err_make(err, ERR_CORRUPT, "'%.200s': neither http nor https", text);
+		return err_make(err, ERR_CORRUPT, "'%.*s': neither http nor https", shown_len(text), text);
 	ret->text = part(c, u, CURLUPART_URL, 0);
 	if (!ret->text)
-		return err_make(err, ERR_CORRUPT, "'%.200s' is no URL", text);
+		return err_make(err, ERR_CORRUPT, "'%.*s' is no URL", shown_len(text), text);
 	ret->tls = str_eq(scheme, "https");
 	ret->origin = xasprintf("%s://%s:%s", scheme, host, port);
 	ret->authority = own_port ? xasprintf("%s:%s", host, own_port) : xstrdup(host);
@@ -53,9 +63,9 @@ static int parse(const struct curl_api *c, CURLU *u, const char *text, const cha
 	struct err **err)
 {
 	if (base && c->curl_url_set(u, CURLUPART_URL, base, 0) != CURLUE_OK)
-		return err_make(err, ERR_CORRUPT, "'%.200s' is no URL", base);
+		return err_make(err, ERR_CORRUPT, "'%.*s' is no URL", shown_len(base), base);
 	if (strlen(text) > URL_MAX || c->curl_url_set(u, CURLUPART_URL, text, 0) != CURLUE_OK)
-		return err_make(err, ERR_CORRUPT, "'%.200s' is no URL", text);
+		return err_make(err, ERR_CORRUPT, "'%.*s' is no URL", shown_len(text), text);
 	(void)c->curl_url_set(u, CURLUPART_USER, NULL, 0); /* these three cannot fail for NULL */
 	(void)c->curl_url_set(u, CURLUPART_PASSWORD, NULL, 0);
 	(void)c->curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0);
