@@ -271,3 +271,24 @@ END
   wait_until 5 gone || fail "$(remains)"
   [ -z "$(ls "$ROOT" | grep -vE '^@(probes|ended)$')" ] || fail "$(ls "$ROOT")"
 }
+
+# Stands for a create or pull that takes long.
+@test "what udocker run waits for while a container is made ends with it" {
+  mkdir bin
+  printf '#!/bin/sh\necho $$ >%s/started\nexec sleep 300\n' "$T" | tee bin/udocker-bundle >bin/udocker-image
+  chmod 755 bin/*
+  busybox_image bb:1
+  local image sig pid status
+  for image in bb:1 localhost:1/absent:1; do
+    for sig in TERM KILL; do
+      rm -f started
+      UDOCKER_EXEC_DIR=$T/bin udocker run --rm "$image" /bin/true 2>/dev/null &
+      pid=$! status=0
+      wait_until 20 test -s started
+      kill -$sig $pid
+      wait $pid 2>/dev/null || status=$?
+      [ $status -eq $((128 + $(kill -l $sig))) ] || fail "$image, $sig: status $status"
+      wait_until 20 sh -c "! kill -0 $(cat started)" || fail "$image, $sig: it goes on"
+    done
+  done
+}

@@ -50,24 +50,30 @@ int udocker_exec(const struct strv *words, struct err **err)
 	return err_sys(err, errno, "%s", words->v[0]);
 }
 
-int udocker_run_sibling(const struct strv *words, int fd_out, int *ret_status, struct err **err)
+static int run_sibling(struct proc_spawn *spawn, const struct strv *words, int *ret_status, struct err **err)
 {
-	return udocker_run_sibling_err(words, fd_out, -1, ret_status, err);
-}
-
-int udocker_run_sibling_err(
-	const struct strv *words, int fd_out, int fd_err, int *ret_status, struct err **err)
-{
-	struct proc_spawn spawn = PROC_SPAWN_INIT;
 	pid_t pid;
 
-	spawn.path = words->v[0];
-	spawn.argv = strv_argv(words);
+	spawn->path = words->v[0];
+	spawn->argv = strv_argv(words);
+	return proc_spawn(spawn, &pid, err) < 0 ? -1 : proc_wait(pid, ret_status, err);
+}
+
+int udocker_run_sibling(const struct strv *words, int *ret_status, struct err **err)
+{
+	struct proc_spawn spawn = PROC_SPAWN_INIT;
+
+	return run_sibling(&spawn, words, ret_status, err);
+}
+
+int udocker_ask_sibling(const struct strv *words, int fd_out, int fd_err, int *ret_status, struct err **err)
+{
+	struct proc_spawn spawn = PROC_SPAWN_INIT;
+
 	spawn.fd_out = fd_out;
 	spawn.fd_err = fd_err;
-	if (proc_spawn(&spawn, &pid, err) < 0)
-		return -1;
-	return proc_wait(pid, ret_status, err);
+	spawn.ends_with_us = true;
+	return run_sibling(&spawn, words, ret_status, err);
 }
 
 static int forward_run(const struct cli_call *call, struct err **err)

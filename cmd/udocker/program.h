@@ -47,13 +47,11 @@ int udocker_sibling_words(const struct cli_call *call, const char *program, cons
 int udocker_exec(const struct strv *words, struct err **err);
 
 /*
- * Run a sibling to its end; its stdout goes to fd_out (as in proc.h). *ret_status is what it ended with; its own message has told what
- * went wrong then, and *err stays unset.
+ * Run a sibling to its end. *ret_status is what it ended with; its own message has told what went wrong then, and *err stays unset.
  */
-int udocker_run_sibling(const struct strv *words, int fd_out, int *ret_status, struct err **err);
-/* The same with its stderr on fd_err (-1: ours). */
-int udocker_run_sibling_err(
-	const struct strv *words, int fd_out, int fd_err, int *ret_status, struct err **err);
+int udocker_run_sibling(const struct strv *words, int *ret_status, struct err **err);
+/* The same with its stdout and stderr on these (as in proc.h); it is stopped when we end before it, for nobody waits for what it makes. */
+int udocker_ask_sibling(const struct strv *words, int fd_out, int fd_err, int *ret_status, struct err **err);
 
 /* ---- fetch.c: an image for `run` ---- */
 struct udocker_fetch {

@@ -115,7 +115,7 @@ static int create_container(const struct cli_call *call, const char *image, int 
 	if (o->name)
 		strv_addf(&words, "--name=%s", o->name);
 	strv_add(&words, image);
-	if (udocker_run_sibling_err(&words, out, fd_err, ret_status, err) < 0)
+	if (udocker_ask_sibling(&words, out, fd_err, ret_status, err) < 0)
 		return -1;
 	if (*ret_status != 0)
 		return 0;
@@ -132,7 +132,7 @@ static int name_container(const struct cli_call *call, const char *id, int *ret_
 		return -1;
 	strv_add(&words, id);
 	strv_add(&words, o->name);
-	return udocker_run_sibling(&words, -1, ret_status, err);
+	return udocker_run_sibling(&words, ret_status, err);
 }
 
 static int not_found(const char *what, struct err **err)
@@ -441,7 +441,7 @@ static int remove_container(
 	strv_add(&words, "--force");
 	strv_add(&words, t->id);
 	strv_insert(&words, 1, "--quiet");
-	return udocker_run_sibling(&words, -1, ret_status, err);
+	return udocker_run_sibling(&words, ret_status, err);
 }
 
 static bool is_to_be_removed(const struct cli_call *call, const struct target *t)

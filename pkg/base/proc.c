@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -52,6 +53,7 @@ struct launch {
 	int *keep; /* ascending: s->keep and the status pipe */
 	size_t n_keep;
 	int status; /* write end */
+	pid_t parent;
 };
 
 static void NORETURN child_fail(const struct launch *l, enum stage stage)
@@ -85,6 +87,8 @@ static void NORETURN child_run(const struct launch *l)
 	const struct proc_spawn *s = l->s;
 
 	sig_reset_all();
+	if (s->ends_with_us && (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || getppid() != l->parent))
+		_exit(127); /* nobody is left to be told */
 	if (s->new_group && setpgid(0, 0) < 0)
 		child_fail(l, STAGE_GROUP);
 	if (s->dirfd >= 0 && fchdir(s->dirfd) < 0)
@@ -190,7 +194,7 @@ static int launch(struct launch *l, pid_t *ret_pid, struct err **err)
 
 int proc_spawn(const struct proc_spawn *s, pid_t *ret_pid, struct err **err)
 {
-	struct launch l = { .s = s, .env = s->env ? s->env : environ, .status = -1 };
+	struct launch l = { .s = s, .env = s->env ? s->env : environ, .status = -1, .parent = getpid() };
 	const int want[3] = { s->fd_in, s->fd_out, s->fd_err };
 	autoclose int null = -1;
 	int r;
