@@ -264,7 +264,10 @@ static int start_adopted(struct making *m, const struct carried *t, int *ret_sta
 	pid_t pid = 0;
 
 	build_command(m, "run", true, t->path, &argv);
-	if (start_delegate(m, &argv, &pid, err) < 0 || proc_wait(pid, ret_status, err) < 0)
+	if (start_delegate(m, &argv, &pid, err) < 0)
+		return -1;
+	runtime_root_sweep(&m->root); /* the delegate is busy for a while */
+	if (proc_wait(pid, ret_status, err) < 0)
 		return -1;
 	if (*ret_status == 1)
 		*ret_status = STATUS_NOT_STARTED;
@@ -315,6 +318,7 @@ int delegate_run(struct making *m, int *ret_status, struct err **err)
 		return 0;
 	if (m->published && delegate_is_owed(&m->c))
 		forget(&m->c);
+	m->retire = true;
 	making_undo(m);
 	return r;
 }

@@ -17,6 +17,8 @@
 #include "pkg/base/time.h"
 #include "pkg/runtime/mark.h"
 
+#define BUNDLE_CONFIG STATE_BUNDLE "/config.json"
+
 void making_free(struct making *m)
 {
 	runtime_root_close(&m->root);
@@ -88,7 +90,7 @@ static int write_delegate_bundle(struct making *m, struct err **err)
 	if (runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER) &&
 		mountpoints_make(m->p.bundle.rootfs_fd, m->p.bundle.fd, m->p.bundle.config, &e) < 0)
 		log_verbose("mount points: %s, leaving them to %s", err_text(e), m->p.choice.engine->name);
-	return write_json(m->c.dirfd, STATE_BUNDLE "/config.json", m->p.plan.config, err);
+	return write_json(m->c.dirfd, BUNDLE_CONFIG, m->p.plan.config, err);
 }
 
 static int fill_directory(struct making *m, struct err **err)
@@ -211,19 +213,28 @@ int making_write_pid_file(const struct making *m, pid_t pid, struct err **err)
 	return 0;
 }
 
-static int remove_state(const struct making *m, struct err **err)
+/* Its files by name, those of runc and crun too: they hold the program's environment. Folders may wait. */
+static int retire(const struct making *m, struct err **err)
 {
-	static const char *const files[] = { STATE_CONFIG, STATE_PROGRAM, STATE_RECORD, NULL };
+	static const char *const ours[] = { STATE_CONFIG, STATE_PROGRAM, STATE_RECORD, BUNDLE_CONFIG,
+		STATE_PIDFILE, STATE_LOCK };
+	static const char *const theirs[] = { "state.json", "config.json", "status" };
+	size_t n = m->c.rec.delegate ? ARRAY_LEN(ours) : 3;
+	auto_strv names = STRV_INIT;
 
-	return m->retire ? runtime_root_retire(&m->root, m->c.id, m->c.dirfd, files, err)
-			 : runtime_root_remove(&m->root, m->c.id, err);
+	for (size_t i = 0; i < n; i++)
+		strv_add(&names, ours[i]);
+	for (size_t i = 0; m->c.rec.delegate && i < ARRAY_LEN(theirs); i++)
+		strv_addf(&names, STATE_DELEGATE "/%s/%s", m->c.id, theirs[i]);
+	return runtime_root_retire(
+		&m->root, m->c.id, m->c.dirfd, (const char *const *)strv_argv(&names), err);
 }
 
 void making_undo(struct making *m)
 {
 	auto_err *e = NULL;
 
-	if (m->published && remove_state(m, &e) < 0)
+	if (m->published && (m->retire ? retire(m, &e) : runtime_root_remove(&m->root, m->c.id, &e)) < 0)
 		log_debug("%s", err_text(e));
 	else if (!m->published && m->staged)
 		runtime_root_discard(&m->root, m->staged);

@@ -13,7 +13,7 @@ struct making {
 	const struct runtime_create_options *options;
 	bool foreground;
 	bool late; /* checks and files come while the engine starts: making_stage() is still to be called */
-	bool retire; /* its directory has three files, and goes by runtime_root_retire() */
+	bool retire; /* its directory has the files of retire() only, and goes by runtime_root_retire() */
 	struct runtime_root root;
 	struct runtime_fds fds;
 	struct prepared p;

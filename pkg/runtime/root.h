@@ -15,7 +15,7 @@ struct strv;
 
 #define RUNTIME_PROBE_DIR "@probes" /* what engines were found, below the root; no id has such a name */
 
-#define RUNTIME_ENDED_DIR "@ended" /* what the last run has left, empty */
+#define RUNTIME_ENDED_DIR "@ended" /* what the last run has left */
 
 struct runtime_root {
 	int fd; /* -1: it does not exist yet */
@@ -49,7 +49,7 @@ int runtime_root_publish(const struct runtime_root *r, const char *name, const c
 /* Take an id away: it vanishes by rename first and is removed then. A missing one is success. */
 int runtime_root_remove(const struct runtime_root *r, const char *id, struct err **err);
 /*
- * The same for a directory that holds the files `names` (NULL-terminated) and hardly anything else: they are removed now, the empty
+ * The same for a directory that holds the files `names` (NULL-terminated, relative) and hardly anything else: they are removed now, the
  * directory stays under a name that no id has until runtime_root_sweep(), when there is time to wait for the disk.
  */
 int runtime_root_retire(
