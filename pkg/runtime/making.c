@@ -17,7 +17,7 @@
 #include "pkg/base/time.h"
 #include "pkg/runtime/mark.h"
 
-#define BUNDLE_CONFIG STATE_BUNDLE "/config.json"
+static const char bundle_config[] = STATE_BUNDLE "/config.json";
 
 void making_free(struct making *m)
 {
@@ -90,7 +90,7 @@ static int write_delegate_bundle(struct making *m, struct err **err)
 	if (runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER) &&
 		mountpoints_make(m->p.bundle.rootfs_fd, m->p.bundle.fd, m->p.bundle.config, &e) < 0)
 		log_verbose("mount points: %s, leaving them to %s", err_text(e), m->p.choice.engine->name);
-	return write_json(m->c.dirfd, BUNDLE_CONFIG, m->p.plan.config, err);
+	return write_json(m->c.dirfd, bundle_config, m->p.plan.config, err);
 }
 
 static int fill_directory(struct making *m, struct err **err)
@@ -216,7 +216,7 @@ int making_write_pid_file(const struct making *m, pid_t pid, struct err **err)
 /* Its files by name, those of runc and crun too: they hold the program's environment. Folders may wait. */
 static int retire(const struct making *m, struct err **err)
 {
-	static const char *const ours[] = { STATE_CONFIG, STATE_PROGRAM, STATE_RECORD, BUNDLE_CONFIG,
+	static const char *const ours[] = { STATE_CONFIG, STATE_PROGRAM, STATE_RECORD, bundle_config,
 		STATE_PIDFILE, STATE_LOCK };
 	static const char *const theirs[] = { "state.json", "config.json", "status" };
 	size_t n = m->c.rec.delegate ? ARRAY_LEN(ours) : 3;
