@@ -50,6 +50,7 @@ struct transfer {
 	char *origin; /* of the request's URL */
 	unsigned patience;
 	int redirects, tries;
+	bool fresh; /* on a connection of its own: the one that was used may hold what belongs to the last reply */
 	bool once;
 	bool left_origin; /* once elsewhere, credentials stay at home */
 	bool no_range; /* the server does not understand Range: what is there already is passed over */

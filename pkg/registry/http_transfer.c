@@ -226,6 +226,7 @@ static void set_request(struct transfer *t)
 	CURL *e = t->easy;
 
 	(void)c->curl_easy_setopt(e, CURLOPT_URL, t->url.text);
+	(void)c->curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, t->fresh ? 1L : 0L);
 	if (t->form) {
 		(void)c->curl_easy_setopt(e, CURLOPT_POST, 1L);
 		(void)c->curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->form);
@@ -404,6 +405,8 @@ static bool is_temporary(const struct transfer *t, CURLcode code)
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_OPERATION_TIMEDOUT:
 	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_UNSUPPORTED_PROTOCOL: /* no HTTP: the rest of something else, if it was HTTP before */
+	case CURLE_WEIRD_SERVER_REPLY:
 		return has_answered(t);
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
@@ -507,6 +510,8 @@ static enum transfer_verdict judge_content(struct transfer *t, struct err **err)
 	if (t->size != UINT64_MAX && t->at < t->size) {
 		(void)snprintf(why, sizeof(why), "the connection ended after %llu of %llu bytes",
 			(unsigned long long)t->at, (unsigned long long)t->size);
+		/* Where the length was a lie the rest waits on the kept connection for the next request. */
+		t->fresh = true;
 		return retry_or_fail(t, why, err);
 	}
 	t->reply.status = 200;
