@@ -186,7 +186,8 @@ create_refused() {
   frame=$(printf '\x50\x2a\x4d\x18\x04\0\0\0skip' | base64 -w0)
   xz=$(xz -c </dev/null | base64 -w0)
   bzip2=$(bzip2 -c </dev/null | base64 -w0)
-  for kind in gzip zstd frame xz bzip2; do
+  # libbz2 asks for memory for each stream, a million times, which takes minutes under the sanitizers.
+  for kind in gzip zstd frame xz $([ -n "${SANITIZE:-}" ] || echo bzip2); do
     for command in "load -q" "import - evil:1"; do
       refused "taken for data without end|; " sh -c "python3 -c '
 import base64, os
