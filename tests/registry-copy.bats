@@ -229,3 +229,43 @@ multi() {
   ok udocker-image -D copy --insecure "docker://$first/private/app:1" "docker://$first/private/two:1"
   grep -qx "me repository:private/two:pull,push repository:private/app:pull" "$TLOG" || fail "$(cat "$TLOG")"
 }
+
+@test "copies into one new layout at once: it has all of them" {
+  test_image img 1
+  local round i pids
+  for round in $(seq 15); do
+    pids=()
+    for i in 1 2 3 4; do
+      udocker-image copy -q oci:img "oci:l$round:t$i" &
+      pids+=($!)
+    done
+    for i in "${pids[@]}"; do wait "$i" || fail "a copy failed"; done
+    [ "$(jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' "l$round/index.json" | sort | xargs)" = "t1 t2 t3 t4" ] ||
+      fail "round $round: $(cat "l$round/index.json")"
+  done
+}
+
+@test "a full disk ends copy with one line, and what was there before stays" {
+  test_image img 1
+  test_image big 1 4000
+  docker_registry
+  push big big:1
+  export R T
+  run --separate-stderr unshare -Urm sh -c 'mkdir m && mount -t tmpfs -o size=3m none m || exit 77
+    udocker-image copy -q oci:img oci:m/l:old && cp m/l/index.json before || exit 1
+    for src in oci:big "docker://$R/big:1"; do
+      for dst in oci:m/l:new oci:m/fresh:new oci-archive:m/a.tar docker-archive:m/d.tar store:s:1; do
+        UDOCKER_DIR=$T/m/store udocker-image copy -q --insecure "$src" "$dst" && { echo "$src $dst: no error"; exit 1; }
+      done
+      TMPDIR=$T/m udocker-image copy -q --insecure "$src" docker-archive:d.tar && { echo "$src: no error"; exit 1; }
+    done
+    cmp m/l/index.json before || exit 1
+    rm -rf m/store
+    find m -type f ! -path "m/l/*" | grep . && { echo "left"; exit 1; }
+    udocker-image copy -q oci:m/l:old oci:again || exit 1
+    [ "$(find m/l/blobs -type f | wc -l)" -eq 3 ]'
+  [ "$status" -ne 77 ] || skip "no tmpfs in a user namespace here"
+  [ "$status" -eq 0 ] || fail "$output $stderr"
+  [ "$(grep -c "No space left" <<<"$stderr")" -eq 12 ] || fail "$stderr"
+  [ "$(wc -l <<<"$stderr")" -eq 12 ] || fail "$stderr"
+}

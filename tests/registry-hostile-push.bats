@@ -78,7 +78,7 @@ refute_there() { [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$B/v2/x/man
 }
 
 @test "what does not stop failing is one line, after few requests" {
-  one_layer
+  one_layer 1100
   echo http_retries=1 >>"$HOME/.udocker/udocker.conf"
   local rule
   for rule in "PATCH 99 status 503" "PATCH 99 status 404" "PATCH 99 status 416" "PATCH 99 status 413" "PATCH 99 cut 0" "PATCH 99 status 400" "POST 99 status 500" \
@@ -112,6 +112,38 @@ refute_there() { [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$B/v2/x/man
   fails 1 push
   assert_one_error_line
   rules "PATCH 99 status 202 Range: 0-999999999999"
+  fails 1 push
+  assert_one_error_line
+  refute_there
+}
+
+@test "a registry that says less of an upload each time, or hardly more, is given up" {
+  one_layer
+  local i moving=()
+  for i in $(seq 20); do
+    moving+=("^GET.*uploads 1 status 204 Range: 0-299999" "^GET.*uploads 1 status 204 Range: 0-149999")
+  done
+  rules "PATCH 1 cut 1000000" "PATCH 99 blind 503" "${moving[@]}"
+  fails 1 push
+  assert_one_error_line
+  [ "$(asked "PATCH ")" -lt 20 ] || fail "$(asked "PATCH ") tries"
+  : >"$BLOG"
+  rules "PATCH 50 blind 202 Range: 0-1"
+  fails 1 timeout 60 udocker-image -q push --insecure app:1 "$B/x:1"
+  assert_one_error_line
+  [ "$(asked "PATCH ")" -lt 20 ] || fail "$(asked "PATCH ") tries"
+  refute_there
+}
+
+@test "a registry that says yes before it has read all is sent it again, and given up when it goes on like that" {
+  one_layer 40000
+  rules "PATCH 1 early 202 1000"
+  ok push
+  assert_there
+  ok udocker-image rm app:1
+  rm -rf img
+  one_layer 40000
+  rules "PATCH 99 early 202 1000"
   fails 1 push
   assert_one_error_line
   refute_there

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# pull through proxies: SOCKS4 and 4a (socksd), SOCKS5 (microsocks), HTTP (nginx) and its CONNECT (tinyproxy), of --httpproxy, the setting, the
+# pull, push and copy through proxies: SOCKS4 and 4a (socksd), SOCKS5 (microsocks), HTTP (nginx) and its CONNECT (tinyproxy), of --httpproxy, the setting, the
 # environment; passwords of proxies are not shown, neither in messages nor in the list of processes.
 
 load helpers
@@ -50,6 +50,23 @@ again() {
   again
   all_proxy=socks5h://$S no_proxy=localhost ok udocker-image pull -q --insecure "$R/app:1"
   [ ! -s "$SLOG" ] || fail "asked in spite of no_proxy: $(cat "$SLOG")"
+}
+
+@test "push and copy through a proxy: each request of an upload takes it" {
+  socks_proxy
+  test_image big 1 3000
+  udocker-image load -q -i big big:1 >/dev/null
+  ok udocker-image push -q --insecure --jobs 1 --httpproxy "socks5h://$S" big:1 "$R/pushed:1"
+  went_through localhost
+  curl -sf "http://$R/v2/pushed/blobs/$(layer_of big 1)" | cmp - "$(blob_file big "$(layer_of big 1)")"
+  : >"$SLOG"
+  ok udocker-image copy -q --insecure --httpproxy "socks5h://$S" "docker://$R/pushed:1" oci:copied
+  went_through localhost
+  cmp "$(blob_file big "$(layer_of big 1)")" "$(blob_file copied "$(layer_of big 1)")"
+  # One that is not there: nothing goes around it.
+  fails 1 udocker-image push -q --insecure --httpproxy socks5h://127.0.0.1:1 big:1 "$R/around:1"
+  assert_one_error_line
+  [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$R/v2/around/manifests/1")" = 404 ]
 }
 
 @test "SOCKS with a password, which no message shows; a proxy that is not there" {

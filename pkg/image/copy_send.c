@@ -127,6 +127,8 @@ int copy_send(
 		n++;
 	}
 	r = send_blobs(to, v, n, &o, err);
+	for (size_t i = 0; i < n; i++)
+		err_clear(&relays[i].failure); /* of a download whose upload had ended */
 	free(relays);
 	free(v);
 	return r;

@@ -37,19 +37,34 @@ static bool is_empty(int fd)
 	return empty;
 }
 
+/* Never over that of another saver, who holds the lock on it already. */
+static int put_layout_file(struct layout *l, struct err **err)
+{
+	auto_json *own = image_layout_build();
+	autofree char *text = json_text(own, 0);
+	auto_err *failure = NULL;
+
+	if (atomic_write(l->fd, IMAGE_LAYOUT_FILE, text, strlen(text), 0666, ATOMIC_DURABLE | ATOMIC_EXCL,
+		    &failure) == 0 ||
+		err_kind(failure) == ERR_EXISTS)
+		return 0;
+	(void)err_add(&failure, "%s", l->path);
+	return err_move(err, &failure);
+}
+
 /* Its oci-layout file, which is also what savers lock. */
 static int check_layout(struct layout *l, struct err **err)
 {
-	auto_json *j = NULL, *own = image_layout_build();
-	autofree char *text = json_text(own, 0);
+	auto_json *j = NULL;
 
 	if (!fs_exists(l->fd, IMAGE_LAYOUT_FILE)) {
-		if (!is_empty(l->fd)) {
+		/* Another saver may have begun it since. */
+		if (!is_empty(l->fd) && !fs_exists(l->fd, IMAGE_LAYOUT_FILE)) {
 			err_make(err, ERR_EXISTS, "%s exists and is no OCI layout", l->path);
 			return err_hint(err, "name a layout, an empty directory, or one that is not there");
 		}
-		if (atomic_write(l->fd, IMAGE_LAYOUT_FILE, text, strlen(text), 0666, ATOMIC_DURABLE, err) < 0)
-			return err_add(err, "%s", l->path);
+		if (put_layout_file(l, err) < 0)
+			return -1;
 	}
 	if (json_read(l->fd, IMAGE_LAYOUT_FILE, NULL, &j, err) < 0 || image_layout_check(j, err) < 0)
 		return err_add(err, "%s", l->path);

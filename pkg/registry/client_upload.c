@@ -204,7 +204,8 @@ static int send_on(struct upload *u, struct err **err)
 {
 	auto_err *failure = NULL;
 
-	if (u->at - u->mark >= PROGRESS_BYTES) {
+	/* Against the most there ever was: a registry may say less each time. */
+	if (u->at >= u->mark + PROGRESS_BYTES) {
 		u->mark = u->at;
 		u->tries = 0;
 	}
@@ -326,10 +327,18 @@ static int closed(struct upload *u, const struct http_reply *reply, struct err *
 	return end(u, 0, &failure, err);
 }
 
+/* How much it has behind a chunk. "0-0" is what some say whatever there is. */
+static uint64_t taken(const struct upload *u, const struct http_reply *reply)
+{
+	int64_t there = upload_range(http_header(reply, "range", 0));
+
+	return there > 1 ? (uint64_t)there : u->end;
+}
+
 static int sent(struct upload *u, const struct http_reply *reply, struct err **err)
 {
 	auto_err *failure = NULL;
-	int64_t there;
+	uint64_t at;
 
 	if (http_is_temporary(reply))
 		return broke_off(u, reply, err);
@@ -351,10 +360,12 @@ static int sent(struct upload *u, const struct http_reply *reply, struct err **e
 		return closed(u, reply, err);
 	if (take_place(u, reply, &failure) < 0)
 		return end(u, 0, &failure, err);
-	there = upload_range(http_header(reply, "range", 0));
-	if (there > (int64_t)u->end || (there >= 0 && there < (int64_t)u->at))
+	at = taken(u, reply);
+	if (at < u->at || at > u->end || at > u->hashed)
 		return restart(u, reply, err);
-	u->at = there > 1 ? (uint64_t)there : u->end; /* "0-0" is what some say whatever there is */
+	if (at < u->end && at - u->at < PROGRESS_BYTES && u->restarts++ >= RESTARTS_MAX)
+		return refused(u, reply, err);
+	u->at = at;
 	return send_on(u, err);
 }
 
