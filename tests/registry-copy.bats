@@ -246,6 +246,7 @@ multi() {
 }
 
 @test "a full disk ends copy with one line, and what was there before stays" {
+  requires userns
   test_image img 1
   test_image big 1 4000
   docker_registry

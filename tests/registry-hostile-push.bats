@@ -119,8 +119,8 @@ refute_there() { [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$B/v2/x/man
 
 @test "a registry that says less of an upload each time, or hardly more, is given up" {
   one_layer
-  local i moving=()
-  for i in $(seq 20); do
+  local moving=()
+  for _ in $(seq 20); do
     moving+=("^GET.*uploads 1 status 204 Range: 0-299999" "^GET.*uploads 1 status 204 Range: 0-149999")
   done
   rules "PATCH 1 cut 1000000" "PATCH 99 blind 503" "${moving[@]}"
