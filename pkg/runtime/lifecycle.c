@@ -209,9 +209,21 @@ static int make_known(void *arg, struct err **err)
 	if (making_stage(m, err) < 0 || run_create_hooks(m, getpid(), err) < 0 ||
 		making_publish(m, runtime_proc_of(getpid()), err) < 0)
 		return -1;
-	if (m->retire)
-		runtime_root_sweep(&m->root); /* the engine is still busy with itself */
 	return making_write_pid_file(m, getpid(), err);
+}
+
+static int sweep(void *arg, struct err **err)
+{
+	const struct making *m = arg;
+
+	(void)err;
+	runtime_root_sweep(&m->root);
+	return 0;
+}
+
+static int make_known_and_sweep(void *arg, struct err **err)
+{
+	return make_known(arg, err) < 0 ? -1 : sweep(arg, err);
 }
 
 static void note_program(const struct launched *run, void *arg)
@@ -258,10 +270,9 @@ static int launch_foreground(struct foreground *f, int *ret_status, struct err *
 
 	if (!l.plan)
 		return err_make(err, ERR_UNSUPPORTED, "config.json has no process to run");
-	l.early = m->late;
-	if (m->late)
-		l.meanwhile = make_known;
-	else if (make_known(m, err) < 0)
+	l.early = m->early;
+	l.meanwhile = m->late ? make_known_and_sweep : sweep; /* the engine is busy with itself */
+	if (!m->late && make_known(m, err) < 0)
 		return -1;
 	if (prepare_terminal(f, &l, err) < 0)
 		return -1;

@@ -110,18 +110,25 @@ static int plan(struct making *m, struct err **err)
 	return 0;
 }
 
-/* Nothing that the plan names may lie in the directory, and nobody may be told of the container before the engine starts. */
+/* Nobody may have to be told of the container before the program runs. */
+static bool may_be_early(const struct making *m)
+{
+	const struct json *config = m->p.bundle.config;
+
+	return m->foreground && m->p.choice.engine->kind == ENGINE_DIRECT && !m->options->pid_file &&
+	       json_len(json_get(config, "hooks")) == 0 &&
+	       !json_get(json_get(config, "annotations"), ANNOTATION_PREPARE);
+}
+
+/* Nothing that the plan names may lie in the directory, either. */
 static bool may_be_late(const struct making *m)
 {
-	const struct json *config = m->p.bundle.config, *annotations = json_get(config, "annotations");
+	const struct json *annotations = json_get(m->p.bundle.config, "annotations");
 
-	if (!m->foreground || m->p.choice.engine->kind != ENGINE_DIRECT || m->options->pid_file ||
-		json_len(json_get(config, "hooks")) > 0 || json_get(annotations, ANNOTATION_PREPARE))
-		return false;
 	for (size_t i = 0; i < json_len(annotations); i++)
 		if (str_starts(json_key_at(annotations, i), ANNOTATION_FILE))
 			return false;
-	return true;
+	return m->early;
 }
 
 static int stage(struct making *m, struct err **err)
@@ -160,6 +167,7 @@ int making_begin(struct making *m, struct err **err)
 	m->c.id = xstrdup(o->id);
 	m->c.path = path_join(m->root.path, o->id);
 	m->c.owner = geteuid();
+	m->early = may_be_early(m);
 	m->late = may_be_late(m);
 	m->c.rec.mark = mark_new();
 	if (!m->late && (prepare_check(m->globals, &m->p, err) < 0 || stage(m, err) < 0))
@@ -168,11 +176,11 @@ int making_begin(struct making *m, struct err **err)
 		making_undo(m);
 		return -1;
 	}
-	m->retire = m->late && m->p.plan.n_makes == 0;
+	m->retire = m->early && m->p.plan.n_makes == 0;
 	/* The name of its directory is the first that is known of it: before anything is started. */
 	if (m->late && stage(m, err) < 0)
 		return -1;
-	if (m->retire)
+	if (m->late && m->retire)
 		return 0;
 	if (m->late)
 		return making_stage(m, err);
@@ -218,12 +226,15 @@ static int retire(const struct making *m, struct err **err)
 {
 	static const char *const ours[] = { STATE_CONFIG, STATE_PROGRAM, STATE_RECORD, bundle_config,
 		STATE_PIDFILE, STATE_LOCK };
+	static const char *const generated[] = { "0", "1" }; /* passwd and group; the sweep finds more */
 	static const char *const theirs[] = { "state.json", "config.json", "status" };
 	size_t n = m->c.rec.delegate ? ARRAY_LEN(ours) : 3;
 	auto_strv names = STRV_INIT;
 
 	for (size_t i = 0; i < n; i++)
 		strv_add(&names, ours[i]);
+	for (size_t i = 0; i < ARRAY_LEN(generated); i++)
+		strv_addf(&names, STATE_FILES "/%s", generated[i]);
 	for (size_t i = 0; m->c.rec.delegate && i < ARRAY_LEN(theirs); i++)
 		strv_addf(&names, STATE_DELEGATE "/%s/%s", m->c.id, theirs[i]);
 	return runtime_root_retire(

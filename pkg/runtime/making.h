@@ -12,6 +12,7 @@ struct making {
 	const struct runtime_globals *globals;
 	const struct runtime_create_options *options;
 	bool foreground;
+	bool early; /* nothing has to happen between the start of the program and its running */
 	bool late; /* checks and files come while the engine starts: making_stage() is still to be called */
 	bool retire; /* its directory has the files of retire() only, and goes by runtime_root_retire() */
 	struct runtime_root root;

@@ -255,7 +255,7 @@ int runtime_root_retire(
 
 void runtime_root_sweep(const struct runtime_root *r)
 {
-	if (unlinkat(r->fd, RUNTIME_ENDED_DIR, AT_REMOVEDIR) < 0 && errno != ENOENT)
+	if (r->own && unlinkat(r->fd, RUNTIME_ENDED_DIR, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		runtime_root_discard(r, RUNTIME_ENDED_DIR);
 }
 
