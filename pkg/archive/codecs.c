@@ -87,7 +87,7 @@ static int next_member(struct flow *f, struct err **err)
 		padding += zeros;
 		if (padding > INFLATE_TRAILING_MAX)
 			return err_make(err, ERR_CORRUPT, "%s: no end behind the compressed data", f->what);
-		flow_used(f, zeros);
+		flow_skipped(f, zeros);
 		if (f->in_n >= 2)
 			break;
 		r = flow_more(f, err);

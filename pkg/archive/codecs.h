@@ -30,6 +30,8 @@ int flow_room(struct flow *f, struct err **err);
 int flow_wrote(struct flow *f, size_t n, struct err **err);
 /* n bytes of the input are used. */
 void flow_used(struct flow *f, size_t n);
+/* They are used, and were padding: its amount is the codec's to bound (INFLATE_TRAILING_MAX). */
+void flow_skipped(struct flow *f, size_t n);
 
 /* ---- implemented by codecs.c ---- */
 /* Decode to the end of the compressed data, which begins with the unread input. What follows it may be left unread. */

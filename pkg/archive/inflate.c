@@ -116,6 +116,14 @@ void flow_used(struct flow *f, size_t n)
 	f->in_n -= n;
 }
 
+void flow_skipped(struct flow *f, size_t n)
+{
+	struct inflate *in = (struct inflate *)f;
+
+	in->taken -= n; /* they were counted when they came */
+	flow_used(f, n);
+}
+
 /* ---- the ring ------------------------------------------------------------------------------------------------------------ */
 
 int flow_room(struct flow *f, struct err **err)
