@@ -143,7 +143,9 @@ http {
   client_body_temp_path $T/nginx; proxy_temp_path $T/nginx; fastcgi_temp_path $T/nginx; uwsgi_temp_path $T/nginx; scgi_temp_path $T/nginx;
   log_format f '\$status \$request_uri "\$http_range" [\$http_authorization]';
   access_log $T/nginx/access.log f;
-  proxy_http_version 1.1; proxy_buffering off; proxy_connect_timeout 2s; proxy_read_timeout 600s; proxy_max_temp_file_size 0;
+  proxy_http_version 1.1; proxy_connect_timeout 2s; proxy_read_timeout 600s;
+  # Without buffers limit_rate means nothing; with files it would be nginx that has the rest when the registry goes.
+  proxy_buffer_size 16k; proxy_buffers 4 16k; proxy_busy_buffers_size 32k; proxy_max_temp_file_size 0;
   server {
     listen 127.0.0.1:@PORT@;
     ${1:-}
