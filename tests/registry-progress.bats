@@ -96,7 +96,11 @@ most_running() {
   seen 30x120,24x100,12x80,6x60 udocker-image pull --jobs 6 --registry "$N" app:1
   [ "$(grep -oE '^layer [0-9a-f]{12}: done' <<<"$output" | sort | uniq | wc -l)" -eq 12 ] || fail "a line is lost"
   [ -z "$(grep -oE '^layer [0-9a-f]{12}: done' <<<"$output" | sort | uniq -d)" ] || fail "a line twice"
-  [[ $(tr -d '\n' <<<"$output") == *"app:1@$(manifest_of img)" ]] || fail "the name does not end it"
+  # It may have been there before the terminal became as narrow as that, which cuts what it shows.
+  local shown name
+  shown=$(tr -d '\n' <<<"$output")
+  name=app:1@$(manifest_of img)
+  [[ $shown == *"$name" || $shown == *"${name:0:60}" ]] || fail "the name does not end it"
 }
 
 @test "plain lines elsewhere, nothing with --quiet, no colours, no control characters for TERM=dumb" {
