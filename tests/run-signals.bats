@@ -292,3 +292,15 @@ END
     done
   done
 }
+
+@test "what bears the mark of a directory whose maker was killed ends with it" {
+  mkdir -m 700 "$ROOT" "$ROOT/@new-0123456789ab-8000000000123"
+  local mark=$((0x8000000000123)) pid status=0
+  prlimit --rttime="$mark:$mark" sleep 20 3>&- &
+  pid=$!
+  wait_until 5 grep -q "^Max realtime timeout *$mark " "/proc/$pid/limits" || fail "$(cat "/proc/$pid/limits")"
+  ok rt delete --force "$C"
+  wait "$pid" || status=$?
+  [ "$status" -eq 137 ] || fail "it ended with $status"
+  [ ! -e "$ROOT/@new-0123456789ab-8000000000123" ]
+}
