@@ -58,6 +58,15 @@ static bool is_mount_point(const struct view *v, const char *path)
 	return m && strcmp(m->destination, path) == 0;
 }
 
+/* A folder on the way to a mount point: the engine makes it, or pretends to, when the root file system lacks it. */
+static bool leads_to_mount(const struct view *v, const char *path)
+{
+	for (size_t i = 0; i < v->mounts.n; i++)
+		if (path_is_below(v->mounts.items[i].destination, path))
+			return true;
+	return false;
+}
+
 /* Put the target of the link `path` in front of the rest of the way. */
 static int follow(const struct view *v, const char *path, struct str *done, char **rest)
 {
@@ -102,8 +111,11 @@ static int step(const struct view *v, struct str *done, char **rest, int *links,
 	}
 	path = xasprintf("%s/%s", str_text(done), name);
 	host = host_name(v, path, &dirfd);
-	if (fstatat(dirfd, host, st, is_mount_point(v, path) ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
+	if (fstatat(dirfd, host, st, is_mount_point(v, path) ? 0 : AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT || !leads_to_mount(v, path))
+			return -1;
+		*st = (struct stat){ .st_mode = S_IFDIR };
+	}
 	if (S_ISLNK(st->st_mode)) {
 		if (++*links > LINKS_MAX) {
 			errno = ELOOP;

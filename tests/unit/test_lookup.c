@@ -66,8 +66,9 @@ static void make_bundle(void)
 		"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"},\"process\":{\"cwd\":\"/\","
 		"\"args\":[\"x\"]},\"mounts\":[{\"destination\":\"/data\",\"type\":\"bind\",\"source\":"
 		"\"%s/outside\",\"options\":[\"rbind\"]},{\"destination\":\"/bin/bound\",\"source\":"
-		"\"%s/outside/link\",\"type\":\"bind\",\"options\":[\"bind\"]}]}",
-		top, top);
+		"\"%s/outside/link\",\"type\":\"bind\",\"options\":[\"bind\"]},{\"destination\":"
+		"\"/made/for/it\",\"source\":\"%s/outside/link\",\"type\":\"bind\"}]}",
+		top, top, top);
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		(void)mkdirat(topfd, dirs[i], 0755);
@@ -104,6 +105,11 @@ int main(void)
 	expect(&b, "/data/bin/back", NULL, "/data/bin/back");
 	expect(&b, "/data/hidden", NULL, "not found");
 	expect(&b, "/bin/bound", NULL, "/bin/bound");
+	/* Its folders are not in the root file system: the mount makes them. */
+	expect(&b, "/made/for/it", NULL, "/made/for/it");
+	expect(&b, "it", "/made/for", "/made/for/it");
+	expect(&b, "/made/for/other", NULL, "not found");
+	expect(&b, "/made/for", NULL, "denied");
 	expect(&b, "loop", "/bin", "denied");
 	expect(&b, "host", "/bin", "not found");
 	expect(&b, "plain", "/bin:/usr/bin", "denied");

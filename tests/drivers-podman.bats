@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2317,SC2016,SC2030,SC2031  # called through each_engine; single quotes are for the shell inside
+# bats: also as root
+# podman (and conmon) with udocker-runtime as its runtime, with every engine: what its users see, and what is left behind.
+
+load helpers
+load drivers
+
+setup() {
+  common_setup
+  requires podman conmon
+  drivers_setup
+  podman_setup
+}
+teardown() {
+  podman_teardown
+  drivers_teardown
+}
+
+# pod_run ARG...: podman run with the engine, without a network of its own and without control groups, which PRoot cannot have.
+shell_words() { printf '%q ' "$@"; }
+pod_run() { pm --runtime-flag="engine=$ENGINE" run --network=none --cgroups=disabled "$@"; }
+logs_have() { [[ "$(pm logs "$1" 2>&1)" == *"$2"* ]]; }
+state_is() { [ "$(pm inspect --format '{{.State.Status}}' "$1")" = "$2" ]; }
+
+@test "podman run: output, status, environment, directory, user; 126 and 127" {
+  check() {
+    ok pod_run --rm -e A=b -w /tmp --user 1000:1001 bb /bin/sh -c 'echo "$A $PWD $(id -u):$(id -g)"; echo err >&2'
+    assert_output "b /tmp 1000:1001"
+    assert_stderr_contains err
+    fails 7 pod_run --rm bb /bin/sh -c 'exit 7'
+    if [ "$ENGINE" = proot ]; then # the others' program is process 1 of its namespace, which no signal of its own ends
+      fails 143 pod_run --rm bb /bin/sh -c 'kill -TERM $$; sleep 5'
+    fi
+    fails 127 pod_run --rm bb /nope
+    assert_stderr_contains "no such file or directory"
+    fails 127 pod_run --rm bb nope
+    assert_stderr_contains "executable file not found in"
+    fails 126 pod_run --rm bb /etc/passwd
+    assert_stderr_contains "permission denied"
+    nothing_left
+  }
+  each_engine check
+}
+
+@test "podman run: what strictness refuses is told" {
+  fails 126 pm --runtime-flag=engine=proot --runtime-flag=strict run --rm --network=none --cgroups=disabled bb true
+  assert_stderr_contains "OCI runtime error"
+  assert_stderr_contains "proot"
+  nothing_left
+}
+
+@test "podman run -d: logs, signals, stop, the status, start again, rm" {
+  check() {
+    ok pod_run -d --name c bb /bin/sh -c "$WAITER" "$MARK"
+    wait_until 10 logs_have c up || fail "not up: $(pm logs c 2>&1)"
+    ok pm kill -s USR1 c
+    wait_until 10 logs_have c usr1 || fail "no signal: $(pm logs c 2>&1)"
+    ok pm stop -t 10 c
+    ok pm logs c
+    [ "$(tail -1 <<<"$output")" = term ] || fail "not ended by TERM"
+    [ "$(pm inspect --format '{{.State.Status}} {{.State.ExitCode}}' c)" = "exited 3" ]
+    [ -z "$(known)" ] || fail "an ended container is kept: $(known)"
+    ok pm start c
+    wait_until 10 state_is c running
+    ok pm kill c
+    ok pm wait c
+    assert_output 137
+    ok pm rm c
+    nothing_left
+  }
+  each_engine check
+}
+
+@test "podman rm -f: a container that hears nothing ends with all its processes" {
+  check() {
+    ok pod_run -d --name c bb /bin/sh -c "trap '' TERM INT HUP; (trap '' TERM; setsid sleep $MARK) & sleep $MARK; :"
+    wait_until 10 state_is c running
+    fails 2 pm rm c
+    ok pm rm -f -t 0 c
+    nothing_left
+  }
+  each_engine check
+}
+
+@test "podman run -i, --preserve-fds, --init, -v, --rootfs" {
+  check() {
+    ok pod_run --rm -i bb cat <<<piped
+    assert_output piped
+    echo kept >kept
+    ok pod_run --rm --preserve-fds 1 bb /bin/sh -c 'cat <&3' 3<kept
+    assert_output kept
+    if [ -x /usr/libexec/podman/catatonit ]; then
+      fails 4 pod_run --rm --init bb /bin/sh -c 'exit 4'
+    fi
+    mkdir -p "$D/vol"
+    ok pod_run --rm -v "$D/vol:/vol/in" bb /bin/sh -c 'echo written >/vol/in/file'
+    [ "$(cat "$D/vol/file")" = written ]
+    rm -rf "$D/vol"
+    tar -xf "$(rootfs_tar)" --one-top-level="$D/tree"
+    ok pod_run --rm --rootfs "$D/tree" /bin/sh -c 'echo in the tree'
+    assert_output "in the tree"
+    nothing_left
+  }
+  each_engine check
+}
+
+@test "podman run -it: a terminal, its size, and attach to it" {
+  check() {
+    ok script -qec "stty rows 40 cols 120; $(shell_words "${PM[@]}") --runtime-flag=engine=$ENGINE run --network=none --cgroups=disabled -it --rm bb /bin/sh -c 'tty; sleep 0.2; stty size; exit 6'; echo status \$?" /dev/null </dev/null
+    assert_contains /dev/
+    assert_contains "40 120"
+    assert_contains "status 6"
+    ok pod_run -dt --name c bb /bin/sh -c 'read line; echo "got $line"; test -t 0 && exit 5' "$MARK"
+    wait_until 10 state_is c running
+    ok script -qec "(sleep 1; echo words) | $(shell_words "${PM[@]}") attach c" /dev/null </dev/null
+    [ "$(pm wait c)" = 5 ] || fail "no terminal"
+    logs_have c "got words" || fail "did not hear: $(pm logs c)"
+    ok pm rm c
+    nothing_left
+  }
+  each_engine check
+}
+
+@test "podman pod: members beside an infra container" {
+  requires /usr/libexec/podman/catatonit
+  check() {
+    ok pod_run -d --pod new:p --name c bb /bin/sh -c "$WAITER" "$MARK"
+    wait_until 10 logs_have c up || fail "not up: $(pm logs c 2>&1)"
+    ok pm pod inspect p --format '{{.State}} {{.NumContainers}}'
+    assert_output "Running 2"
+    ok pm pod stop -t 5 p
+    [ "$(pm inspect --format '{{.State.ExitCode}}' c)" = 3 ]
+    ok pm pod rm -f -t 0 p
+    nothing_left
+  }
+  each_engine check
+}
+
+@test "podman: the annotation chooses the engine, a failed create leaves nothing" {
+  ok pm run -d --name c --annotation org.udocker.execmode=P1 --network=none --cgroups=disabled bb sleep "$MARK"
+  [ "$("${DRIVE[@]}" "$RT" state "$(pm inspect --format '{{.Id}}' c)" | jq -r '.annotations["org.udocker.execmode"]')" = P1 ]
+  pgrep -f "proot .*sleep $MARK\|guest-init" >/dev/null || pgrep -x proot >/dev/null || fail "no PRoot"
+  ok pm rm -f -t 0 c
+  ok pm create --name d --annotation org.udocker.execmode=X9 --network=none --cgroups=disabled bb true
+  fails 125 pm start d
+  assert_stderr_contains "not an execution mode"
+  ok pm rm d
+  nothing_left
+}

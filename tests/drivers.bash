@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034,SC2154
+# Real drivers of an OCI runtime, given udocker-runtime: podman, buildah, containerd, Slurm. Each test has their storage, sockets and
+# configuration in a directory of its own; daemons listen on free ports of loopback and are stopped by their ids.
+
+# To be called in setup, behind common_setup. Sets RT, the runtime's path; D, the driver's directory, of a short name, since podman
+# allows 50 bytes and sockets 108; MARK, a number of seconds that nothing else sleeps; and DRIVE, the words in front of a driver's command: as root, where cgroup v1 and v2 are mounted side by side, a mount namespace without
+# the v2 side, since crun refuses such hosts.
+drivers_setup() {
+  RT=$SUITE_BIN/udocker-runtime
+  MARK=8$((RANDOM % 900 + 100))$((BASHPID % 100000))
+  SERVERS=() DRIVE=()
+  D=$(mktemp -d /tmp/drv.XXXXXX)
+  export XDG_RUNTIME_DIR=$D/xdg TMPDIR=$D/tmp
+  mkdir -m 700 "$XDG_RUNTIME_DIR" "$TMPDIR"
+  if [ "$(id -u)" = 0 ] && ! crun_host_ok && mountpoint -q /sys/fs/cgroup/unified; then
+    unshare -m --propagation private sh -c 'umount /sys/fs/cgroup/unified && echo >"$0" && exec sleep 3600' "$T/hidden" \
+      </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+    SERVERS+=($!)
+    wait_until 10 test -e "$T/hidden" || fail "no mount namespace"
+    DRIVE=(nsenter -m -t "$!" --wd=.)
+  fi
+  ENGINES=$("${DRIVE[@]}" "$RT" engines --format json | jq -r '.[] | select(.available) | .name' | sort -u)
+  [ -n "$ENGINES" ] || skip "no engine works here"
+}
+
+drivers_teardown() {
+  local pid
+  for pid in "${SERVERS[@]}"; do
+    kill "$pid" 2>/dev/null || true
+  done
+  for pid in "${SERVERS[@]}"; do
+    wait_until 10 gone "$pid" || kill -9 "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
+  [ -z "${D:-}" ] || rm -rf "$D" || true
+}
+teardown() { drivers_teardown; }
+
+# No such process, or nobody has waited for it.
+gone() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
+# background NAME CMD...: its output goes to $T/NAME.log, so that no test waits for it; PID is its id.
+background() {
+  local log=$T/$1.log
+  shift
+  "$@" </dev/null >>"$log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+  PID=$!
+  SERVERS+=("$PID")
+}
+
+# each_engine CMD...: run a test function with every engine that works here; ENGINE is its name, MODE its execution mode.
+each_engine() {
+  for ENGINE in $ENGINES; do
+    MODE=R1
+    [ "$ENGINE" != proot ] || MODE=P1
+    "$@"
+  done
+}
+
+# The containers of this test that the runtime knows: their bundles lie below D.
+known() { "${DRIVE[@]}" "$RT" "$@" list -f json | jq -r --arg top "$D/" '.[] | select(.bundle | startswith($top)) | "\(.id) \(.status)"'; }
+
+# Processes that mention the word, those that nobody has waited for aside.
+procs_with() {
+  local pid
+  for pid in $(pgrep -f -- "$1" || true); do
+    [ "$pid" = "$BASHPID" ] || [ "$pid" = "$$" ] || gone "$pid" || echo "$pid"
+  done
+}
+no_procs_with() { [ -z "$(procs_with "$1")" ]; }
+
+# nothing_left [GLOBAL-OPTION...]: no process, no state and no mount is left of what this test's driver ran.
+nothing_left() {
+  wait_until 10 no_procs_with "$MARK" || fail "left running: $(procs_with "$MARK" | xargs -rn 1 ps -ww -o pid=,args= -p)"
+  [ -z "$(known "$@")" ] || fail "the runtime still knows: $(known "$@")"
+  ! "${DRIVE[@]}" grep -F "$D/" /proc/self/mountinfo || fail "still mounted"
+}
+
+# A shell program that waits for signals: says up, usr1 for USR1, and ends with 3 for TERM.
+WAITER='trap "echo usr1" USR1; trap "echo term; exit 3" TERM; echo up; while :; do sleep 0.05; done'
+
+# ---- podman ----------------------------------------------------------------------------------------
+# An image bb of busybox in a storage of this test. PM and pm are podman with it.
+podman_setup() {
+  # Root of the test machine may lack CAP_SYS_RESOURCE, which podman's own limits would ask for.
+  cat >"$D/containers.conf" <<CONF
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+log_driver = "k8s-file"
+[engine]
+lock_type = "file"
+runtime = "udocker-runtime"
+runtime_supports_json = ["udocker-runtime"]
+runtime_supports_nocgroup = ["udocker-runtime"]
+[engine.runtimes]
+udocker-runtime = ["$RT"]
+CONF
+  export CONTAINERS_CONF=$D/containers.conf
+  PM=("${DRIVE[@]}" podman --root "$D/storage" --runroot "$D/runroot" --tmpdir "$D/libpod" --storage-driver vfs
+    --cgroup-manager cgroupfs --events-backend file)
+  [ "$(id -u)" = 0 ] || pm unshare true 2>"$D/err" || skip "podman does not work for this user: $(tail -1 "$D/err")"
+  pm import -q "$(rootfs_tar)" bb >/dev/null 2>&1 || fail "no image"
+}
+pm() { "${PM[@]}" "$@"; }
+
+podman_teardown() {
+  [ -n "${PM:-}" ] || return 0
+  pm rm -a -f -t 0 >/dev/null 2>&1 || true
+  [ "$(id -u)" != 0 ] || return 0
+  # Files of other ids of the user's namespace are the namespace's to remove; what keeps it is ended by nobody else.
+  pm unshare rm -rf "$D/storage" "$D/runroot" 2>/dev/null || true
+  [ ! -s "$D/libpod/pause.pid" ] || kill -9 "$(cat "$D/libpod/pause.pid")" 2>/dev/null || true
+}
