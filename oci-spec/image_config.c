@@ -224,6 +224,27 @@ int image_config_parse(
 	return image_config_from_json(j, where, ret, err);
 }
 
+int image_config_skim(
+	const char *text, size_t n, const char *where, struct image_config **ret, struct err **err)
+{
+	static const struct json_limits limits = { .bytes = IMAGE_CONFIG_MAX_BYTES };
+	static const char *const shown[] = { "created", "architecture", "os", "variant", NULL };
+	auto_image_config *c = xcalloc(1, sizeof(*c));
+	auto_json *j = NULL;
+	const char *created = NULL;
+
+	if (json_parse_members(text, n, where, &limits, shown, &j, err) < 0)
+		return -1;
+	if (!json_is(j, JSON_OBJECT))
+		return err_make(err, ERR_CORRUPT, "%s: expected an object", where);
+	if (json_get_str(j, where, "created", &created, err) < 0 ||
+		platform_from_json(j, where, &c->platform, err) < 0)
+		return -1;
+	c->created = xstrdup_null(created);
+	*ret = steal_ptr(&c);
+	return 0;
+}
+
 void image_config_free(struct image_config *c)
 {
 	if (!c)

@@ -47,6 +47,12 @@ int image_config_from_json(
 	const struct json *j, const char *where, struct image_config **ret, struct err **err);
 int image_config_parse(
 	const char *text, size_t n, const char *where, struct image_config **ret, struct err **err);
+/*
+ * What a listing shows, of a text that may be large: `platform` and `created` alone are set, and of the rest nothing but that it is JSON was
+ * looked at. Caller frees.
+ */
+int image_config_skim(
+	const char *text, size_t n, const char *where, struct image_config **ret, struct err **err);
 void image_config_free(struct image_config *c);
 DEFINE_CLEANUP(image_config_cleanup, struct image_config, image_config_free);
 #define auto_image_config CLEANUP(image_config_cleanup) struct image_config

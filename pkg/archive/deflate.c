@@ -3,11 +3,11 @@
 #include "pkg/archive/deflate.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <zstd.h>
 
 #include "pkg/base/dl.h"
 #include "pkg/base/err.h"
+#include "pkg/base/host.h"
 #include "pkg/base/mem.h"
 
 #define ZSTD_LEVEL 3
@@ -51,10 +51,9 @@ static int load(struct err **err)
 
 unsigned deflate_threads(void)
 {
-	cpu_set_t set;
-	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+	int n = host_cpus();
 
-	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
+	return n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
 }
 
 static int start_zstd(struct deflate *d, struct err **err)

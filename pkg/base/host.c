@@ -3,6 +3,7 @@
 #include "pkg/base/host.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/utsname.h>
 
 #include "pkg/base/mem.h"
@@ -189,4 +190,14 @@ const char *host_user_name(void)
 		return user;
 	(void)snprintf(made_up, sizeof(made_up), "udocker%u", (unsigned)getuid());
 	return made_up;
+}
+
+int host_cpus(void)
+{
+	cpu_set_t set;
+	int n;
+
+	/* It fails where there are more of them than the set has room for. */
+	n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : CPU_SETSIZE;
+	return n < 1 ? 1 : n;
 }

@@ -15,6 +15,9 @@ const char *host_kernel_release(void);
 /* True if the kernel is at least major.minor. */
 bool host_kernel_at_least(int major, int minor);
 
+/* The processors that the caller may use, at least 1. */
+int host_cpus(void);
+
 /* An environment variable, NULL when unset or empty, or when we run set-id. */
 const char *host_env(const char *name);
 /* $HOME if absolute, else the passwd entry's home, else NULL. */

@@ -23,16 +23,41 @@ struct parser {
 	struct json **open; /* the containers that enclose the next value */
 	size_t depth, cap;
 	char *key; /* of the next value, in an object */
+	const char *const *wanted; /* the members of the outermost object that are kept; NULL: all */
+	bool skipping; /* the next value, or one that it is within, is not kept */
+	size_t skipped; /* containers of it that are open */
 	char refusal[80]; /* why a callback stopped the parser */
 };
+
+static int count_value(struct parser *p)
+{
+	if (p->nodes++ < p->limits.nodes)
+		return 1;
+	(void)snprintf(p->refusal, sizeof(p->refusal), "more than %zu values", p->limits.nodes);
+	return 0;
+}
+
+static int check_depth(struct parser *p)
+{
+	if (p->depth + p->skipped < p->limits.depth)
+		return 1;
+	(void)snprintf(p->refusal, sizeof(p->refusal), "nested deeper than %zu levels", p->limits.depth);
+	return 0;
+}
+
+/* A value that is not kept; it ends with its last container. */
+static int skip_value(struct parser *p)
+{
+	p->skipping = p->skipped > 0;
+	return count_value(p);
+}
 
 /* Takes the value. */
 static int add_value(struct parser *p, struct json *value)
 {
 	struct json *top = p->depth ? p->open[p->depth - 1] : NULL;
 
-	if (p->nodes++ >= p->limits.nodes) {
-		(void)snprintf(p->refusal, sizeof(p->refusal), "more than %zu values", p->limits.nodes);
+	if (!count_value(p)) {
 		json_free(value);
 		return 0;
 	}
@@ -49,10 +74,11 @@ static int add_container(struct parser *p, enum json_type type)
 {
 	struct json *j;
 
-	if (p->depth >= p->limits.depth) {
-		(void)snprintf(
-			p->refusal, sizeof(p->refusal), "nested deeper than %zu levels", p->limits.depth);
+	if (!check_depth(p))
 		return 0;
+	if (p->skipping) {
+		p->skipped++;
+		return count_value(p);
 	}
 	j = json_new(type);
 	if (!add_value(p, j))
@@ -62,56 +88,91 @@ static int add_container(struct parser *p, enum json_type type)
 	return 1;
 }
 
+static int check_text(struct parser *p, const unsigned char *s, size_t n)
+{
+	if (!memchr(s, '\0', n))
+		return 1;
+	(void)snprintf(p->refusal, sizeof(p->refusal), "a NUL character in a string");
+	return 0;
+}
+
 /*
  * Text as a string of ours, or NULL. yajl checks the shape of UTF-8 but lets through what RFC 3629 forbids; it
  * hands on a lone \uDC00 as such bytes, which Python writes for file names: json_copy_utf8() replaces it.
  */
 static char *take_text(struct parser *p, const unsigned char *s, size_t n)
 {
-	autofree char *text = xmemdup(s, n);
+	autofree char *text = NULL;
 
-	if (memchr(text, '\0', n)) {
-		(void)snprintf(p->refusal, sizeof(p->refusal), "a NUL character in a string");
+	if (!check_text(p, s, n))
 		return NULL;
-	}
-	return json_copy_utf8(text);
+	text = xmemdup(s, n);
+	return str_is_utf8(text) ? steal_ptr(&text) : json_copy_utf8(text);
 }
 
 static int on_null(void *ctx)
 {
-	return add_value(ctx, json_new_null());
+	struct parser *p = ctx;
+
+	return p->skipping ? skip_value(p) : add_value(p, json_new_null());
 }
 
 static int on_bool(void *ctx, int v)
 {
-	return add_value(ctx, json_new_bool(v));
+	struct parser *p = ctx;
+
+	return p->skipping ? skip_value(p) : add_value(p, json_new_bool(v));
 }
 
 static int on_number(void *ctx, const char *s, size_t n)
 {
-	struct json *j = json_new(JSON_NUMBER);
+	struct parser *p = ctx;
+	struct json *j;
 
+	if (p->skipping)
+		return skip_value(p);
+	j = json_new(JSON_NUMBER);
 	j->text = xmemdup(s, n);
-	return add_value(ctx, j);
+	return add_value(p, j);
 }
 
 static int on_string(void *ctx, const unsigned char *s, size_t n)
 {
-	char *text = take_text(ctx, s, n);
+	struct parser *p = ctx;
 	struct json *j;
+	char *text;
 
+	if (p->skipping)
+		return check_text(p, s, n) && skip_value(p);
+	text = take_text(p, s, n);
 	if (!text)
 		return 0;
 	j = json_new(JSON_STRING);
 	j->text = text;
-	return add_value(ctx, j);
+	return add_value(p, j);
+}
+
+static bool is_wanted(const struct parser *p)
+{
+	const char *const *name = p->wanted;
+
+	while (name && *name && strcmp(*name, p->key) != 0)
+		name++;
+	return !name || *name;
 }
 
 static int on_key(void *ctx, const unsigned char *s, size_t n)
 {
 	struct parser *p = ctx;
 
+	if (p->skipping)
+		return check_text(p, s, n);
 	p->key = take_text(p, s, n);
+	if (p->key && p->depth == 1 && !is_wanted(p)) {
+		p->skipping = true;
+		free(steal_ptr(&p->key));
+		return 1;
+	}
 	return p->key != NULL;
 }
 
@@ -129,7 +190,10 @@ static int on_end(void *ctx)
 {
 	struct parser *p = ctx;
 
-	p->depth--;
+	if (p->skipping)
+		p->skipping = --p->skipped > 0;
+	else
+		p->depth--;
 	return 1;
 }
 
@@ -178,8 +242,7 @@ static struct json_limits effective(const struct json_limits *limits)
 		.nodes = limit(limits->nodes, DEFAULT_NODES) };
 }
 
-int json_parse(const char *text, size_t n, const char *what, const struct json_limits *limits,
-	struct json **ret, struct err **err)
+static int parse(const char *text, size_t n, const char *what, struct parser *p, struct err **err)
 {
 	static const yajl_callbacks callbacks = { .yajl_null = on_null,
 		.yajl_boolean = on_bool,
@@ -191,25 +254,39 @@ int json_parse(const char *text, size_t n, const char *what, const struct json_l
 		.yajl_start_array = on_start_array,
 		.yajl_end_array = on_end };
 	yajl_alloc_funcs memory = { parser_malloc, parser_realloc, parser_free, NULL };
-	struct parser p = { .limits = effective(limits) };
 	yajl_handle handle;
 	int r = 0;
 
-	if (n > p.limits.bytes)
-		return err_make(err, ERR_CORRUPT, "%s: larger than %zu bytes", what, p.limits.bytes);
-	handle = yajl_alloc(&callbacks, &memory, &p);
+	if (n > p->limits.bytes)
+		return err_make(err, ERR_CORRUPT, "%s: larger than %zu bytes", what, p->limits.bytes);
+	handle = yajl_alloc(&callbacks, &memory, p);
 	if (yajl_parse(handle, (const unsigned char *)text, n) != yajl_status_ok)
-		r = parse_error(handle, &p, what, yajl_get_bytes_consumed(handle), err);
+		r = parse_error(handle, p, what, yajl_get_bytes_consumed(handle), err);
 	else if (yajl_complete_parse(handle) != yajl_status_ok)
-		r = parse_error(handle, &p, what, n, err);
+		r = parse_error(handle, p, what, n, err);
 	yajl_free(handle);
-	free(p.open);
-	free(p.key);
+	free(p->open);
+	free(p->key);
 	if (r < 0)
-		json_free(p.root);
-	else
-		*ret = p.root;
+		json_free(p->root);
 	return r;
+}
+
+int json_parse(const char *text, size_t n, const char *what, const struct json_limits *limits,
+	struct json **ret, struct err **err)
+{
+	return json_parse_members(text, n, what, limits, NULL, ret, err);
+}
+
+int json_parse_members(const char *text, size_t n, const char *what, const struct json_limits *limits,
+	const char *const *names, struct json **ret, struct err **err)
+{
+	struct parser p = { .limits = effective(limits), .wanted = names };
+
+	if (parse(text, n, what, &p, err) < 0)
+		return -1;
+	*ret = p.root;
+	return 0;
 }
 
 int json_read_fd(

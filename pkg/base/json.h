@@ -23,6 +23,11 @@ struct json_limits {
 /* `what` names the source in messages: "manifest", "config.json". ERR_CORRUPT with line or byte position. limits may be NULL. */
 int json_parse(const char *text, size_t n, const char *what, const struct json_limits *limits,
 	struct json **ret, struct err **err);
+/*
+ * The same for who needs little of much: of an object only the members in `names` (ended by NULL) are kept; all of the text is checked.
+ */
+int json_parse_members(const char *text, size_t n, const char *what, const struct json_limits *limits,
+	const char *const *names, struct json **ret, struct err **err);
 /* Read and parse a descriptor or a file (FS_BENEATH in dirfd). */
 int json_read_fd(
 	int fd, const char *what, const struct json_limits *limits, struct json **ret, struct err **err);

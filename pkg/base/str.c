@@ -123,10 +123,14 @@ size_t str_utf8_len(const char *p)
 
 bool str_is_utf8(const char *text)
 {
-	size_t n;
+	size_t n = 1;
 
-	while ((n = str_utf8_len(text)) > 0)
+	while (n > 0) {
+		while (*text > 0 && *text < 0x7f) /* nearly all of nearly every text */
+			text++;
+		n = str_utf8_len(text);
 		text += n;
+	}
 	return *text == '\0';
 }
 

@@ -9,11 +9,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 
 #include "pkg/archive/pipeline.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
+#include "pkg/base/host.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/sig.h"
 #include "pkg/base/str.h"
@@ -328,14 +328,6 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static int usable_cpus(void)
-{
-	cpu_set_t set;
-
-	/* It fails where there are more of them than the set has room for. */
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : MAX_THREADS;
-}
-
 static void add_stats(struct copy_tree_stats *to, const struct copy_tree_stats *from)
 {
 	to->files += from->files;
@@ -351,7 +343,7 @@ static void run_pool(struct pool *p, struct copy_tree_stats *ret)
 {
 	struct worker workers[MAX_THREADS] = { 0 };
 	pthread_t threads[MAX_THREADS];
-	int cpus = usable_cpus(), n = 0;
+	int cpus = host_cpus(), n = 0;
 
 	for (int i = 0; i < MAX_THREADS; i++)
 		workers[i] = (struct worker){ .pool = p, .copier.common = &p->common };

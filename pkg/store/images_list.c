@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "oci-spec/image_config.h"
-#include "oci-spec/platform.h"
 #include "oci-spec/reference.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
@@ -21,12 +20,12 @@
 #include "pkg/base/path.h"
 #include "pkg/base/strv.h"
 #include "pkg/store/images.h"
-#include "pkg/store/images_open.h"
+#include "pkg/store/images_details.h"
 #include "pkg/store/layers.h"
 #include "pkg/store/listing.h"
 #include "pkg/store/store.h"
-#include "pkg/store/tagdir.h"
 
+#define ENTRIES_BYTES 32768
 #define DEPTH_MAX 64 /* folders below repos/: a reference has at most REFERENCE_MAX bytes */
 
 struct walk {
@@ -34,10 +33,11 @@ struct walk {
 	struct image_list *list;
 	struct listing *listing;
 	struct str path; /* of the directory below repos/ */
-	bool details;
+	struct details *details; /* or NULL */
+	char *entries; /* ENTRIES_BYTES for getdents64 */
 };
 
-static bool entry_is(int dirfd, const struct dirent *e, unsigned char type, mode_t mode)
+static bool entry_is(int dirfd, const struct dirent64 *e, unsigned char type, mode_t mode)
 {
 	struct stat st;
 
@@ -46,7 +46,8 @@ static bool entry_is(int dirfd, const struct dirent *e, unsigned char type, mode
 	return fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IFMT) == mode;
 }
 
-static struct image_info *add_image(struct walk *w, bool protect)
+/* Returns its number in the list. */
+static size_t add_image(struct walk *w, bool protect)
 {
 	struct image_list *l = w->list;
 	const char *path = str_text(&w->path);
@@ -62,7 +63,7 @@ static struct image_info *add_image(struct walk *w, bool protect)
 	}
 	info->name = xjoin3(info->repo, ":", info->tag);
 	info->dir = path_join(w->store->repos, path);
-	return info;
+	return l->n - 1;
 }
 
 static const char *walk_path(const struct walk *w)
@@ -134,85 +135,64 @@ static void fill_known(struct walk *w, uint32_t at, struct image_info *info)
 	sum_sizes(w, i, info);
 }
 
-static void keep_texts(
-	struct listing *l, const struct image *img, const struct image_info *info, struct listing_image *ret)
+static char *text_or_null(const char *text)
 {
-	ret->digest = listing_keep(l, info->digest);
-	ret->created = listing_keep(l, info->created);
-	ret->os = listing_keep(l, info->os);
-	ret->architecture = listing_keep(l, info->architecture);
-	ret->variant = listing_keep(l, info->variant);
-	ret->config_file = listing_keep(l, img->config_file);
+	return *text ? xstrdup(text) : NULL;
 }
 
-static struct image *open_again(struct store *s, const struct image_info *info)
-{
-	auto_tagdir t = TAGDIR_INIT;
-	struct image *img = NULL;
-
-	t.fd = open(info->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (t.fd < 0)
-		return NULL;
-	t.path = xstrdup(info->dir);
-	t.repo = xstrdup(info->repo);
-	t.tag = xstrdup(info->tag);
-	return image_open_tagdir(s, &t, &img, NULL) < 0 ? NULL : img;
-}
-
-static int read_config(struct store *s, const struct image *img, struct image_info *info)
-{
-	auto_image_config *c = NULL;
-	auto_str text = STR_INIT;
-
-	if (image_read_config(s, img, &text, NULL) < 0 ||
-		image_config_parse(str_text(&text), text.len, "image configuration", &c, NULL) < 0)
-		return -1;
-	info->created = xstrdup_null(c->created);
-	info->os = *c->platform.os ? xstrdup(c->platform.os) : NULL;
-	info->architecture = *c->platform.arch ? xstrdup(c->platform.arch) : NULL;
-	info->variant = *c->platform.variant ? xstrdup(c->platform.variant) : NULL;
-	return 0;
-}
-
-/* Read anew; LISTING_NONE when it is not to be kept: of another kind, damaged, or changed just now. */
-static uint32_t details(struct walk *w, struct image_info *info)
+/* What was read of an image anew, shown, and kept unless it is of another kind, damaged, or changed just now. */
+static void use_details(struct walk *w, struct details_job *j)
 {
 	struct listing *l = w->listing;
-	struct listing_image i = { 0 };
-	bool kept = stamp_manifest(w, &i.manifest) && listing_is_settled(l, &i.manifest);
-	auto_image *img = open_again(w->store, info);
+	struct image_info *info = &w->list->v[j->info];
+	struct listing_image i = { .manifest = j->manifest_stamp,
+		.config = j->config_stamp,
+		.first_layer = (uint32_t)l->now.n_layers,
+		.n_layers = (uint32_t)j->layers.n };
 
-	if (!img) {
-		info->broken = true;
-		return LISTING_NONE;
-	}
-	info->digest = xstrdup_null(image_digest(img));
-	i.first_layer = (uint32_t)l->now.n_layers;
-	i.n_layers = (uint32_t)img->n_layers;
-	for (size_t k = 0; k < img->n_layers; k++)
-		listing_add_layer(l, listing_blob(l, img->layers[k].file));
+	info->broken = !j->read || !j->config;
+	if (!j->read)
+		return;
+	info->digest = digest_is_set(&j->digest) ? xstrdup(j->digest.text) : NULL;
+	for (size_t k = 0; k < j->layers.n; k++)
+		listing_add_layer(l, listing_blob(l, j->layers.v[k]));
 	sum_sizes(w, &i, info);
-	kept = kept && img->version == 2 && img->config_file &&
-	       listing_stamp(w->store->layers_fd, img->config_file, S_IFREG, &i.config) &&
-	       listing_is_settled(l, &i.config);
-	if (read_config(w->store, img, info) < 0) {
-		info->broken = true;
-		return LISTING_NONE;
-	}
-	if (!kept)
-		return LISTING_NONE;
-	keep_texts(l, img, info, &i);
+	if (!j->config)
+		return;
+	info->created = steal_ptr(&j->config->created);
+	info->os = text_or_null(j->config->platform.os);
+	info->architecture = text_or_null(j->config->platform.arch);
+	info->variant = text_or_null(j->config->platform.variant);
+	if (!listing_is_settled(l, &i.manifest) || !listing_is_settled(l, &i.config))
+		return;
+	i.digest = info->digest; /* the list is there until the listing has been saved */
+	i.created = info->created;
+	i.os = info->os;
+	i.architecture = info->architecture;
+	i.variant = info->variant;
+	i.config_file = listing_keep(l, j->config_file);
 	l->fresh++;
-	return listing_add_image(l, &i);
+	l->now.dirs[j->dir].image = listing_add_image(l, &i);
 }
 
-/* The image in the directory that is being visited, of which `old` may be known. Returns what is known now. */
-static uint32_t look(struct walk *w, uint32_t old, struct image_info *info)
+/* The image in the directory that is being visited, number `at`, of which `old` may be known. Returns what is known now. */
+static uint32_t look(struct walk *w, uint32_t old, uint32_t at, bool v2, size_t number)
 {
+	struct image_info *info = &w->list->v[number];
 	uint32_t now;
 
-	if (old == LISTING_NONE || (w->details && !is_as_it_was(w, &w->listing->old.images[old])))
-		return w->details ? details(w, info) : LISTING_NONE;
+	if (old == LISTING_NONE || (w->details && !is_as_it_was(w, &w->listing->old.images[old]))) {
+		struct details_job j = { .path = info->dir + strlen(w->store->repos) + 1,
+			.repo = info->repo,
+			.tag = info->tag,
+			.v2 = v2,
+			.info = number,
+			.dir = at };
+
+		if (w->details)
+			details_add(w->details, &j);
+		return LISTING_NONE;
+	}
 	now = carry(w, old);
 	if (w->details)
 		fill_known(w, now, info);
@@ -221,31 +201,46 @@ static uint32_t look(struct walk *w, uint32_t old, struct image_info *info)
 
 /* ---- the walk ---- */
 
-/* The entries of a directory: is it a tag, and what folders are in it (sorted). False when it is gone or cannot be read. */
-static bool read_dir(const struct walk *w, struct listing_dir *d, struct strv *ret_dirs)
-{
-	int fd = fs_open(w->store->repos_fd, walk_path(w), O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+/* What the entries of a directory say it is. */
+struct seen {
+	bool tag, protect, manifest, v1, v2;
+	struct strv dirs; /* sorted */
+};
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
-	while ((e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (strcmp(e->d_name, "TAG") == 0 && entry_is(fd, e, DT_REG, S_IFREG))
-			d->tag = true;
-		else if (strcmp(e->d_name, "PROTECT") == 0)
-			d->protect = true;
-		if (entry_is(fd, e, DT_DIR, S_IFDIR))
-			strv_add(ret_dirs, e->d_name);
-	}
-	closedir(dir);
-	strv_sort(ret_dirs);
-	return true;
+static void see(int fd, const struct dirent64 *e, struct seen *ret)
+{
+	const char *name = e->d_name;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return;
+	if (entry_is(fd, e, DT_DIR, S_IFDIR))
+		strv_add(&ret->dirs, name);
+	if (strcmp(name, "TAG") == 0)
+		ret->tag = entry_is(fd, e, DT_REG, S_IFREG);
+	else if (strcmp(name, "PROTECT") == 0)
+		ret->protect = true;
+	else if (strcmp(name, "manifest") == 0)
+		ret->manifest = true;
+	else if (strcmp(name, "v1") == 0)
+		ret->v1 = true;
+	else if (strcmp(name, "v2") == 0)
+		ret->v2 = true;
+}
+
+/* False when it is gone or cannot be read. */
+static bool read_dir(const struct walk *w, int fd, struct seen *ret)
+{
+	ssize_t n;
+
+	while ((n = getdents64(fd, w->entries, ENTRIES_BYTES)) > 0)
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *e = (const void *)(w->entries + at);
+
+			see(fd, e, ret);
+			at += e->d_reclen;
+		}
+	strv_sort(&ret->dirs);
+	return n == 0;
 }
 
 static void visit(struct walk *w, uint32_t old, const char *name, int depth);
@@ -287,6 +282,33 @@ static void visit_known(struct walk *w, uint32_t old, int depth)
 		visit_below(w, next, known[next].name, depth);
 }
 
+/*
+ * The directory as it is now; *ret_seen is filled if that is not what `was` says (*ret_anew). The stamp comes first, since a change while we read
+ * makes it another. False when the directory is gone or cannot be read.
+ */
+static bool look_at_dir(const struct walk *w, const struct listing_dir *was, struct listing_stamp *ret_stamp,
+	struct seen *ret_seen, bool *ret_anew)
+{
+	autoclose int fd = -1;
+	struct stat st;
+
+	*ret_anew = false;
+	if (was && listing_stamp(w->store->repos_fd, walk_path(w), S_IFDIR, ret_stamp) &&
+		listing_same(&was->stamp, ret_stamp))
+		return true;
+	*ret_anew = true;
+	fd = fs_open(w->store->repos_fd, walk_path(w), O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	*ret_stamp = listing_stamp_of(&st);
+	return read_dir(w, fd, ret_seen);
+}
+
+static void free_seen(struct seen *seen)
+{
+	strv_free(&seen->dirs);
+}
+
 /* A folder that holds TAG is a tag; it may hold folders of deeper repositories as well, which 1.3.x does not see. */
 static void visit(struct walk *w, uint32_t old, const char *name, int depth)
 {
@@ -294,38 +316,32 @@ static void visit(struct walk *w, uint32_t old, const char *name, int depth)
 	const struct listing_dir *was = old == LISTING_NONE ? NULL : &l->old.dirs[old];
 	struct listing_dir d = { .name = name, .image = LISTING_NONE };
 	struct listing_stamp stamp;
-	auto_strv dirs = STRV_INIT;
-	bool same;
+	CLEANUP(free_seen) struct seen seen = { 0 };
+	bool anew;
 	uint32_t at;
 
-	/* The stamp first: a change while we read makes it another. */
-	if (!listing_stamp(w->store->repos_fd, walk_path(w), S_IFDIR, &stamp)) {
+	if (!look_at_dir(w, was, &stamp, &seen, &anew)) {
 		log_debug("repos/%s: %s, skipping", str_text(&w->path), strerror(errno));
 		return;
 	}
-	same = was && listing_same(&was->stamp, &stamp);
-	if (same) {
-		d.tag = was->tag;
-		d.protect = was->protect;
-	} else if (!read_dir(w, &d, &dirs)) {
-		log_debug("repos/%s: %s, skipping", str_text(&w->path), strerror(errno));
-		return;
-	}
+	d.tag = anew ? seen.tag : was->tag;
+	d.protect = anew ? seen.protect : was->protect;
 	if (listing_is_settled(l, &stamp)) {
 		d.stamp = stamp;
-		l->fresh += !same;
-	}
-	/* A tag needs a repository above it. */
-	if (d.tag && strchr(str_text(&w->path), '/')) {
-		struct image_info *info = add_image(w, d.protect);
-
-		d.image = look(w, same ? was->image : LISTING_NONE, info);
+		l->fresh += anew;
 	}
 	at = listing_add_dir(l, &d);
-	if (depth < DEPTH_MAX && same)
+	/* A tag needs a repository above it. */
+	if (d.tag && strchr(str_text(&w->path), '/')) {
+		size_t number = add_image(w, d.protect);
+
+		l->now.dirs[at].image = look(w, anew ? LISTING_NONE : was->image, at,
+			seen.manifest && (seen.v2 || !seen.v1), number);
+	}
+	if (depth < DEPTH_MAX && !anew)
 		visit_known(w, old, depth);
 	else if (depth < DEPTH_MAX)
-		visit_read(w, old, &dirs, depth);
+		visit_read(w, old, &seen.dirs, depth);
 	l->now.dirs[at].end = (uint32_t)l->now.n_dirs;
 }
 
@@ -337,10 +353,28 @@ static int compare_info(const void *a, const void *b)
 	return r ? r : strcmp(x->tag, y->tag);
 }
 
+/* All folders, and what details are still missing. */
+static void walk(struct walk *w)
+{
+	struct details_job *const *jobs;
+	size_t n;
+
+	w->entries = xmalloc(ENTRIES_BYTES);
+	visit(w, w->listing->old.n_dirs ? 0 : LISTING_NONE, "", 0);
+	free(w->entries);
+	str_free(&w->path);
+	if (!w->details)
+		return;
+	jobs = details_finish(w->details, &n);
+	for (size_t i = 0; i < n; i++)
+		use_details(w, jobs[i]);
+}
+
 int image_list(struct store *s, unsigned flags, struct image_list *ret, struct err **err)
 {
 	auto_listing l;
-	struct walk w = { .store = s, .list = ret, .listing = &l, .details = flags & IMAGE_LIST_DETAILS };
+	auto_details *details = NULL;
+	struct walk w = { .store = s, .list = ret, .listing = &l };
 
 	listing_init(&l);
 	if (s->repos_fd < 0)
@@ -349,8 +383,9 @@ int image_list(struct store *s, unsigned flags, struct image_list *ret, struct e
 		return err_sys(err, errno, "read %s", s->repos);
 	if (flags & IMAGE_LIST_REMEMBER)
 		listing_load(s, &l);
-	visit(&w, l.old.n_dirs ? 0 : LISTING_NONE, "", 0);
-	str_free(&w.path);
+	if (flags & IMAGE_LIST_DETAILS)
+		w.details = details = details_begin(s);
+	walk(&w);
 	if (ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare_info);
 	if ((flags & IMAGE_LIST_REMEMBER) && l.fresh >= LISTING_WORTH)

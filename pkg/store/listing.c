@@ -58,6 +58,14 @@ static uint64_t nanoseconds(const struct timespec *t)
 	return (uint64_t)t->tv_sec * 1000000000U + (uint64_t)t->tv_nsec;
 }
 
+struct listing_stamp listing_stamp_of(const struct stat *st)
+{
+	return (struct listing_stamp){ .ino = st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.mtime_ns = nanoseconds(&st->st_mtim),
+		.ctime_ns = nanoseconds(&st->st_ctim) };
+}
+
 bool listing_stamp(int dirfd, const char *path, mode_t type, struct listing_stamp *ret)
 {
 	struct stat st;
@@ -68,10 +76,7 @@ bool listing_stamp(int dirfd, const char *path, mode_t type, struct listing_stam
 		errno = ENOTDIR;
 		return false;
 	}
-	*ret = (struct listing_stamp){ .ino = st.st_ino,
-		.size = (uint64_t)st.st_size,
-		.mtime_ns = nanoseconds(&st.st_mtim),
-		.ctime_ns = nanoseconds(&st.st_ctim) };
+	*ret = listing_stamp_of(&st);
 	return true;
 }
 

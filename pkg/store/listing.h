@@ -79,11 +79,12 @@ void listing_save(struct store *s, const struct listing *l);
 
 /* False when it is not there or of another type (S_IFREG, S_IFDIR); links are not followed. */
 bool listing_stamp(int dirfd, const char *path, mode_t type, struct listing_stamp *ret);
+struct listing_stamp listing_stamp_of(const struct stat *st);
 bool listing_same(const struct listing_stamp *a, const struct listing_stamp *b);
 /* A file changed within the last seconds may change once more without a new stamp: false. */
 bool listing_is_settled(const struct listing *l, const struct listing_stamp *s);
 
-/* A copy that lives as long as l; NULL stays NULL. */
+/* A copy that lives as long as l; NULL stays NULL. What else is put into l must live as long. */
 const char *listing_keep(struct listing *l, const char *text);
 uint32_t listing_add_dir(struct listing *l, const struct listing_dir *d);
 uint32_t listing_add_image(struct listing *l, const struct listing_image *i);

@@ -74,8 +74,26 @@ static void odd(void)
 	ok(empty && !empty->user && empty->cmd.n == 0 && empty->n_history == 0, "an empty one");
 }
 
+static void skimmed(void)
+{
+	static const char text[] =
+		"{\"created\":\"2026-01-01T00:00:00Z\",\"os\":\"linux\",\"architecture\":\"x86_64\","
+		"\"config\":{\"Env\":[\"A=b\"]},\"history\":[{\"comment\":\"c\"}]}";
+	auto_image_config *c = NULL, *no = NULL;
+
+	if (!ok(image_config_skim(text, strlen(text), "doc", &c, NULL) == 0, "skimmed"))
+		return;
+	is_str(c->created, "2026-01-01T00:00:00Z", "created");
+	is_str(c->platform.arch, "amd64", "architecture, normalised as ever");
+	is_int(c->env.n, 0, "nothing more");
+	ok(image_config_skim("[]", 2, "doc", &no, NULL) < 0, "no object");
+	ok(image_config_skim("{\"os\":1}", 8, "doc", &no, NULL) < 0, "an os that is no string");
+	ok(image_config_skim("{\"x\":[}", 7, "doc", &no, NULL) < 0, "no JSON");
+}
+
 int main(void)
 {
+	skimmed();
 	struct platform p;
 	auto_json *j = NULL;
 	autofree char *text = NULL;

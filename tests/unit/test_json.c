@@ -270,10 +270,60 @@ static void test_ceiling(void)
 	ok(small.overflow, "a target that is too small says so");
 }
 
+static struct json *members(const char *text, struct err **err)
+{
+	static const char *const names[] = { "a", "b", NULL };
+	struct json *j = NULL;
+
+	return json_parse_members(text, strlen(text), "doc", NULL, names, &j, err) == 0 ? j : NULL;
+}
+
+static void keeps(const char *text, const char *want)
+{
+	auto_json *j = members(text, NULL);
+	autofree char *got = j ? json_text(j, 0) : NULL;
+
+	is_str(got, want, text);
+}
+
+static void members_refused(const char *text, const char *part)
+{
+	auto_err *err = NULL;
+
+	ok(!members(text, &err) && err_is(err, ERR_CORRUPT) && strstr(err_text(err), part), "refused: %.40s",
+		text);
+}
+
+static void test_members(void)
+{
+	auto_str deep = STR_INIT, many = STR_INIT;
+
+	keeps("{\"x\":1,\"a\":{\"x\":[1]},\"y\":{\"a\":{\"b\":[]},\"z\":[{},[2]]},\"b\":null,\"w\":\"t\"}",
+		"{\"a\":{\"x\":[1]},\"b\":null}");
+	keeps("{\"x\":[],\"x\":{},\"x\":true,\"a\":1,\"x\":[{\"a\":3}],\"a\":2}", "{\"a\":2}");
+	keeps("{}", "{}");
+	keeps("[{\"x\":1}]", "[{\"x\":1}]");
+	keeps("\"x\"", "\"x\"");
+	members_refused("{\"x\":[1,],\"a\":1}", "not valid JSON");
+	members_refused("{\"x\":{\"y\":\"a\\u0000b\"}}", "NUL");
+	members_refused("{\"x\":{\"y\\u0000\":1}}", "NUL");
+	members_refused("{\"x\":{\"a\":1}", "doc");
+	str_add(&deep, "{\"x\":");
+	for (int i = 0; i < 64; i++)
+		str_add(&deep, "[");
+	members_refused(str_text(&deep), "nested deeper than 64 levels");
+	str_add(&many, "{\"x\":[0");
+	for (int i = 0; i < 200000; i++)
+		str_add(&many, ",0");
+	str_add(&many, "]}");
+	members_refused(str_text(&many), "more than 200000 values");
+}
+
 int main(void)
 {
 	test_refused();
 	test_limits();
+	test_members();
 	test_written();
 	test_duplicates();
 	test_large_object();
