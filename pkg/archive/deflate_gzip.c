@@ -4,15 +4,14 @@
  * dictionary and ended at a byte's border, so that one behind the other they are one deflate stream. Where the cuts are does not depend on
  * the number of threads.
  */
-#include <pthread.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "pkg/archive/deflate.h"
-#include "pkg/archive/pipeline.h"
 #include "pkg/base/dl.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/thread.h"
 
 #define LEVEL 6
 #define BLOCK ((size_t)512 << 10)
@@ -143,7 +142,7 @@ static void start_threads(struct gzip *g)
 	unsigned want = deflate_threads();
 
 	g->n_jobs = want + 2;
-	while (g->n_threads < want && pipeline_thread(&g->threads[g->n_threads], work, g, NULL) == 0)
+	while (g->n_threads < want && thread_start(&g->threads[g->n_threads], work, g, NULL) == 0)
 		g->n_threads++;
 	if (!g->n_threads)
 		g->own_open = open_stream(&g->own);

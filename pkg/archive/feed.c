@@ -14,6 +14,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
 #include "pkg/base/sig.h"
+#include "pkg/base/thread.h"
 
 #define POLL_MS 100
 
@@ -170,7 +171,7 @@ int feed_ahead(struct feed *f, struct err **err)
 		pipeline_finish(f->pipe, NULL);
 		return 0;
 	}
-	if (pipeline_thread(&f->thread, read_ahead, f, err) < 0)
+	if (thread_start(&f->thread, read_ahead, f, err) < 0)
 		return -1;
 	f->thread_runs = true;
 	return 0;

@@ -2,10 +2,8 @@
 /* One thread, one block at a time: handed over and taken back under a mutex. */
 #include "pkg/archive/hasher.h"
 
-#include <pthread.h>
-
-#include "pkg/archive/pipeline.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/thread.h"
 
 /* Less is hashed faster than it is handed over. */
 #define WORTH_A_THREAD ((size_t)32 << 10)
@@ -54,7 +52,7 @@ struct hasher *hasher_begin(enum sha_kind kind, struct err **err)
 static bool has_thread(struct hasher *h)
 {
 	if (!h->runs && !h->refused) {
-		h->runs = pipeline_thread(&h->thread, work, h, NULL) == 0;
+		h->runs = thread_start(&h->thread, work, h, NULL) == 0;
 		h->refused = !h->runs;
 	}
 	return h->runs;

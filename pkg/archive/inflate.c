@@ -14,6 +14,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
+#include "pkg/base/thread.h"
 
 struct inflate {
 	struct flow flow; /* first: a decoder's flow is our inflate */
@@ -218,7 +219,7 @@ static int start_hasher(struct inflate *in, enum sha_kind kind, struct err **err
 	if (!in->plain_sha)
 		return -1;
 	in->hash_consumer = pipeline_add_consumer(in->pipe);
-	if (pipeline_thread(&in->hasher, hash_plain, in, err) < 0)
+	if (thread_start(&in->hasher, hash_plain, in, err) < 0)
 		return -1;
 	in->hasher_runs = true;
 	return 0;
@@ -293,7 +294,7 @@ int inflate_start(int fd, const struct inflate_options *o, struct inflate **ret,
 	}
 	in->buf = xmalloc(FEED_BLOCK + FLOW_LEFT_MAX);
 	in->pipe = pipeline_new(PIPELINE_BLOCK, PIPELINE_COUNT);
-	if (pipeline_thread(&in->worker, worker, in, err) < 0)
+	if (thread_start(&in->worker, worker, in, err) < 0)
 		return -1;
 	in->worker_runs = true;
 	*ret = steal_ptr(&in);

@@ -7,8 +7,6 @@
 #include "pkg/archive/pipeline.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <signal.h>
 
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
@@ -205,18 +203,4 @@ bool pipeline_cancelled(struct pipeline *p)
 	r = p->cancelled;
 	pthread_mutex_unlock(&p->mutex);
 	return r;
-}
-
-int pipeline_thread(pthread_t *ret, void *(*fn)(void *), void *arg, struct err **err)
-{
-	sigset_t all, old;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(ret, NULL, fn, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r)
-		return err_sys(err, r, "start a thread");
-	return 0;
 }

@@ -4,8 +4,8 @@
  * consumers, each of which sees every byte. Errors travel forwards, cancellation backwards, and an interrupt (sig.h) ends
  * every wait. What the bytes mean is not known here.
  */
-#ifndef UDOCKER_PIPELINE_H
-#define UDOCKER_PIPELINE_H
+#ifndef UDOCKER_ARCHIVE_PIPELINE_H
+#define UDOCKER_ARCHIVE_PIPELINE_H
 
 #include <pthread.h>
 
@@ -44,8 +44,5 @@ ssize_t pipeline_next(struct pipeline *p, int consumer, const void **ret, struct
 /* No consumer wants more: pipeline_claim() returns NULL from now on and pipeline_next() fails. From any thread. */
 void pipeline_cancel(struct pipeline *p);
 bool pipeline_cancelled(struct pipeline *p);
-
-/* pthread_create() with every signal blocked, so that interrupts reach the main thread alone. ERR_SYSTEM. */
-int pipeline_thread(pthread_t *ret, void *(*fn)(void *), void *arg, struct err **err);
 
 #endif

@@ -8,9 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
 
-#include "pkg/archive/pipeline.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
 #include "pkg/base/host.h"
@@ -18,6 +16,7 @@
 #include "pkg/base/sig.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
+#include "pkg/base/thread.h"
 #include "pkg/bundle/copy_file.h"
 
 #define MAX_THREADS 4
@@ -349,7 +348,7 @@ static void run_pool(struct pool *p, struct copy_tree_stats *ret)
 		workers[i] = (struct worker){ .pool = p, .copier.common = &p->common };
 	/* Without further threads it takes longer, no more. */
 	while (n + 1 < MAX_THREADS && n + 1 < cpus &&
-		pipeline_thread(&threads[n], work, &workers[n + 1], NULL) == 0)
+		thread_start(&threads[n], work, &workers[n + 1], NULL) == 0)
 		n++;
 	work(&workers[0]);
 	for (int i = 0; i < n; i++)

@@ -3,11 +3,13 @@
 #include "pkg/image/pull_blobs.h"
 
 #include <errno.h>
-#include <time.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 
 #include "oci-spec/descriptor.h"
 #include "oci-spec/manifest.h"
 #include "pkg/base/err.h"
+#include "pkg/base/fd.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
@@ -17,9 +19,10 @@
 #include "pkg/store/partial.h"
 
 #define TITLE_HEX 12
-#define WAIT_NS 100000000L
+#define WAIT_MS 100
 
-enum job_state { JOB_WANTED, JOB_ELSEWHERE, JOB_RUNNING, JOB_DONE };
+/* SETTLING: all of it is here, the rest of it is hashed and made durable. */
+enum job_state { JOB_WANTED, JOB_ELSEWHERE, JOB_RUNNING, JOB_SETTLING, JOB_DONE };
 
 struct job {
 	struct pull *pull;
@@ -35,7 +38,8 @@ struct pull {
 	struct store *store;
 	struct registry *registry;
 	struct job *jobs;
-	size_t n_jobs, running, limit;
+	size_t n_jobs, running, settling, limit;
+	int wake_fd; /* told when a blob has settled */
 	const struct digest *config;
 };
 
@@ -88,19 +92,30 @@ static int fetch(struct job *j, struct err **err)
 /* What was there before may have been wrong (a power cut leaves holes): once more, from the start. */
 static int begin_again(struct job *j, struct err **err)
 {
+	int r = partial_begin(j->pull->store, &j->d->digest, &j->partial, err);
+
 	j->restarted = true;
 	j->resumed_at = 0;
-	if (partial_begin(j->pull->store, &j->d->digest, &j->partial, err) <= 0)
-		return *err ? -1 : 0;
+	j->state = r == 0 ? JOB_ELSEWHERE : JOB_RUNNING;
+	if (r <= 0)
+		return r;
+	j->pull->running++;
 	if (partial_restart(j->partial, err) < 0)
 		return -1;
 	return fetch(j, err);
 }
 
+static void settle(struct job *j)
+{
+	j->state = JOB_SETTLING;
+	j->pull->running--;
+	j->pull->settling++;
+	partial_settle(j->partial, j->pull->wake_fd);
+}
+
 static int on_done(void *arg, struct err **failure, struct err **err)
 {
 	struct job *j = arg;
-	auto_err *e = NULL;
 
 	if (*failure) {
 		/* More than the blob can have: what there is cannot be its beginning. */
@@ -108,18 +123,38 @@ static int on_done(void *arg, struct err **failure, struct err **err)
 			(void)partial_restart(j->partial, NULL);
 		return err_move(err, failure);
 	}
-	if (partial_commit(steal_ptr(&j->partial), j->d->size, NULL, &e) < 0) {
-		if (err_is(e, ERR_CORRUPT) && j->resumed_at && !j->restarted) {
-			log_verbose("%s, fetching all of it again", err_text(e));
-			return begin_again(j, err);
-		}
-		if (err_is(e, ERR_CORRUPT))
-			err_hint(&e, "nothing was stored, pull again");
-		return err_move(err, &e);
-	}
-	j->pull->running--;
-	finish(j, "done");
+	settle(j);
 	return pump(j->pull, err);
+}
+
+static int commit(struct job *j, struct err **err)
+{
+	auto_err *e = NULL;
+
+	j->pull->settling--;
+	if (partial_commit(steal_ptr(&j->partial), j->d->size, NULL, &e) == 0) {
+		finish(j, "done");
+		return 0;
+	}
+	if (err_is(e, ERR_CORRUPT) && j->resumed_at && !j->restarted) {
+		log_verbose("%s, fetching all of it again", err_text(e));
+		return begin_again(j, err);
+	}
+	if (err_is(e, ERR_CORRUPT))
+		err_hint(&e, "nothing was stored, pull again");
+	return err_move(err, &e);
+}
+
+static int commit_settled(struct pull *p, struct err **err)
+{
+	uint64_t n;
+
+	(void)!read(p->wake_fd, &n, sizeof(n)); /* told once is enough */
+	for (size_t i = 0; i < p->n_jobs; i++)
+		if (p->jobs[i].state == JOB_SETTLING && partial_is_settled(p->jobs[i].partial) &&
+			commit(&p->jobs[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 /* 1: it runs now or is done, 0: another process fetches it. */
@@ -156,16 +191,16 @@ static int start(struct job *j, struct err **err)
 	p->running++;
 	/* All of it is there, only the end was missing. */
 	if (j->d->size > 0 && j->resumed_at == (uint64_t)j->d->size) {
-		struct err *none = NULL;
-
-		return on_done(j, &none, err) < 0 ? -1 : 1;
+		settle(j);
+		return 1;
 	}
 	return fetch(j, err) < 0 ? -1 : 1;
 }
 
 static int pump(struct pull *p, struct err **err)
 {
-	for (size_t i = 0; i < p->n_jobs && p->running < p->limit; i++)
+	/* Those that settle have memory too. */
+	for (size_t i = 0; i < p->n_jobs && p->running < p->limit && p->settling <= p->limit; i++)
 		if ((p->jobs[i].state == JOB_WANTED || p->jobs[i].state == JOB_ELSEWHERE) &&
 			start(&p->jobs[i], err) < 0)
 			return -1;
@@ -179,7 +214,7 @@ static int on_tick(void *arg, struct err **err)
 	for (size_t i = 0; i < p->n_jobs; i++) /* where nothing comes the rate falls */
 		if (p->jobs[i].state == JOB_RUNNING && p->jobs[i].partial)
 			progress_update(p->jobs[i].progress, partial_size(p->jobs[i].partial));
-	return pump(p, err);
+	return commit_settled(p, err) < 0 ? -1 : pump(p, err);
 }
 
 static bool is_finished(const struct pull *p)
@@ -197,15 +232,15 @@ static int run(struct pull *p, struct err **err)
 	while (!is_finished(p)) {
 		if (sig_interrupted())
 			return err_sys(err, EINTR, "download");
-		if (pump(p, err) < 0)
+		if (commit_settled(p, err) < 0 || pump(p, err) < 0)
 			return -1;
 		if (http_active(h) && http_run(h, err) < 0)
 			return -1;
 		if (!is_finished(p) && !http_active(h)) {
 			if (p->running) /* its request went down with another one */
 				return err_make(err, ERR_NETWORK, "a download ended before its time");
-			(void)nanosleep(
-				&(struct timespec){ .tv_nsec = WAIT_NS }, NULL); /* others are fetching */
+			/* Hashing goes on, or others are fetching. */
+			(void)poll(&(struct pollfd){ .fd = p->wake_fd, .events = POLLIN }, 1, WAIT_MS);
 		}
 	}
 	return 0;
@@ -222,16 +257,20 @@ static void add_job(struct pull *p, const struct descriptor *d)
 int pull_blobs(struct store *s, struct registry *r, const struct manifest *m, int jobs, struct err **err)
 {
 	struct pull p = { .store = s, .registry = r, .limit = (size_t)jobs, .config = &m->config.digest };
+	autoclose int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	int ret;
 
+	if (wake_fd < 0)
+		return err_sys(err, errno, "eventfd");
+	p.wake_fd = wake_fd;
 	p.jobs = xcalloc(m->n_layers + 1, sizeof(*p.jobs));
 	if (digest_is_set(&m->config.digest))
 		add_job(&p, &m->config);
 	for (size_t i = 0; i < m->n_layers; i++)
 		add_job(&p, &m->layers[i]);
-	http_on_tick(registry_http(r), on_tick, &p);
+	http_on_tick(registry_http(r), on_tick, &p, wake_fd);
 	ret = run(&p, err);
-	http_on_tick(registry_http(r), NULL, NULL);
+	http_on_tick(registry_http(r), NULL, NULL, -1);
 	http_cancel(registry_http(r));
 	for (size_t i = 0; i < p.n_jobs; i++) {
 		partial_keep(p.jobs[i].partial);

@@ -128,10 +128,11 @@ int64_t http_pause_ns(const struct http *h, const struct http_reply *reply, int 
 	return s * NS_PER_S > pause ? s * NS_PER_S : pause;
 }
 
-void http_on_tick(struct http *h, http_tick_fn *tick, void *arg)
+void http_on_tick(struct http *h, http_tick_fn *tick, void *arg, int wake_fd)
 {
 	h->tick = tick;
 	h->tick_arg = arg;
+	h->tick_fd = wake_fd;
 }
 
 size_t http_active(const struct http *h)
@@ -271,6 +272,14 @@ static void wake(struct http *h)
 		transfer_wake(t);
 }
 
+static CURLMcode wait_for_events(struct http *h, int wait_ms)
+{
+	struct curl_waitfd fd = { .fd = h->tick_fd, .events = CURL_WAIT_POLLIN };
+
+	return h->c->curl_multi_poll(
+		h->multi, &fd, h->tick && fd.fd >= 0 ? 1 : 0, h->wake ? 0 : wait_ms, NULL);
+}
+
 /* Until *stop, or until nothing is under way. */
 static int drive(struct http *h, const bool *stop, struct err **err)
 {
@@ -289,7 +298,7 @@ static int drive(struct http *h, const bool *stop, struct err **err)
 		if (h->tick && h->tick(h->tick_arg, err) < 0)
 			return -1;
 		if (r == CURLM_OK && !*stop && h->first)
-			r = h->c->curl_multi_poll(h->multi, NULL, 0, h->wake ? 0 : wait_ms, NULL);
+			r = wait_for_events(h, wait_ms);
 		if (r != CURLM_OK)
 			return err_make(err, ERR_SYSTEM, "libcurl: %s", h->c->curl_multi_strerror(r));
 	}

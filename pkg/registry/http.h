@@ -97,9 +97,9 @@ typedef int http_done_fn(void *arg, struct http_reply *reply, struct err **failu
 int http_start(
 	struct http *h, const struct http_request *req, http_done_fn *done, void *arg, struct err **err);
 int http_run(struct http *h, struct err **err);
-/* Have http_run() call this every now and then (at least four times a second), NULL: no more. */
+/* Have http_run() call this every now and then (at least four times a second, and when wake_fd can be read; -1: none), NULL: no more. */
 typedef int http_tick_fn(void *arg, struct err **err);
-void http_on_tick(struct http *h, http_tick_fn *tick, void *arg);
+void http_on_tick(struct http *h, http_tick_fn *tick, void *arg, int wake_fd);
 /* How many are under way. */
 size_t http_active(const struct http *h);
 /* How long to wait after so many tries (0: this was the first) that ended with this temporary failure; -1: no more tries. */

@@ -22,6 +22,7 @@ struct http {
 	struct strv answered; /* origins that have given a reply: their failures are temporary */
 	http_tick_fn *tick;
 	void *tick_arg;
+	int tick_fd; /* or -1 */
 	bool wake; /* http_wake() */
 };
 

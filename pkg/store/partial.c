@@ -13,15 +13,14 @@
 #include "pkg/base/fs.h"
 #include "pkg/base/id.h"
 #include "pkg/base/mem.h"
-#include "pkg/base/sha256.h"
 #include "pkg/base/sig.h"
 #include "pkg/base/strv.h"
 #include "pkg/base/time.h"
+#include "pkg/store/file_hash.h"
 #include "pkg/store/layers.h"
 #include "pkg/store/store.h"
 
 #define PREFIX PARTIAL_PREFIX
-#define READ_CHUNK ((size_t)256 << 10)
 #define TRIES 16
 
 struct partial {
@@ -29,16 +28,17 @@ struct partial {
 	struct digest digest;
 	char *name;
 	int fd;
-	struct sha *sha;
 	uint64_t size;
+	struct file_hash *hash;
+	bool settled;
 	bool own; /* no lock could be had: nobody else may find it */
 };
 
 static void partial_free(struct partial *p)
 {
+	file_hash_free(p->hash);
 	if (p->fd >= 0)
 		close(p->fd);
-	sha_free(p->sha);
 	free(p->name);
 	free(p);
 }
@@ -115,23 +115,19 @@ static int claim_own(struct store *s, struct partial *p, struct err **err)
 	return p->fd < 0 ? err_sys(err, errno, "write to %s", s->layers) : 0;
 }
 
-/* Hash what is there already. */
-static int rehash(struct partial *p, struct err **err)
+/* What is there already is hashed first. */
+static int begin_hash(struct partial *p, struct err **err)
 {
-	autofree char *buf = xmalloc(READ_CHUNK);
+	off_t have = lseek(p->fd, 0, SEEK_END);
 
-	for (;;) {
-		ssize_t n = fd_read_full(p->fd, buf, READ_CHUNK);
-
-		if (n < 0)
-			return err_sys(err, errno, "read %s/%s", p->store->layers, p->name);
-		if (n == 0)
-			return 0;
-		if (sig_interrupted())
-			return err_sys(err, EINTR, "read %s/%s", p->store->layers, p->name);
-		sha_update(p->sha, buf, (size_t)n);
-		p->size += (uint64_t)n;
-	}
+	if (have < 0)
+		return err_sys(err, errno, "read %s/%s", p->store->layers, p->name);
+	p->size = (uint64_t)have;
+	p->hash = file_hash_begin(p->digest.kind, p->fd, err);
+	if (!p->hash)
+		return -1;
+	file_hash_grow(p->hash, p->size);
+	return 0;
 }
 
 int partial_begin(struct store *s, const struct digest *d, struct partial **ret, struct err **err)
@@ -146,11 +142,8 @@ int partial_begin(struct store *s, const struct digest *d, struct partial **ret,
 	r = claim(s, p->name, &p->fd, err);
 	if (r == 2)
 		r = claim_own(s, p, err) < 0 ? -1 : 1;
-	if (r > 0) {
-		p->sha = sha_begin(d->kind, err);
-		if (!p->sha || rehash(p, err) < 0)
-			r = -1;
-	}
+	if (r > 0 && begin_hash(p, err) < 0)
+		r = -1;
 	if (r <= 0) {
 		partial_free(p);
 		return r;
@@ -166,14 +159,11 @@ uint64_t partial_size(const struct partial *p)
 
 int partial_restart(struct partial *p, struct err **err)
 {
-	sha_free(p->sha);
-	p->size = 0;
-	p->sha = sha_begin(p->digest.kind, err);
-	if (!p->sha)
-		return -1;
-	if (ftruncate(p->fd, 0) < 0 || lseek(p->fd, 0, SEEK_SET) < 0)
+	file_hash_free(steal_ptr(&p->hash));
+	p->settled = false;
+	if (ftruncate(p->fd, 0) < 0)
 		return err_sys(err, errno, "write to %s", p->store->layers);
-	return 0;
+	return begin_hash(p, err);
 }
 
 int partial_write(struct partial *p, const void *data, size_t n, struct err **err)
@@ -182,9 +172,21 @@ int partial_write(struct partial *p, const void *data, size_t n, struct err **er
 		return err_sys(err, EINTR, "write to %s", p->store->layers);
 	if (fd_write_all(p->fd, data, n) < 0)
 		return err_sys(err, errno, "write to %s", p->store->layers);
-	sha_update(p->sha, data, n);
 	p->size += n;
+	file_hash_grow(p->hash, p->size);
 	return 0;
+}
+
+void partial_settle(struct partial *p, int wake_fd)
+{
+	if (!p->settled)
+		file_hash_settle(p->hash, wake_fd);
+	p->settled = true;
+}
+
+bool partial_is_settled(const struct partial *p)
+{
+	return p->settled && file_hash_is_settled(p->hash);
 }
 
 static int check(struct partial *p, int64_t size, struct err **err)
@@ -192,7 +194,9 @@ static int check(struct partial *p, int64_t size, struct err **err)
 	char hex[SHA_HEX_MAX + 1];
 	struct digest got;
 
-	sha_finish(p->sha, hex);
+	partial_settle(p, -1);
+	if (file_hash_wait(p->hash, hex, err) < 0)
+		return err_add(err, "%s/%s", p->store->layers, p->name);
 	(void)digest_from_hex(p->digest.kind, hex, &got); /* what sha_finish() gives is always one */
 	if (size >= 0 && p->size != (uint64_t)size)
 		return err_make(err, ERR_CORRUPT, "layer %s: size is %llu, wanted %lld", p->digest.text,
@@ -213,7 +217,7 @@ int partial_commit(struct partial *p, int64_t size, struct layer_txn *txn, struc
 		return -1;
 	}
 	is_new = !layer_exists(s, p->digest.text, NULL);
-	if (fsync(p->fd) < 0 || renameat(s->layers_fd, p->name, s->layers_fd, p->digest.text) < 0) {
+	if (renameat(s->layers_fd, p->name, s->layers_fd, p->digest.text) < 0) {
 		err_sys(err, errno, "write layer %s to %s", p->digest.text, s->layers);
 		drop(p);
 		return -1;

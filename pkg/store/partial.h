@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A blob on its way from a registry: `.partial-<digest>` in layers/, locked while somebody writes it, hashed as it grows, renamed to its digest when size and
+ * A blob on its way from a registry: `.partial-<digest>` in layers/, locked while somebody writes it, hashed as it grows (file_hash.h), renamed to its digest when size and
  * digest agree. One that was broken off stays, so that a later pull goes on where it stopped.
  */
 #ifndef UDOCKER_PARTIAL_H
@@ -21,7 +21,7 @@ struct strv;
 
 struct partial;
 /*
- * Begin, or go on with what a former pull left (it is hashed again). 1: *ret, caller ends it with one of the four below. 0: another process writes this
+ * Begin, or go on with what a former pull left (it is hashed again). 1: *ret, caller ends it with partial_commit() or partial_keep(). 0: another process writes this
  * blob now. Where the file system refuses locks, a temporary of our own, from the start.
  */
 int partial_begin(struct store *s, const struct digest *d, struct partial **ret, struct err **err);
@@ -30,7 +30,13 @@ uint64_t partial_size(const struct partial *p);
 int partial_restart(struct partial *p, struct err **err);
 int partial_write(struct partial *p, const void *data, size_t n, struct err **err);
 /*
- * Check, make durable and visible. ERR_CORRUPT when digest or size (unless it is negative) do not agree; the file is gone then. p is freed
+ * No more comes: what is not hashed yet is, and all of it is made durable, while the caller does other things. wake_fd, an eventfd(2) or -1,
+ * is told when partial_commit() will not wait.
+ */
+void partial_settle(struct partial *p, int wake_fd);
+bool partial_is_settled(const struct partial *p);
+/*
+ * Settle it, check it and make it visible. ERR_CORRUPT when digest or size (unless it is negative) do not agree; the file is gone then. p is freed
  * in every case.
  */
 int partial_commit(struct partial *p, int64_t size, struct layer_txn *txn, struct err **err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks between threads: order, every consumer sees all, errors forwards, cancellation backwards, interrupts. */
 #include "pkg/archive/pipeline.h"
+#include "pkg/base/thread.h"
 
 #include <signal.h>
 
@@ -70,8 +71,8 @@ static void test_two_consumers(void)
 
 	second = j.p;
 	is_int(pipeline_add_consumer(j.p), 1, "the second consumer has number 1");
-	ok(pipeline_thread(&t, produce, &j, NULL) == 0, "thread");
-	ok(pipeline_thread(&u, consume_second, &other, NULL) == 0, "thread");
+	ok(thread_start(&t, produce, &j, NULL) == 0, "thread");
+	ok(thread_start(&u, consume_second, &other, NULL) == 0, "thread");
 	is_int(consume(j.p, 0, NULL), 5000, "the first consumer sees every block");
 	pthread_join(t, NULL);
 	pthread_join(u, NULL);
@@ -86,7 +87,7 @@ static void test_error(void)
 	const void *v;
 	pthread_t t;
 
-	pipeline_thread(&t, produce, &j, NULL);
+	thread_start(&t, produce, &j, NULL);
 	is_int(consume(j.p, 0, &err), 10, "blocks before an error arrive");
 	ok(err_is(err, ERR_CORRUPT), "then the error does");
 	is_str(err_text(err), "it broke", "with its text");
@@ -103,7 +104,7 @@ static void test_cancel(void)
 	const void *v;
 	pthread_t t;
 
-	pipeline_thread(&t, produce, &j, NULL);
+	thread_start(&t, produce, &j, NULL);
 	ok(pipeline_next(j.p, 0, &v, NULL) > 0, "one block");
 	pipeline_cancel(j.p);
 	pthread_join(t, NULL);
