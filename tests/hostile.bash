@@ -3,7 +3,7 @@
 # What the hostile*.bats files share: input that attacks is given to a command, and what a user may rely on is looked at
 # afterwards: the status, one clear line, nothing half-made in the store, nothing touched outside of it, bounded memory.
 
-load helpers
+load "${BASH_SOURCE[0]%/*}/helpers" # also for tests/long
 
 # MiB that a command may have in memory; a sanitizer takes many times that.
 hostile_setup() {

@@ -45,7 +45,9 @@ static void grows(void)
 	file_hash_settle(h, wake);
 	ok(poll(&p, 1, 60000) == 1, "the eventfd is told");
 	ok(file_hash_is_settled(h), "settled then");
-	ok(sha_buffer(SHA_256, data, BYTES, want, NULL) == 0 && file_hash_wait(h, got, NULL) == 0 && strcmp(got, want) == 0, "the digest of all that was written");
+	ok(sha_buffer(SHA_256, data, BYTES, want, NULL) == 0 && file_hash_wait(h, got, NULL) == 0 &&
+			strcmp(got, want) == 0,
+		"the digest of all that was written");
 	file_hash_free(h);
 }
 
@@ -56,7 +58,9 @@ static void empty(void)
 	struct file_hash *h = file_hash_begin(SHA_512, fd, NULL);
 
 	file_hash_settle(h, -1);
-	ok(sha_buffer(SHA_512, "", 0, want, NULL) == 0 && file_hash_wait(h, got, NULL) == 0 && strcmp(got, want) == 0, "an empty file");
+	ok(sha_buffer(SHA_512, "", 0, want, NULL) == 0 && file_hash_wait(h, got, NULL) == 0 &&
+			strcmp(got, want) == 0,
+		"an empty file");
 	file_hash_free(h);
 }
 
@@ -71,7 +75,8 @@ static void cut(void)
 	file_hash_grow(h, BYTES); /* more than there is: as if somebody had cut it */
 	file_hash_grow(h, BYTES);
 	file_hash_settle(h, -1);
-	ok(file_hash_wait(h, got, &e) < 0 && strstr(err_text(e), "read it back"), "a file that was cut is an error");
+	ok(file_hash_wait(h, got, &e) < 0 && strstr(err_text(e), "read it back"),
+		"a file that was cut is an error");
 	file_hash_free(h);
 }
 
