@@ -76,7 +76,9 @@ bb:1    ."
 many_images() {
   local i
   busybox_image many/image0:1
-  for ((i = 1; i < $1; i++)); do cp -a "$STORE/repos/many/image0" "$STORE/repos/many/image$i"; done
+  cp -a "$STORE/repos/many/image0" "$T/image0"
+  for ((i = 1; i < $1; i++)); do echo "$STORE/repos/many/image$i"; done | xargs mkdir
+  for ((i = 1; i < $1; i++)); do echo "$STORE/repos/many/image$i"; done | xargs -n 1 cp -a "$T/image0/1"
 }
 
 # What a listing says with what earlier ones have kept is what it says without.
@@ -128,6 +130,21 @@ assert_remembers_right() {
   sleep 4
   ok udocker-image ls
   assert_remembers_right 'kept once more'
+}
+
+@test "who stores images does the reading for the first listing of a store that grows large" {
+  many_images 300
+  sleep 4
+  udocker-image tag many/image0:1 many/tag0:1
+  [ "$(stat -c %s "$STORE/.lock-repos")" = 2 ] || fail "two images are not counted as two"
+  truncate -s 253 "$STORE/.lock-repos"
+  udocker-image tag many/image0:1 many/tag1:1
+  udocker-image tag many/image0:1 many/tag2:1
+  refute_file "$STORE/.listing"
+  udocker-image tag many/image0:1 many/tag3:1
+  assert_file "$STORE/.listing"
+  assert_remembers_right 'after tags alone'
+  grep -q image299 "$STORE/.listing"
 }
 
 @test "a listing does without what it cannot keep" {

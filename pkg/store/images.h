@@ -105,6 +105,8 @@ enum image_list_flags {
 /* A store that does not exist has no images. Folders that vanish or cannot be read on the way are left out (logged at debug level). */
 int image_list(struct store *s, unsigned flags, struct image_list *ret, struct err **err);
 void image_list_free(struct image_list *l);
+/* List for the sake of the next one alone (store.at_close). */
+void image_list_remember(struct store *s);
 #define auto_image_list CLEANUP(image_list_free) struct image_list
 
 /* The symbolic links of an image's folder, sorted, with the bytes they lead to (images -l). */

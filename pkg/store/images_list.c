@@ -393,6 +393,14 @@ int image_list(struct store *s, unsigned flags, struct image_list *ret, struct e
 	return 0;
 }
 
+void image_list_remember(struct store *s)
+{
+	auto_image_list l = { 0 };
+
+	(void)image_list(s, IMAGE_LIST_DETAILS | IMAGE_LIST_REMEMBER, &l,
+		NULL); /* without it the next one takes longer */
+}
+
 void image_list_free(struct image_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {

@@ -197,6 +197,8 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	if (s->at_close)
+		s->at_close(s);
 	if (s->scratch)
 		store_stage_drop(s->scratch);
 	free(s->scratch);

@@ -34,6 +34,7 @@ struct store {
 	struct store_stage *scratch; /* by store_scratch(), or NULL */
 	struct store_held *held; /* blobs that image_open_held() has opened */
 	size_t n_held, cap_held;
+	void (*at_close)(struct store *); /* what is done last, or NULL */
 };
 
 /* Paths come from conf (CONF_TOPDIR, CONF_REPOSDIR …). Caller closes with store_close(). */
