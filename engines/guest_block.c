@@ -45,6 +45,7 @@ int guest_init_block_build(const struct guest_init_launch *launch, struct str *r
 	if (!ret->max)
 		ret->max = GUEST_INIT_BLOCK_MAX;
 	add_text(ret, GUEST_INIT_MAGIC);
+	add_number(ret, launch->has_listener);
 	add_number(ret, launch->n_fds);
 	for (size_t i = 0; i < launch->n_fds; i++)
 		add_number(ret, (uint64_t)launch->fds[i]);
@@ -66,6 +67,10 @@ int guest_init_block_build(const struct guest_init_launch *launch, struct str *r
 		add_number(ret, launch->rlimits[i].soft);
 		add_number(ret, launch->rlimits[i].hard);
 	}
+	add_number(ret, launch->filter_flags);
+	add_number(ret, launch->n_filter);
+	for (size_t i = 0; i < launch->n_filter; i++)
+		add_number(ret, launch->filter[i]);
 	add_list(ret, launch->argv);
 	add_list(ret, launch->env);
 	add_text(ret, "end");
@@ -195,6 +200,7 @@ const char *guest_init_stage_name(int stage)
 		[GUEST_INIT_STAGE_FDS] = "descriptors",
 		[GUEST_INIT_STAGE_SESSION] = "session",
 		[GUEST_INIT_STAGE_CPUS] = "processors",
+		[GUEST_INIT_STAGE_SECCOMP] = "seccomp filter",
 	};
 
 	if (stage <= 0 || (size_t)stage >= ARRAY_LEN(names))

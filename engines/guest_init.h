@@ -9,7 +9,7 @@
  *
  * guest_init detaches itself if asked, takes its session or group, and sends GUEST_INIT_HELLO; the kernel adds its pid where the
  * socket has SO_PASSCRED. It is answered with messages that carry descriptors: the writing end of the status pipe, the file with the
- * launch block if that does not fit, and those of the program. The first message is GUEST_INIT_INLINE and the block, or GUEST_INIT_FILE. The
+ * launch block if that does not fit, the one with struct guest_init_shared if there is to be a listener, and those of the program. The first message is GUEST_INIT_INLINE and the block, or GUEST_INIT_FILE. The
  * engine's own process, which may be a tracer that stays, never holds any of them. On the status pipe: end of file = the program
  * has been exec'd (or guest_init was killed: then the process is gone); a struct guest_init_status = it failed.
  */
@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define GUEST_INIT_MAGIC "udocker-init 3"
+#define GUEST_INIT_MAGIC "udocker-init 4"
 #define GUEST_INIT_HELLO 'I'
 #define GUEST_INIT_INLINE 'B'
 #define GUEST_INIT_FILE 'F'
@@ -61,6 +61,16 @@ enum guest_init_stage {
 	GUEST_INIT_STAGE_FDS,
 	GUEST_INIT_STAGE_SESSION,
 	GUEST_INIT_STAGE_CPUS,
+	GUEST_INIT_STAGE_SECCOMP,
+};
+
+/*
+ * Memory of both sides, for the listener of a seccomp filter: under the filter no call may be needed. guest_init writes its descriptor's
+ * number + 1 and waits until the other side, which has taken a copy of it, sets `go`.
+ */
+struct guest_init_shared {
+	int32_t listener;
+	int32_t go;
 };
 
 /* What guest_init writes, in one write, when it fails. Native byte order: both sides are one machine. */
@@ -71,11 +81,13 @@ struct guest_init_status {
 
 /*
  * The launch block is a sequence of NUL-terminated fields, numbers in decimal:
- *   magic  nfds number…  umask  uid  gid  cwd  parent  file
- *   ncpus word…   ngroups gid…   nrlimits (resource soft hard)…   argc arg…   envc entry…   "end"
+ *   magic  shared  nfds number…  umask  uid  gid  cwd  parent  file
+ *   ncpus word…   ngroups gid…   nrlimits (resource soft hard)…
+ *   flags of the filter   ninstructions word…   argc arg…   envc entry…   "end"
  */
 
 #if __STDC_HOSTED__
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -101,6 +113,11 @@ struct guest_init_launch {
 	size_t n_fds;
 	const uint64_t *cpus; /* as the kernel has them: what the program may use, none: as it is */
 	size_t n_cpus; /* words */
+	const uint64_t
+		*filter; /* struct sock_filter each: installed right before the program; n_filter 0: none */
+	size_t n_filter;
+	unsigned filter_flags; /* SECCOMP_FILTER_FLAG_* */
+	bool has_listener; /* SECCOMP_FILTER_FLAG_NEW_LISTENER, and struct guest_init_shared comes along */
 	const char *cwd; /* absolute, as the program sees it */
 	pid_t parent; /* GUEST_INIT_PDEATHSIG, GUEST_INIT_EARLY: whose child the program is; 0: whoever's */
 	const char *

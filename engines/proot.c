@@ -84,7 +84,7 @@ static const struct engine_answer proot_answers[] = {
 	{ "linux.intelRdt", ENGINE_IGNORES, "no class of service is joined" },
 	{ "linux.memoryPolicy", ENGINE_IGNORES, "the caller's policy stays" },
 	{ "linux.sysctl", ENGINE_IGNORES, "the host's kernel settings stay" },
-	{ "linux.seccomp", ENGINE_APPLIES, NULL },
+	{ "linux.seccomp", ENGINE_EMULATES, "calls that PRoot answers itself (getcwd, chdir, ids) do not reach the filter; tracing fails with ENOSYS" },
 	{ "linux.rootfsPropagation", ENGINE_EMULATES, "there are no mounts to propagate" },
 	{ "linux.maskedPaths", ENGINE_EMULATES, "empty files and directories are shown in their place" },
 	{ "linux.readonlyPaths", ENGINE_IGNORES, "what the caller may write stays writable" },

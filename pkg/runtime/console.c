@@ -53,7 +53,8 @@ void console_close(struct console *c)
 }
 
 /* A path longer than an address can hold goes through its directory's descriptor. *ret_dirfd keeps that open. */
-static int make_address(const char *path, struct sockaddr_un *ret, int *ret_dirfd, struct err **err)
+static int make_address(
+	const char *path, const char *what, struct sockaddr_un *ret, int *ret_dirfd, struct err **err)
 {
 	autofree char *dir = path_dir(path);
 	int n;
@@ -65,22 +66,22 @@ static int make_address(const char *path, struct sockaddr_un *ret, int *ret_dirf
 	}
 	*ret_dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (*ret_dirfd < 0)
-		return err_sys(err, errno, "console socket '%s'", path);
+		return err_sys(err, errno, "%s '%s'", what, path);
 	n = snprintf(
 		ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", *ret_dirfd, path_base(path));
 	if (n < 0 || (size_t)n >= sizeof(ret->sun_path))
-		return err_sys(err, ENAMETOOLONG, "console socket '%s'", path);
+		return err_sys(err, ENAMETOOLONG, "%s '%s'", what, path);
 	return 0;
 }
 
-int console_send(const struct console *c, const char *socket_path, struct err **err)
+int console_pass(
+	const char *socket_path, const char *what, const struct iovec *message, int fd, struct err **err)
 {
 	union {
 		struct cmsghdr head;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	char text[] = "/dev/ptmx"; /* runc sends the name too */
-	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) - 1 };
+	struct iovec iov = *message;
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -93,24 +94,35 @@ int console_send(const struct console *c, const char *socket_path, struct err **
 	autoclose int sock = -1;
 	ssize_t n;
 
-	if (make_address(socket_path, &address, &dirfd, err) < 0)
+	if (make_address(socket_path, what, &address, &dirfd, err) < 0)
 		return -1;
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
-		return err_sys(err, errno, "console socket");
+		return err_sys(err, errno, "%s", what);
 	(void)setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(sock, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return err_sys(err, errno, "console socket '%s'", socket_path);
+		return err_sys(err, errno, "%s '%s'", what, socket_path);
 	control.head.cmsg_level = SOL_SOCKET;
 	control.head.cmsg_type = SCM_RIGHTS;
 	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &c->master, sizeof(int));
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
 	do
 		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
+	if (n >= 0 && (size_t)n < iov.iov_len &&
+		fd_write_all(sock, (const char *)iov.iov_base + n, iov.iov_len - (size_t)n) < 0)
+		n = -1;
 	if (n < 0)
-		return err_sys(err, errno, "console socket '%s'", socket_path);
+		return err_sys(err, errno, "%s '%s'", what, socket_path);
 	return 0;
+}
+
+int console_send(const struct console *c, const char *socket_path, struct err **err)
+{
+	char text[] = "/dev/ptmx"; /* runc sends the name too */
+	struct iovec message = { .iov_base = text, .iov_len = sizeof(text) - 1 };
+
+	return console_pass(socket_path, "console socket", &message, c->master, err);
 }
 
 static int listen_at(const char *path)

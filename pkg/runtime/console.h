@@ -23,6 +23,10 @@ void console_close(struct console *c);
  * some seconds is an error.
  */
 int console_send(const struct console *c, const char *socket_path, struct err **err);
+/* The same for any descriptor and message; `what` begins the errors. */
+struct iovec;
+int console_pass(
+	const char *socket_path, const char *what, const struct iovec *message, int fd, struct err **err);
 
 /*
  * The other side, for a delegate's container whose terminal we carry: a socket in `dir`, or in /tmp when that path is too long for an

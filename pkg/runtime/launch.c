@@ -25,6 +25,8 @@
 #include "pkg/base/str.h"
 #include "pkg/runtime/caps.h"
 #include "pkg/runtime/fds.h"
+#include "pkg/runtime/listener.h"
+#include "pkg/runtime/seccomp.h"
 
 #define COMPLAINT_MAX 1024
 #define ADOPTION_SPINS 1000 /* it takes some microseconds */
@@ -35,6 +37,7 @@ struct wires {
 	int sock; /* guest_init's answer comes, the descriptors go */
 	int complaints; /* the engine's stderr */
 	int far_sock, far_complaints; /* the child's */
+	struct listener listener;
 	bool stays; /* it is held to one processor, */
 	cpu_set_t cpus; /* and gets these back, the program by itself */
 };
@@ -48,6 +51,7 @@ static void wires_close(struct wires *w)
 			close(*all[i]);
 		*all[i] = -1;
 	}
+	listener_close(&w->listener);
 }
 
 /* ---- the processor of the start ---- */
@@ -112,7 +116,7 @@ static void fit_rlimit(const struct runtime_rlimit *want, struct guest_init_rlim
 static bool is_early(const struct launch *l)
 {
 	return l->early && l->plan->supervise && !l->new_session && l->tty < 0 &&
-	       l->fds->n + 2 <= GUEST_INIT_FDS_PER_MESSAGE; /* so that nothing waits for room in the socket */
+	       l->fds->n + 3 <= GUEST_INIT_FDS_PER_MESSAGE; /* so that nothing waits for room in the socket */
 }
 
 static unsigned guest_flags(const struct launch *l)
@@ -154,9 +158,15 @@ static int build_block(const struct launch *l, const struct wires *w, struct str
 		.parent = l->plan->supervise ? getpid() : 0,
 		.cpus = cpus,
 		.n_cpus = w->stays ? ARRAY_LEN(cpus) : 0,
+		.has_listener = w->listener.shared,
 	};
 
 	memcpy(cpus, &w->cpus, sizeof(cpus));
+	if (l->seccomp) {
+		launch.filter = l->seccomp->words;
+		launch.n_filter = l->seccomp->n;
+		launch.filter_flags = l->seccomp->flags;
+	}
 	strv_dup(&env, &p->env);
 	if (l->fds->listen) {
 		autofree char *count = xasprintf("%u", l->fds->listen);
@@ -363,17 +373,26 @@ static int wait_for_adoption(pid_t program, struct err **err)
 
 static int send_all(const struct launch *l, struct wires *w, int *ret_result, struct err **err)
 {
+	autofree int *fds = xcalloc(l->fds->n + 1, sizeof(*fds));
 	auto_str block = STR_INIT;
 	autoclose int status = -1;
+	size_t n = 0;
 	int ends[2];
 
+	if (l->seccomp && l->seccomp->notifies && l->instance) {
+		if (listener_open(&w->listener, err) < 0)
+			return -1;
+		fds[n++] = w->listener.fd;
+	}
+	memcpy(fds + n, l->fds->from, l->fds->n * sizeof(*fds));
+	n += l->fds->n;
 	if (build_block(l, w, &block, err) < 0)
 		return -1;
 	if (fd_pipe(ends) < 0)
 		return err_sys(err, errno, "start the engine: pipe");
 	*ret_result = ends[0];
 	status = ends[1];
-	return guest_init_send(w->sock, &block, status, l->fds->from, l->fds->n, err);
+	return guest_init_send(w->sock, &block, status, fds, n, err);
 }
 
 /* What is done to a program that waits for our answer: it is ours to move as long as it has not exec'd anything. */
@@ -410,6 +429,9 @@ static int hand_over(const struct launch *l, struct wires *w, launch_started_fn 
 	if (!early && send_all(l, w, &result, err) < 0)
 		return -1;
 	close(steal_fd(&w->sock));
+	if (w->listener.shared &&
+		listener_hand_over(&w->listener, l->seccomp, l->instance, run->program, result, err) < 0)
+		return -1;
 	r = guest_init_result(result, &status, err);
 	log_complaints(w->complaints, l->plan);
 	return r > 0 ? exec_failed(l, &status, err) : r;
@@ -418,7 +440,7 @@ static int hand_over(const struct launch *l, struct wires *w, launch_started_fn 
 int runtime_launch(
 	const struct launch *l, launch_started_fn *started, void *arg, struct launched *ret, struct err **err)
 {
-	CLEANUP(wires_close) struct wires w = { -1, -1, -1, -1, .stays = false };
+	CLEANUP(wires_close) struct wires w = { -1, -1, -1, -1, .listener = LISTENER_INIT };
 	auto_strv argv = STRV_INIT;
 	struct engine_plan plan;
 	struct launch full = *l;

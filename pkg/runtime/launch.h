@@ -13,8 +13,10 @@
 
 struct engine_plan;
 struct err;
+struct instance;
 struct runtime_fds;
 struct runtime_process;
+struct seccomp_program;
 
 struct launch {
 	const struct engine_plan *plan;
@@ -24,6 +26,10 @@ struct launch {
 		*file; /* where the program was found, inside, or NULL; known when `meanwhile` has returned */
 	uint64_t mark; /* mark.h; 0: none */
 	uint64_t caps; /* that the program may have at most (caps.h) */
+	/* The container's own filter, NULL or empty: none; known when `meanwhile` has returned. */
+	const struct seccomp_program *seccomp;
+	const struct instance *
+		instance; /* what a listener is told of; NULL: what a listener would decide fails with ENOSYS */
 	bool new_session; /* else a process group of its own */
 	bool take_tty; /* descriptor 0 becomes the controlling terminal (new_session) */
 	int tty; /* the caller's terminal: the program's group gets it; or -1 */

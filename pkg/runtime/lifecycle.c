@@ -33,6 +33,8 @@ static struct launch launch_of(struct making *m)
 		.file = &m->p.program,
 		.mark = m->c.rec.mark,
 		.caps = caps_allowed(m->p.bundle.config),
+		.seccomp = &m->p.seccomp,
+		.instance = &m->c,
 		.tty = -1,
 	};
 }

@@ -24,6 +24,7 @@ void prepared_free(struct prepared *p)
 	free(p->program);
 	free(p->guest_init);
 	strv_free(&p->ignored);
+	seccomp_program_free(&p->seccomp);
 	*p = PREPARED_INIT;
 }
 
@@ -135,6 +136,8 @@ int prepare_load(const struct runtime_globals *g, const struct runtime_create_op
 int prepare_check(const struct runtime_globals *g, struct prepared *p, struct err **err)
 {
 	if (check_answers(g, p, err) < 0)
+		return -1;
+	if (is_direct(p) && seccomp_build(p->bundle.config, &p->seccomp, err) < 0)
 		return -1;
 	if (p->has_process && (is_direct(p) || can_look_inside(p)))
 		return runtime_find_program(&p->bundle, &p->process, &p->program, err);

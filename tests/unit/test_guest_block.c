@@ -37,7 +37,7 @@ static void test_block(void)
 	static const struct guest_init_rlimit limits[] = { { 7, 10, UINT64_MAX } };
 	char *argv[] = { (char[]){ "sh" }, (char[]){ "" }, NULL }, *env[] = { (char[]){ "A=b c" }, NULL };
 	static const int fds[] = { 0, 9 };
-	static const uint64_t cpus[] = { UINT64_MAX, 3 };
+	static const uint64_t cpus[] = { UINT64_MAX, 3 }, filter[] = { UINT64_C(0x8000000000000006) };
 	struct guest_init_launch full = { .flags = GUEST_INIT_SET_UMASK | GUEST_INIT_SET_IDS,
 		.fds = fds,
 		.n_fds = 2,
@@ -52,6 +52,10 @@ static void test_block(void)
 		.n_groups = 2,
 		.rlimits = limits,
 		.n_rlimits = 1,
+		.filter = filter,
+		.n_filter = 1,
+		.filter_flags = 2,
+		.has_listener = true,
 		.cwd = "/w d",
 		.argv = argv,
 		.env = env };
@@ -59,11 +63,11 @@ static void test_block(void)
 	autofree char *a = block_text(&full), *b = block_text(&bare);
 
 	is_str(a,
-		"udocker-init 3|2|0|9|18|4294967294|6|/w "
-		"d|77|/bin/sh|2|18446744073709551615|3|2|4|24|1|7|10|18446744073709551615|2|sh||1|A=b "
-		"c|end|",
+		"udocker-init 4|1|2|0|9|18|4294967294|6|/w "
+		"d|77|/bin/sh|2|18446744073709551615|3|2|4|24|1|7|10|18446744073709551615|"
+		"2|1|9223372036854775814|2|sh||1|A=b c|end|",
 		"every field");
-	is_str(b, "udocker-init 3|0|0|0|0|/|0||0|0|0|2|sh||0|end|", "and none");
+	is_str(b, "udocker-init 4|0|0|0|0|0|/|0||0|0|0|0|0|2|sh||0|end|", "and none");
 }
 
 static void test_refusals(void)

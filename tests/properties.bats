@@ -1,0 +1,214 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016,SC2086,SC2030,SC2031,SC2153  # filters of jq; words are split on purpose
+# bats: also as root
+# What a property of config.json does under a direct engine, as its program sees it. The answers of `man 7 udocker-engines` are
+# this file's subject: each test shows one of them.
+
+load helpers
+
+setup() {
+  common_setup
+  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available) | .name' | grep -vE '^(runc|crun)$' | sort -u)
+  [ -n "$ENGINES" ] || skip "no direct engine works here"
+  ROOT=$T/state
+  B=$T/bundle
+  mkdir "$B"
+  mkrootfs "$B/rootfs"
+  cp "$SUITE_TOOLS/payload" "$B/rootfs/bin/payload"
+}
+
+teardown() {
+  local id
+  [ -z "${AGENT:-}" ] || kill "$AGENT" 2>/dev/null || true
+  for id in $(rt list -q 2>/dev/null); do rt delete --force "$id" || true; done
+}
+
+rt() { udocker-runtime --root "$ROOT" "$@"; }
+
+# program FILTER CMD...: the bundle's config.json for CMD, edited by the filter of jq.
+program() {
+  local filter=$1
+  shift
+  [ -e "$T/spec.json" ] || { udocker-runtime spec -b "$B" && mv "$B/config.json" "$T/spec.json"; }
+  jq ".root.readonly = false | .process.terminal = false | .process.env = [\"PATH=/bin\"] | del(.process.rlimits)
+    | .linux.namespaces = [] | del(.linux.maskedPaths) | .mounts |= map(select(.type == \"proc\"))
+    | .process.args = \$ARGS.positional | $filter" "$T/spec.json" --args -- "$@" >"$B/config.json"
+}
+# sees FILTER CMD...: run it; the output and the status are the test's.
+sees() {
+  program "$@"
+  run --separate-stderr rt --engine "$ENGINE" run -b "$B" "c$BATS_TEST_NUMBER-$RANDOM"
+}
+
+# profile ACTION NAMES [MORE]: a filter that sets linux.seccomp, everything else being allowed.
+profile() {
+  echo ".linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\", syscalls: [{names: [$2], action: \"$1\"${3:+, $3}}]}"
+}
+MKDIR='"mkdir", "mkdirat"'
+
+@test "seccomp: every action does what it says" {
+  for ENGINE in $ENGINES; do
+    while IFS='|' read -r action more want text; do
+      rm -rf "$B/rootfs/tmp/d"
+      sees "$(profile "$action" "$MKDIR" "$more")" busybox mkdir /tmp/d
+      [ "$status" -eq "$want" ] || fail "$ENGINE: $action gives $status, not $want"
+      assert_stderr_contains "$text"
+      if [ "$want" = 0 ]; then assert_file "$B/rootfs/tmp/d"; else refute_file "$B/rootfs/tmp/d"; fi
+    done <<'EOT'
+SCMP_ACT_ALLOW||0|
+SCMP_ACT_LOG||0|
+SCMP_ACT_ERRNO||1|Operation not permitted
+SCMP_ACT_ERRNO|errnoRet: 28|1|No space left on device
+SCMP_ACT_TRACE|errnoRet: 5|1|Function not implemented
+SCMP_ACT_TRAP||159|
+SCMP_ACT_KILL||159|
+SCMP_ACT_KILL_THREAD||159|
+SCMP_ACT_KILL_PROCESS||159|
+EOT
+  done
+}
+
+@test "seccomp: conditions on arguments, by every operator" {
+  once
+  for ENGINE in $ENGINES; do
+    while IFS='|' read -r args want; do
+      sees "$(profile SCMP_ACT_ERRNO '"prlimit64"' "errnoRet: 28, args: [$args]")" payload rlimit
+      case $want in
+        refused) [ "$status" -ne 0 ] || fail "$ENGINE: $args lets it pass" ;;
+        passes) [ "$status" -eq 0 ] || fail "$ENGINE: $args refuses it" ;;
+      esac
+    done <<'EOT'
+{index: 1, value: 7, op: "SCMP_CMP_EQ"}|refused
+{index: 1, value: 99, op: "SCMP_CMP_EQ"}|passes
+{index: 1, value: 7, op: "SCMP_CMP_NE"}|refused
+{index: 1, value: 4, op: "SCMP_CMP_LT"}|refused
+{index: 1, value: 0, op: "SCMP_CMP_LT"}|passes
+{index: 1, value: 0, op: "SCMP_CMP_LE"}|refused
+{index: 1, value: 9, op: "SCMP_CMP_GE"}|refused
+{index: 1, value: 9, op: "SCMP_CMP_GT"}|passes
+{index: 1, value: 8, valueTwo: 8, op: "SCMP_CMP_MASKED_EQ"}|refused
+{index: 1, value: 64, valueTwo: 64, op: "SCMP_CMP_MASKED_EQ"}|passes
+{index: 1, value: 7, op: "SCMP_CMP_EQ"}, {index: 2, value: 0, op: "SCMP_CMP_NE"}|passes
+{index: 1, value: 98, op: "SCMP_CMP_EQ"}, {index: 1, value: 7, op: "SCMP_CMP_EQ"}|refused
+EOT
+  done
+}
+
+@test "seccomp: defaults, architectures, flags and unknown calls" {
+  local most='["access","arch_prctl","brk","capget","capset","chdir","clone","close","dup","dup2","dup3","execve","exit","exit_group","fchdir","fcntl",
+    "fstat","futex","getcwd","getdents64","getegid","geteuid","getgid","getgroups","getpid","getppid","getrandom","getuid","ioctl","lseek",
+    "lstat","mmap","mprotect","munmap","newfstatat","open","openat","pipe","poll","prctl","prlimit64","read","readlink","readlinkat","rseq",
+    "rt_sigaction","rt_sigprocmask","rt_sigreturn","set_robust_list","set_tid_address","stat","umask","uname","wait4","write","writev","no_such_call"]'
+  for ENGINE in $ENGINES; do
+    sees ".linux.seccomp = {defaultAction: \"SCMP_ACT_ERRNO\", architectures: [\"SCMP_ARCH_X86_64\", \"SCMP_ARCH_X86\", \"SCMP_ARCH_X32\", \"SCMP_ARCH_AARCH64\"],
+      flags: [\"SECCOMP_FILTER_FLAG_LOG\", \"SECCOMP_FILTER_FLAG_TSYNC\", \"SECCOMP_FILTER_FLAG_SPEC_ALLOW\"],
+      syscalls: [{names: $most, action: \"SCMP_ACT_ALLOW\"}]}" busybox sh -c 'cd /tmp && pwd && mkdir d'
+    [ "$status" -eq 1 ] || fail "$ENGINE: the default"
+    assert_output /tmp
+    assert_stderr_contains "Operation not permitted"
+    sees ".linux.seccomp = {defaultAction: \"SCMP_ACT_ERRNO\", defaultErrnoRet: 28, syscalls: [{names: $most, action: \"SCMP_ACT_ALLOW\"}]}" busybox mkdir /tmp/d
+    assert_stderr_contains "No space left on device"
+    sees ".linux.seccomp = {defaultAction: \"SCMP_ACT_KILL\", syscalls: [{names: $most, action: \"SCMP_ACT_ALLOW\"}]}" busybox mkdir /tmp/d
+    [ "$status" -eq 159 ] || fail "$ENGINE: kill by default"
+  done
+}
+
+@test "seccomp: it holds for a container that is created and started, and for hooks inside" {
+  for ENGINE in $ENGINES; do
+    program "$(profile SCMP_ACT_ERRNO "$MKDIR" 'errnoRet: 28') | .hooks.startContainer = [{path: \"/bin/busybox\", args: [\"busybox\", \"mkdir\", \"/tmp/by-hook\"]}]" \
+      busybox mkdir /tmp/d
+    rt --engine "$ENGINE" create -b "$B" c1 </dev/null >"$T/out" 2>"$T/err"
+    fails 1 rt start c1
+    assert_stderr_contains "No space left on device"
+    ok rt delete --force c1
+    jq 'del(.hooks)' "$B/config.json" >"$T/c" && mv "$T/c" "$B/config.json"
+    rt --engine "$ENGINE" create -b "$B" c1 </dev/null >"$T/out" 2>"$T/err"
+    ok rt start c1
+    wait_until 20 grep -q "No space left" "$T/err" || fail "not refused: $(cat "$T/err")"
+    ok rt delete --force c1
+    refute_file "$B/rootfs/tmp/by-hook"
+    refute_file "$B/rootfs/tmp/d"
+  done
+}
+
+# agent SOCKET FILE [ERRNO]: what listenerPath leads to. Writes the state it was given into FILE, refuses every call that is notified.
+agent() {
+  python3 - "$@" <<'EOT' &
+import array, fcntl, socket, struct, sys
+path, out, errno = sys.argv[1], sys.argv[2], int(sys.argv[3])
+s = socket.socket(socket.AF_UNIX)
+s.bind(path)
+s.listen()
+while True:
+    c, _ = s.accept()
+    fds = array.array("i", [0])
+    text, control, _, _ = c.recvmsg(65536, socket.CMSG_SPACE(4))
+    fds.frombytes(control[0][2][:4])
+    fd = fds[1]
+    open(out, "wb").write(text)
+    try:
+        while True:
+            request = bytearray(80)
+            fcntl.ioctl(fd, 0xC0502100, request)
+            ident = struct.unpack_from("Q", request)[0]
+            fcntl.ioctl(fd, 0xC0182101, bytearray(struct.pack("QqiI", ident, 0, -errno, 0)))
+    except OSError:
+        pass
+EOT
+  AGENT=$!
+  wait_until 20 test -S "$1"
+}
+
+@test "seccomp: a listener decides, and is told whose calls these are" {
+  agent "$T/agent.sock" "$T/told" 28
+  for ENGINE in $ENGINES; do
+    sees "$(profile SCMP_ACT_NOTIFY "$MKDIR, \"write\"") | .linux.seccomp += {listenerPath: \"$T/agent.sock\", listenerMetadata: \"who asks\"} | .annotations = {\"a.b\": \"c\"}" \
+      busybox sh -c 'mkdir /tmp/d 2>/dev/null || exit 7'
+    [ "$status" -eq 7 ] || fail "$ENGINE: $status"
+    refute_file "$B/rootfs/tmp/d"
+    [ "$(jq -r '[.ociVersion, .fds[0], .metadata, .state.status, .state.bundle, .state.annotations["a.b"]] | join(" ")' "$T/told")" = \
+      "$(jq -r .ociVersion "$B/config.json") seccompFd who asks creating $B c" ] || fail "told: $(cat "$T/told")"
+    [ "$(jq '.pid > 1 and .state.pid > 1' "$T/told")" = true ] || fail "told: $(cat "$T/told")"
+    rm "$T/told"
+  done
+  for ENGINE in $ENGINES; do
+    sees "$(profile SCMP_ACT_NOTIFY "$MKDIR") | .linux.seccomp.listenerPath = \"$T/nobody.sock\"" busybox mkdir /tmp/d
+    [ "$status" -eq 125 ] || fail "$ENGINE: nobody listens, $status"
+    assert_one_error_line
+    assert_stderr_contains "linux.seccomp.listenerPath"
+    sees "$(profile SCMP_ACT_NOTIFY "$MKDIR")" busybox mkdir /tmp/d
+    [ "$status" -eq 125 ] || fail "$ENGINE: no listener, $status"
+    assert_stderr_contains "listenerPath"
+  done
+  [ -z "$(rt list -q)" ]
+}
+
+@test "seccomp: a profile that is none fails at create and leaves nothing" {
+  once
+  for ENGINE in $ENGINES; do
+    while IFS='|' read -r filter text; do
+      program ".linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\", syscalls: [{names: [\"mkdir\"], action: \"SCMP_ACT_ERRNO\"}]} | .linux.seccomp$filter" payload true
+      fails 1 rt --engine "$ENGINE" create -b "$B" c1
+      assert_one_error_line
+      assert_stderr_contains "$text"
+      [ -z "$(rt list -q)" ]
+    done <<'EOT'
+.defaultAction = "SCMP_ACT_DENY"|defaultAction: 'SCMP_ACT_DENY'
+.defaultAction = "SCMP_ACT_NOTIFY"|cannot be the default
+.architectures = ["X86"]|architectures[0]: 'X86'
+.architectures = ["SCMP_ARCH_Z80"]|'SCMP_ARCH_Z80'
+.flags = ["SECCOMP_FILTER_FLAG_NONE"]|'SECCOMP_FILTER_FLAG_NONE'
+.syscalls[0].action = "ERRNO"|syscalls[0]: 'ERRNO'
+.syscalls[0] += {action: "SCMP_ACT_KILL", errnoRet: 1}|errnoRet
+.syscalls[0].errnoRet = 99999|errnoRet
+.syscalls[0].names = []|names
+.syscalls[0].names = [7]|names
+.syscalls[0].args = [{index: 6, value: 0, op: "SCMP_CMP_EQ"}]|index
+.syscalls[0].args = [{index: 0, value: -1, op: "SCMP_CMP_EQ"}]|value
+.syscalls[0].args = [{index: 0, value: 1, op: "=="}]|'=='
+.syscalls[0].args = [{index: 0, value: range(65), op: "SCMP_CMP_EQ"}]|conditions
+ = []|seccomp
+EOT
+  done
+}
