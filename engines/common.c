@@ -3,12 +3,14 @@
 #include "engines/common.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "engines/compat_filter.h"
 #include "engines/find.h"
 #include "pkg/base/err.h"
+#include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
 #include "pkg/base/host.h"
 #include "pkg/base/json.h"
@@ -55,18 +57,30 @@ void engine_plan_free(struct engine_plan *p)
 	*p = (struct engine_plan){ 0 };
 }
 
+static int make_file(const char *path, const char *content)
+{
+	autoclose int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	return fd < 0 || fd_write_all(fd, content, strlen(content)) < 0 ? -1 : 0;
+}
+
+static int make_one(const struct engine_make *m)
+{
+	if (m->content)
+		return make_file(m->path, m->content);
+	return m->target ? symlink(m->target, m->path) : mkdir(m->path, 0755);
+}
+
 int engine_plan_make(const struct engine_plan *plan, struct err **err)
 {
 	for (size_t i = 0; i < plan->n_makes; i++) {
 		const struct engine_make *m = &plan->makes[i];
 		autofree char *dir = path_dir(m->path);
-		int r;
 
 		/* The directory that holds it is one below the state directory, which the caller owns alone. */
 		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 			return err_sys(err, errno, "create %s", dir);
-		r = m->target ? symlink(m->target, m->path) : mkdir(m->path, 0755);
-		if (r < 0 && errno != EEXIST)
+		if (make_one(m) < 0 && errno != EEXIST)
 			return err_sys(err, errno, "create %s", m->path);
 	}
 	for (size_t i = 0; i < plan->sources.n; i++)

@@ -58,10 +58,11 @@ struct engine_ctx {
 	gid_t gid;
 };
 
-/* Something that must exist before the engine starts: an empty directory (target NULL) or a symbolic link, below state_dir. */
+/* Something that must exist before the engine starts, below state_dir: a file, a symbolic link, or else an empty directory. */
 struct engine_make {
 	char *path; /* absolute */
 	char *target; /* of a symbolic link, or NULL */
+	const char *content; /* of a file, static; or NULL */
 };
 
 struct engine_plan {

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "engines/common.h"
+#include "engines/fake_root.h"
 #include "engines/oci_host.h"
 #include "engines/oci_rewrite.h"
 #include "engines/probe_cache.h"
+#include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/host.h"
 #include "pkg/base/mem.h"
@@ -32,6 +34,9 @@ static int ask_version(
 		return err_make(err, ERR_ENGINE, "%s does not look like %s", path, d->engine->name);
 	spec = engine_find_version(str_text(&out), "spec: ");
 	facts->flags = spec ? engine_version_number(spec) & OCI_SPEC_MINOR_MASK : 0;
+	/* runc says "libseccomp: 2.5.4", crun "+SYSTEMD +SELINUX +SECCOMP". */
+	if (strstr(str_text(&out), "libseccomp: ") || strstr(str_text(&out), "+SECCOMP"))
+		facts->flags |= OCI_SECCOMP;
 	return 0;
 }
 
@@ -98,6 +103,7 @@ static struct oci_facts collect_facts(const struct oci_delegate *d, const struct
 		.spec_minor = (int)(probe->flags & OCI_SPEC_MINOR_MASK),
 		.needs_root_mapped = d->needs_root_mapped,
 		.cgroups = probe->flags & OCI_CGROUPS,
+		.fake_root = probe->flags & OCI_SECCOMP,
 		.may_raise = oci_host_capable(CAP_SYS_RESOURCE),
 		.host_mqueue = access("/dev/mqueue", F_OK) == 0,
 		.no_mqueue = conf_is_default(CONF_RUNC_NOMQUEUE) ? !host_kernel_at_least(4, 8)
@@ -106,21 +112,39 @@ static struct oci_facts collect_facts(const struct oci_delegate *d, const struct
 	};
 }
 
+/* apt looks whether its change of user has happened. */
+static void tell_apt(const struct engine_ctx *ctx, struct engine_plan *plan)
+{
+	static const char *const options[] = { "bind", "ro", "nosuid", "nodev", NULL };
+	char *path;
+
+	if (!fake_root_apt(plan->config, ctx->rootfs))
+		return;
+	path = path_join(ctx->state_dir, FAKE_ROOT_DIR "/apt.conf");
+	runtime_add_mount(plan->config, FAKE_ROOT_APT_FILE, "bind", path, options);
+	plan->makes = xcalloc(1, sizeof(*plan->makes));
+	plan->makes[plan->n_makes++] = (struct engine_make){ .path = path, .content = FAKE_ROOT_APT_TEXT };
+}
+
 int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx,
 	const struct engine_probe *probe, struct engine_plan *ret, struct err **err)
 {
 	auto_engine_plan plan = { 0 };
 	struct oci_facts facts = collect_facts(d, probe);
+	struct oci_result result = { 0 };
 	autofree char *root = path_join(ctx->state_dir, "delegate");
 	size_t before;
 
 	if (engine_check_answers(d->engine, ctx, &plan, err) < 0)
 		return -1;
 	before = plan.notes.n;
-	if (oci_rewrite(ctx, &facts, &plan.notes, &plan.config, err) < 0)
+	if (oci_rewrite(ctx, &facts, &plan.notes, &result, err) < 0)
 		return -1;
+	plan.config = result.config;
 	if (ctx->strict && plan.notes.n > before)
 		return err_make(err, ERR_UNSUPPORTED, "%s", plan.notes.v[before]);
+	if (result.fake_root)
+		tell_apt(ctx, &plan);
 	strv_add(&plan.prefix, probe->path);
 	if (!facts.cgroups)
 		strv_add_all(&plan.prefix, d->no_cgroups);

@@ -11,6 +11,7 @@ enum oci_flags {
 	OCI_SPEC_MINOR_MASK = 0xff, /* the specification it knows: 1.N */
 	OCI_CGROUPS = 0x100, /* a control group can be made here */
 	OCI_USERNS = 0x200, /* an ordinary caller was seen to make a user namespace */
+	OCI_SECCOMP = 0x400, /* it was built with libseccomp */
 };
 
 struct oci_delegate {

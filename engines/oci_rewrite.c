@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 
+#include "engines/fake_root.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
@@ -314,8 +315,15 @@ static void edit_hostname(struct rewriter *w)
 	json_remove(w->config, "domainname");
 }
 
+/* The program is root and has one id: what root's calls would do cannot be done, and is said to be. */
+static bool fakes_root(const struct rewriter *w)
+{
+	return w->one_id && w->map_uid == 0 && w->facts->fake_root && !w->ctx->no_fake_root &&
+	       json_get(w->config, "process");
+}
+
 int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, struct strv *losses,
-	struct json **ret, struct err **err)
+	struct oci_result *ret, struct err **err)
 {
 	auto_json *config = json_clone(ctx->config);
 	struct rewriter w = { .ctx = ctx, .facts = facts, .config = config, .losses = losses };
@@ -328,6 +336,9 @@ int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, str
 	edit_limits(&w);
 	edit_cgroups(&w);
 	edit_hostname(&w);
-	*ret = steal_ptr(&config);
+	ret->fake_root = fakes_root(&w);
+	if (ret->fake_root)
+		fake_root_seccomp(config);
+	ret->config = steal_ptr(&config);
 	return 0;
 }

@@ -19,15 +19,22 @@ struct oci_facts {
 	bool cgroups; /* a control group can be made here */
 	bool may_raise; /* CAP_SYS_RESOURCE of the host: limits may be raised */
 	bool host_mqueue; /* the host has /dev/mqueue */
+	bool fake_root; /* the engine's seccomp filter can answer "done" */
 	bool no_mqueue; /* setting runc_nomqueue, or a kernel where it fails */
 	int oom_score_adj; /* the caller's */
 };
 
+/* What has been done to the document that others must know. */
+struct oci_result {
+	struct json *config; /* the caller frees it */
+	bool fake_root; /* the program is root of a map of one id, and its calls succeed */
+};
+
 /*
- * The rewritten document in *ret (caller frees). What is lost by it is appended to `losses`, one line each; the caller of this decides whether that is
+ * The rewritten document in *ret. What is lost by it is appended to `losses`, one line each; the caller of this decides whether that is
  * an error (--strict). ERR_CORRUPT for a mount that cannot be read.
  */
 int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, struct strv *losses,
-	struct json **ret, struct err **err);
+	struct oci_result *ret, struct err **err);
 
 #endif

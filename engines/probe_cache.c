@@ -18,7 +18,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 
-#define CACHE_FORMAT 3 /* raised whenever flags change their meaning */
+#define CACHE_FORMAT 4 /* raised whenever flags change their meaning */
 #define CACHE_MAX_BYTES 4096
 
 static char *cache_dir;

@@ -64,7 +64,7 @@ static const char *add_make(struct planner *p, const char *target)
 	char *path = xasprintf("%s/stand-in/%zu", p->ctx->state_dir, plan->n_makes);
 
 	plan->makes = mem_grow(plan->makes, &p->makes_cap, plan->n_makes + 1, sizeof(*plan->makes));
-	plan->makes[plan->n_makes++] = (struct engine_make){ path, xstrdup_null(target) };
+	plan->makes[plan->n_makes++] = (struct engine_make){ .path = path, .target = xstrdup_null(target) };
 	return path;
 }
 

@@ -13,6 +13,7 @@
 #include "pkg/runtime/hooks.h"
 #include "pkg/runtime/lifecycle.h"
 #include "pkg/runtime/making.h"
+#include "pkg/runtime/tidy.h"
 #include "pkg/runtime/tree.h"
 
 #define WAIT_FIRST_MS 1
@@ -259,6 +260,7 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 		return r;
 	if (!c.rec.delegate && !instance_is_foreign(&c))
 		(void)instance_config(&c, &config, NULL); /* a broken one has no hooks */
+	tidy_rootfs(&root, &c);
 	if (runtime_root_remove(&root, id, err) < 0)
 		return -1;
 	runtime_root_clean(&root);

@@ -16,6 +16,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/time.h"
 #include "pkg/runtime/mark.h"
+#include "pkg/runtime/tidy.h"
 
 static const char bundle_config[] = STATE_BUNDLE "/config.json";
 
@@ -245,6 +246,8 @@ void making_undo(struct making *m)
 {
 	auto_err *e = NULL;
 
+	if (m->published)
+		tidy_rootfs(&m->root, &m->c);
 	if (m->published && (m->retire ? retire(m, &e) : runtime_root_remove(&m->root, m->c.id, &e)) < 0)
 		log_debug("%s", err_text(e));
 	else if (!m->published && m->staged)

@@ -45,7 +45,10 @@ static struct result rewrite(const char *text, const struct oci_facts *facts, ui
 	if (json_parse(copy, strlen(copy), "test", NULL, &j, NULL) < 0)
 		exit(99);
 	ctx.config = j;
-	res.r = oci_rewrite(&ctx, facts, &losses, &res.config, &err);
+	struct oci_result out = { 0 };
+
+	res.r = oci_rewrite(&ctx, facts, &losses, &out, &err);
+	res.config = out.config;
 	json_free(j);
 	res.text = res.config ? json_text(res.config, 0) : xstrdup("");
 	swap(res.text, '"', '\'');

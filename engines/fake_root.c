@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules of fake root, merged into the bundle's own, and what apt needs besides. */
+#include "engines/fake_root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "oci-spec/runtime_config.h"
+#include "pkg/base/fs.h"
+#include "pkg/base/host.h"
+#include "pkg/base/json.h"
+#include "pkg/base/mem.h"
+#include "pkg/base/path.h"
+#include "pkg/base/str.h"
+
+/* With the names that 32-bit programs have for calls of 32-bit ids; a runtime leaves out those an architecture lacks. */
+static const char *const id_calls[] = { "chown", "chown32", "fchown", "fchown32", "fchownat", "lchown",
+	"lchown32", "setuid", "setuid32", "setgid", "setgid32", "setreuid", "setreuid32", "setregid",
+	"setregid32", "setresuid", "setresuid32", "setresgid", "setresgid32", "setfsuid", "setfsuid32",
+	"setfsgid", "setfsgid32", "setgroups", "setgroups32" };
+
+/* Calls that make a file of the type in one of their arguments. */
+static const struct node_call {
+	const char *name;
+	int mode_index;
+} node_calls[] = { { "mknod", 1 }, { "mknodat", 2 } };
+static const mode_t devices[] = { S_IFCHR, S_IFBLK };
+static const mode_t other_nodes[] = { 0, S_IFREG, S_IFIFO, S_IFSOCK, S_IFDIR };
+
+struct merger {
+	struct json *rules;
+	struct json *added; /* array of rules, appended at the end */
+	bool permissive; /* a call without a rule is allowed */
+};
+
+static bool allows(const struct json *action)
+{
+	const char *text = json_str(action);
+
+	return str_eq(text, "SCMP_ACT_ALLOW") || str_eq(text, "SCMP_ACT_LOG");
+}
+
+/* Where the call is among the names of a rule; -1: nowhere. */
+static int find_name(const struct json *rule, const char *call)
+{
+	const struct json *names = json_get(rule, "names");
+
+	for (size_t i = 0; i < json_len(names); i++)
+		if (str_eq(json_str(json_at(names, i)), call))
+			return (int)i;
+	return -1;
+}
+
+static struct json *new_rule(const char *call, const char *action, const struct json *args)
+{
+	struct json *rule = json_new_object();
+
+	json_append(json_need_array(rule, "names"), json_new_str(call));
+	json_set_str(rule, "action", action);
+	if (str_eq(action, "SCMP_ACT_ERRNO"))
+		json_set_i64(rule, "errnoRet", 0);
+	if (json_len(args) > 0)
+		json_set(rule, "args", json_clone(args));
+	return rule;
+}
+
+static void add_fake(struct merger *m, const char *call, const struct json *args)
+{
+	json_append(m->added, new_rule(call, "SCMP_ACT_ERRNO", args));
+}
+
+/* The action, for nodes of one type. */
+static void add_typed(struct merger *m, const struct node_call *call, const char *action, mode_t type)
+{
+	auto_json *args = json_new_array();
+	struct json *arg = json_new_object();
+
+	json_set_i64(arg, "index", call->mode_index);
+	json_set_i64(arg, "value", S_IFMT);
+	json_set_i64(arg, "valueTwo", type);
+	json_set_str(arg, "op", "SCMP_CMP_MASKED_EQ");
+	json_append(args, arg);
+	json_append(m->added, new_rule(call->name, action, args));
+}
+
+/* Does a rule of the bundle speak of this call otherwise than to allow it? */
+static bool is_restricted(const struct merger *m, const char *call)
+{
+	for (size_t i = 0; i < json_len(m->rules); i++) {
+		const struct json *rule = json_at(m->rules, i);
+
+		if (find_name(rule, call) >= 0 && !allows(json_get(rule, "action")))
+			return true;
+	}
+	return false;
+}
+
+/* An allowed device node is a done one. libseccomp knows no "else", so the other types are named. */
+static void replace_nodes(struct merger *m, const struct node_call *call, const char *action)
+{
+	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+		add_typed(m, call, "SCMP_ACT_ERRNO", devices[i]);
+	for (size_t i = 0; action && i < ARRAY_LEN(other_nodes); i++)
+		add_typed(m, call, action, other_nodes[i]);
+}
+
+/* `node` is NULL for the calls that are faked whatever they are asked for. */
+static void merge(struct merger *m, const char *call, const struct node_call *node)
+{
+	/* Conditions of a forbidding rule cannot be turned round: all of the call stays as it is. */
+	if (is_restricted(m, call))
+		return;
+	for (size_t i = 0; i < json_len(m->rules); i++) {
+		struct json *rule = json_at(m->rules, i);
+		const struct json *args = json_get(rule, "args");
+		int at = find_name(rule, call);
+
+		if (at < 0 || (node && json_len(args) > 0))
+			continue;
+		json_remove_at(json_get(rule, "names"), (size_t)at);
+		if (m->permissive)
+			continue;
+		if (node)
+			replace_nodes(m, node, json_str(json_get(rule, "action")));
+		else
+			add_fake(m, call, args);
+	}
+	if (!m->permissive)
+		return;
+	if (node)
+		replace_nodes(m, node, NULL);
+	else
+		add_fake(m, call, NULL);
+}
+
+/* Those that gave all their names away are no rules any more. */
+static void drop_empty(struct json *rules)
+{
+	for (size_t i = json_len(rules); i-- > 0;)
+		if (json_len(json_get(json_at(rules, i), "names")) == 0)
+			json_remove_at(rules, i);
+}
+
+/* libseccomp kills programs of an architecture that a profile does not name. */
+static struct json *architectures(void)
+{
+	static const struct {
+		const char *machine, *names;
+	} table[] = {
+		{ "x86_64", "SCMP_ARCH_X86_64 SCMP_ARCH_X86 SCMP_ARCH_X32" },
+		{ "aarch64", "SCMP_ARCH_AARCH64 SCMP_ARCH_ARM" },
+		{ "s390x", "SCMP_ARCH_S390X SCMP_ARCH_S390" },
+	};
+	auto_strv names = STRV_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (str_eq(host_machine(), table[i].machine))
+			strv_split(&names, table[i].names, " ");
+	return names.n > 0 ? json_new_strv(&names) : NULL;
+}
+
+static struct json *need_profile(struct json *config)
+{
+	struct json *lin = json_need_object(config, "linux");
+	struct json *profile = json_get(lin, "seccomp"), *archs;
+
+	if (json_is(profile, JSON_OBJECT) && json_len(profile) > 0)
+		return profile;
+	profile = json_new_object();
+	json_set_str(profile, "defaultAction", "SCMP_ACT_ALLOW");
+	archs = architectures();
+	if (archs)
+		json_set(profile, "architectures", archs);
+	json_set(lin, "seccomp", profile);
+	return profile;
+}
+
+/*
+ * Without noNewPrivileges the runtimes install the filter first and set the program's capabilities after it. Bounding ones do not need the
+ * call, and decide what root has after its exec; inheritable and ambient ones do.
+ */
+static bool runtime_needs_capset(const struct json *config)
+{
+	const struct json *process = json_get(config, "process");
+	const struct json *caps = json_get(process, "capabilities");
+
+	return !json_true(json_get(process, "noNewPrivileges")) &&
+	       (json_len(json_get(caps, "inheritable")) > 0 || json_len(json_get(caps, "ambient")) > 0);
+}
+
+void fake_root_seccomp(struct json *config)
+{
+	struct json *profile = need_profile(config);
+	struct merger m = {
+		.rules = json_need_array(profile, "syscalls"),
+		.added = json_new_array(),
+		.permissive = allows(json_get(profile, "defaultAction")),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(id_calls); i++)
+		merge(&m, id_calls[i], NULL);
+	if (!runtime_needs_capset(config))
+		merge(&m, "capset", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(node_calls); i++)
+		merge(&m, node_calls[i].name, &node_calls[i]);
+	drop_empty(m.rules);
+	for (size_t i = 0; i < json_len(m.added); i++)
+		json_append(m.rules, json_clone(json_at(m.added, i)));
+	json_free(m.added);
+}
+
+/* ---- apt ---- */
+static bool is_covered(const struct json *config)
+{
+	auto_runtime_mounts mounts = RUNTIME_MOUNTS_INIT;
+
+	if (runtime_mounts_read(config, &mounts, NULL) < 0)
+		return true;
+	for (size_t i = 0; i < mounts.n; i++)
+		if (path_is_below(FAKE_ROOT_APT_FILE, mounts.items[i].destination) &&
+			!str_eq(mounts.items[i].destination, "/"))
+			return true;
+	return false;
+}
+
+bool fake_root_apt(const struct json *config, const char *rootfs)
+{
+	autoclose int root = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoclose int dir = root < 0 ? -1
+				     : fs_open(root, FAKE_ROOT_APT_DIR + 1,
+					       O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, FS_IN_ROOT);
+	struct stat st;
+
+	if (dir < 0 || runtime_root_readonly(config) || is_covered(config))
+		return false;
+	/* Something else of this name is not ours to cover. */
+	if (fstatat(dir, path_base(FAKE_ROOT_APT_FILE), &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISREG(st.st_mode) && st.st_size == 0;
+	return errno == ENOENT && faccessat(dir, ".", W_OK, AT_EACCESS) == 0;
+}
+
+void fake_root_clean(int rootfs_fd)
+{
+	autoclose int dir =
+		fs_open(rootfs_fd, FAKE_ROOT_APT_DIR + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, FS_IN_ROOT);
+	const char *name = path_base(FAKE_ROOT_APT_FILE);
+	struct stat st;
+
+	if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		st.st_size == 0 && st.st_uid == geteuid())
+		(void)unlinkat(dir, name, 0); /* what cannot be removed is an empty file */
+}
