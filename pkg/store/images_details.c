@@ -3,8 +3,6 @@
 #include "pkg/store/images_details.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +13,7 @@
 #include "pkg/base/host.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
+#include "pkg/base/thread.h"
 #include "pkg/store/images.h"
 #include "pkg/store/images_open.h"
 #include "pkg/store/layers.h"
@@ -172,14 +171,10 @@ static void *thread(void *arg)
 static void start_threads(struct details *d)
 {
 	int wanted = host_cpus() - 1;
-	sigset_t all, old;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's */
 	while (d->n_threads < wanted && d->n_threads < THREADS_MAX &&
-		pthread_create(&d->threads[d->n_threads], NULL, thread, d) == 0)
+		thread_start(&d->threads[d->n_threads], thread, d, NULL) == 0)
 		d->n_threads++;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 struct details *details_begin(struct store *s)
