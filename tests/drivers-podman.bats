@@ -141,7 +141,7 @@ state_is() { [ "$(pm inspect --format '{{.State.Status}}' "$1")" = "$2" ]; }
 @test "podman: the annotation chooses the engine, a failed create leaves nothing" {
   ok pm run -d --name c --annotation org.udocker.execmode=P1 --network=none --cgroups=disabled bb sleep "$MARK"
   [ "$("${DRIVE[@]}" "$RT" state "$(pm inspect --format '{{.Id}}' c)" | jq -r '.annotations["org.udocker.execmode"]')" = P1 ]
-  pgrep -f "proot .*sleep $MARK\|guest-init" >/dev/null || pgrep -x proot >/dev/null || fail "no PRoot"
+  pgrep -f "proot .*$D/" >/dev/null || fail "no PRoot"
   ok pm rm -f -t 0 c
   ok pm create --name d --annotation org.udocker.execmode=X9 --network=none --cgroups=disabled bb true
   fails 125 pm start d

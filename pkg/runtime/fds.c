@@ -155,11 +155,11 @@ void runtime_fds_use_terminal(struct runtime_fds *f, int slave)
 		f->from[i] = slave;
 }
 
-void runtime_fds_drop(const struct runtime_fds *f, bool keep_stderr)
+static void to_null(int n)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int fd = 0; fd < (keep_stderr ? 2 : 3); fd++) {
+	for (int fd = 0; fd < n; fd++) {
 		if (null >= 0)
 			(void)dup2(null, fd); /* both are open */
 		else
@@ -167,6 +167,17 @@ void runtime_fds_drop(const struct runtime_fds *f, bool keep_stderr)
 	}
 	if (null > 2)
 		close(null);
+}
+
+void runtime_fds_drop_replaced(const struct runtime_fds *f)
+{
+	if (f->from[0] != STDIN_FILENO)
+		to_null(3);
+}
+
+void runtime_fds_drop(const struct runtime_fds *f, bool keep_stderr)
+{
+	to_null(keep_stderr ? 2 : 3);
 	for (size_t i = 0; i < f->n_inherited; i++)
 		(void)close(f->inherited[i]); /* nothing of ours depends on it */
 }

@@ -32,6 +32,8 @@ struct runtime_fds_options {
 int runtime_fds_collect(const struct runtime_fds_options *o, struct runtime_fds *ret, struct err **err);
 /* A terminal takes the place of 0, 1 and 2. */
 void runtime_fds_use_terminal(struct runtime_fds *f, int slave);
+/* In a child that stays: 0, 1 and 2 become /dev/null where a terminal took their place, since a driver reads create's until their end. */
+void runtime_fds_drop_replaced(const struct runtime_fds *f);
 /* After the program has them: ours become /dev/null (2 unless keep_stderr), the inherited ones are closed. */
 void runtime_fds_drop(const struct runtime_fds *f, bool keep_stderr);
 /*

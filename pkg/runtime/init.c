@@ -121,6 +121,7 @@ static NORETURN void init_main(struct init *init, int control)
 	log_set_file(-1, LOG_TEXT);
 	log_set_level(LOG_LEVEL_ERROR);
 	runtime_fds_close_others(init->fds, keep);
+	runtime_fds_drop_replaced(init->fds);
 	if (chdir("/") < 0)
 		_exit(125);
 	fifo = open_fifo(init->dirfd);
