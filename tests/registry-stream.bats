@@ -320,6 +320,35 @@ PY
   no_announcement
 }
 
+@test "of two pulls that are followed either may be killed" {
+  local killed second
+  for killed in first second; do
+    rm -rf base upper img go "$STORE"/{layers,repos,containers}/*
+    held_image
+    start_pull
+    wait_until 30 sh -c "ls '$STORE/layers' -A | grep -q '^.partial-image-'" || fail "no announcement"
+    job second udocker-image -q pull --insecure "$IMG"
+    second=$JOB
+    wait_until 30 sh -c "[ \$(ls -A '$STORE/layers' | grep -c '^.partial-image-') -eq 2 ]" || fail "one of them is not announced"
+    start_create
+    half_unpacked
+    if [ "$killed" = first ]; then
+      kill -9 "$PULL"
+      ended "$second" 0 second
+    else
+      kill -9 "$second"
+      wait "$second" || true
+      touch go
+      ended "$PULL" 0 pull
+    fi
+    ended "$CREATE" 0 create
+    assert_root "$STORE/containers/$output/ROOT"
+    ok udocker-image -q pull --insecure "$IMG" # takes away what a dead one left
+    assert_store_clean
+    registry_teardown
+  done
+}
+
 @test "--pull=never does not follow what others pull, nor does create of an image that is stored" {
   held_image
   start_pull

@@ -25,6 +25,11 @@
 
 /* partial_clean() knows the beginning of the name and removes what a killed pull left. */
 #define PREFIX PARTIAL_PREFIX "image-"
+/*
+ * Pulls of one reference at once have a place each: when one is killed, the others are still seen. More than so many are not told; whoever follows
+ * has enough of them.
+ */
+#define PLACES 8
 #define PAUSE_MIN_NS 500000L
 #define PAUSE_MAX_NS 10000000L
 
@@ -59,13 +64,14 @@ void coming_pause(void)
 }
 
 /* References may be longer than a file's name. NULL where nothing can be hashed. */
-static char *file_of(const char *name)
+static char *file_of(const char *name, int place)
 {
 	struct digest d;
 
 	if (digest_of(SHA_256, name, strlen(name), &d, NULL) < 0)
 		return NULL;
-	return xasprintf(PREFIX "%s", digest_hex(&d));
+	return place ? xasprintf(PREFIX "%s-%d", digest_hex(&d), place)
+		     : xasprintf(PREFIX "%s", digest_hex(&d));
 }
 
 /* `name` in layers/ is the file that is open here. */
@@ -92,23 +98,58 @@ static bool is_refused(int fd)
 	return flock(fd, LOCK_EX | LOCK_NB) < 0 && errno != EWOULDBLOCK && errno != EINTR;
 }
 
-struct announcement *coming_announce(struct store *s, const char *name, const void *manifest, size_t n)
+/* The place is free, or was a dead pull's and is free now. Who holds its lock alone may remove what a dead one left. */
+static bool make_free(const struct store *s, const char *file)
 {
-	struct announcement *a = xcalloc(1, sizeof(*a));
+	autoclose int fd = openat(s->layers_fd, file, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return false;
+	return !is_called(s, file, fd) || unlinkat(s->layers_fd, file, 0) == 0 || errno == ENOENT;
+}
+
+/* 1: told; 0: the place is another's; -1. */
+static int announce_in(struct announcement *a, const void *manifest, size_t n, struct err **err)
+{
 	auto_atomic t = ATOMIC_INIT;
 	auto_err *e = NULL;
 
+	if (!make_free(a->store, a->file))
+		return 0;
+	/* The temporary is locked from its beginning, and so is its copy until that is closed. */
+	if (atomic_begin(&t, a->store->layers_fd, a->file, 0644, err) < 0)
+		return -1;
+	if (is_refused(t.fd))
+		return err_make(err, ERR_UNSUPPORTED, "locks are refused");
+	if (fd_write_all(t.fd, manifest, n) < 0 || (a->fd = fd_dup(t.fd)) < 0)
+		return err_sys(err, errno, "write %s", a->file);
+	if (atomic_commit(&t, ATOMIC_EXCL, &e) == 0)
+		return 1;
+	(void)close(steal_fd(&a->fd));
+	return err_is(e, ERR_EXISTS) ? 0 : err_move(err, &e);
+}
+
+struct announcement *coming_announce(struct store *s, const char *name, const void *manifest, size_t n)
+{
+	struct announcement *a = xcalloc(1, sizeof(*a));
+	auto_err *e = NULL;
+	int r = 0;
+
 	a->store = s;
 	a->fd = -1;
-	a->file = file_of(name);
-	/* The temporary is locked from its beginning, and so is its copy until that is closed. */
-	if (a->file && atomic_begin(&t, s->layers_fd, a->file, 0644, &e) >= 0 && !is_refused(t.fd) &&
-		fd_write_all(t.fd, manifest, n) == 0) {
-		a->fd = fd_dup(t.fd);
-		if (a->fd >= 0 && atomic_commit(&t, 0, &e) == 0)
-			return a;
+	for (int place = 0; r == 0 && place < PLACES; place++) {
+		free(a->file);
+		a->file = file_of(name, place);
+		r = a->file ? announce_in(a, manifest, n, &e) : -1;
 	}
-	log_debug("%s is not announced: %s", name, e ? err_text(e) : strerror(errno));
+	if (r > 0)
+		return a;
+	log_debug("%s is not announced: %s", name,
+		e   ? err_text(e)
+		: r ? "no hash"
+		    : "enough pulls of it are");
 	announcement_free(a);
 	return NULL;
 }
@@ -117,7 +158,6 @@ void coming_end(struct announcement *a)
 {
 	if (!a)
 		return;
-	/* Another pull of the same reference may have taken its place. */
 	if (is_called(a->store, a->file, a->fd))
 		(void)unlinkat(
 			a->store->layers_fd, a->file, 0); /* one that stays is known by its free lock */
@@ -140,24 +180,32 @@ bool coming_is_alive(const struct coming *c)
 }
 
 /* -1 when there is none, or its pull has ended. */
-static int open_announcement(struct store *s, const char *ref, char **ret_name)
+static int open_place(const struct store *s, const char *name, int place)
 {
-	auto_reference r = REFERENCE_INIT;
-	autofree char *name = NULL, *file = NULL;
+	autofree char *file = file_of(name, place);
 	autoclose int fd = -1;
 	struct stat st;
 
-	if (s->layers_fd < 0 || reference_parse(ref, &r, NULL) < 0)
-		return -1;
-	name = reference_show(&r);
-	file = file_of(name);
 	if (!file)
 		return -1;
 	fd = openat(s->layers_fd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !is_locked(fd))
 		return -1;
-	*ret_name = steal_ptr(&name);
 	return steal_fd(&fd);
+}
+
+/* Any pull of it that has not ended, or -1. */
+static int open_announcement(struct store *s, const char *ref, char **ret_name)
+{
+	auto_reference r = REFERENCE_INIT;
+	int fd = -1;
+
+	if (s->layers_fd < 0 || reference_parse(ref, &r, NULL) < 0)
+		return -1;
+	*ret_name = reference_show(&r);
+	for (int place = 0; fd < 0 && place < PLACES; place++)
+		fd = open_place(s, *ret_name, place);
+	return fd;
 }
 
 bool coming_exists(struct store *s, const char *ref)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An image on its way: what a pull is fetching, told to other processes, so that they can begin with what has arrived. The manifest lies in layers/ as
- * `.partial-image-<hash of the reference>`, locked for as long as the pull lives; blobs are followed where they grow (partial.h). Followers only read:
+ * `.partial-image-<hash of the reference>` (with a number behind it for further pulls of the same), locked for as long as the pull lives; blobs are followed where they grow (partial.h). Followers only read:
  * whoever follows checks what he read against the digests himself, and uses it when the tag is there.
  */
 #ifndef UDOCKER_COMING_H

@@ -54,7 +54,10 @@ static void test_announcement(struct store *s)
 	ok(coming_wait(c, NULL) == 0, "and is waited for no longer");
 	coming_close(c);
 	ok(coming_exists(s, NAME), "another one goes on");
+	one = announce(s);
 	coming_end(two);
+	ok(coming_exists(s, NAME), "whichever began first");
+	coming_end(one);
 	ok(!coming_exists(s, NAME), "all have ended");
 	coming_end(NULL);
 }
@@ -73,6 +76,12 @@ static void test_dead(struct store *s)
 	coming_end(a);
 	renameat(s->layers_fd, "kept", s->layers_fd, names.v[0]);
 	ok(!coming_exists(s, NAME), "without its lock it says nothing");
+	ok(linkat(s->layers_fd, names.v[0], s->layers_fd, "kept", 0) == 0, "a second name");
+	a = announce(s);
+	ok(coming_exists(s, NAME), "the next one takes its place");
+	coming_end(a);
+	ok(!fs_exists(s->layers_fd, names.v[0]), "and leaves nothing");
+	renameat(s->layers_fd, "kept", s->layers_fd, names.v[0]);
 	flock(fd, LOCK_EX);
 	partial_clean(s, 0);
 	ok(coming_exists(s, NAME), "one that is locked is not cleaned away");
