@@ -65,7 +65,7 @@ _udocker_runtime_table() {
 	'')
 		options='--root --log --log-format -D --debug -q --quiet --engine --execmode --strict --no-fake-root --systemd-cgroup --cgroup-manager --rootless --help --version'
 		valued=' --root --log --log-format --engine --execmode --cgroup-manager --rootless '
-		operands='words run create start state kill delete list spec features engines'
+		operands='words run create start state exec kill delete list spec features engines'
 		;;
 	run)
 		options='-d --detach --keep --preserve-all-fds --no-subreaper -b --bundle --config --config-fd --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --dry-run --help'
@@ -86,6 +86,12 @@ _udocker_runtime_table() {
 		options='--help'
 		valued=' '
 		operands='runtime'
+		;;
+	exec)
+		options='-d --detach -t --tty -p --process --console-socket --pid-file -u --user -g --additional-gids -c --cap -e --env --cwd --no-new-privs --apparmor --process-label --preserve-fds --cgroup --ignore-paused --help'
+		valued=' -p --process --console-socket --pid-file -u --user -g --additional-gids -c --cap -e --env --cwd --apparmor --process-label --preserve-fds --cgroup '
+		operands='runtime'
+		rest='file'
 		;;
 	kill)
 		options='-a --all --help'
@@ -137,6 +143,9 @@ _udocker_runtime_value() {
 	'create --config') value='file' ;;
 	'create --console-socket') value='file' ;;
 	'create --pid-file') value='file' ;;
+	'exec -p' | 'exec --process') value='file' ;;
+	'exec --console-socket') value='file' ;;
+	'exec --pid-file') value='file' ;;
 	'list -f' | 'list --format') value='words table json' ;;
 	'spec -b' | 'spec --bundle') value='dir' ;;
 	'engines -f' | 'engines --format') value='words table json' ;;

@@ -62,7 +62,7 @@ function __udocker_runtime_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_runtime_valued ' --root' ' --log' ' --log-format' ' --engine' ' --execmode' ' --cgroup-manager' ' --rootless' 'run -b' 'run --bundle' 'run --config' 'run --config-fd' 'run --console-socket' 'run --pid-file' 'run --preserve-fds' 'create -b' 'create --bundle' 'create --config' 'create --config-fd' 'create --console-socket' 'create --pid-file' 'create --preserve-fds' 'list -f' 'list --format' 'spec -b' 'spec --bundle' 'engines -f' 'engines --format'
+set -g __udocker_runtime_valued ' --root' ' --log' ' --log-format' ' --engine' ' --execmode' ' --cgroup-manager' ' --rootless' 'run -b' 'run --bundle' 'run --config' 'run --config-fd' 'run --console-socket' 'run --pid-file' 'run --preserve-fds' 'create -b' 'create --bundle' 'create --config' 'create --config-fd' 'create --console-socket' 'create --pid-file' 'create --preserve-fds' 'exec -p' 'exec --process' 'exec --console-socket' 'exec --pid-file' 'exec -u' 'exec --user' 'exec -g' 'exec --additional-gids' 'exec -c' 'exec --cap' 'exec -e' 'exec --env' 'exec --cwd' 'exec --apparmor' 'exec --process-label' 'exec --preserve-fds' 'exec --cgroup' 'list -f' 'list --format' 'spec -b' 'spec --bundle' 'engines -f' 'engines --format'
 
 complete -c udocker-runtime -f
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -l root -x -a '(__fish_complete_directories)' -d 'keep the state of containers in this directory'
@@ -83,6 +83,7 @@ complete -c udocker-runtime -n '__udocker_runtime_no_command' -a run -d 'create 
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -a create -d 'create a container that waits for its start'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -a start -d 'start the program of a created container'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -a state -d 'print the state of a container'
+complete -c udocker-runtime -n '__udocker_runtime_no_command' -a exec -d 'run one more program in a container'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -a kill -d 'send a signal, by default TERM, to a container'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -a delete -d 'delete a stopped container'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -a list -d 'list containers and their states'
@@ -117,6 +118,25 @@ complete -c udocker-runtime -n '__udocker_runtime_before start' -l help -d 'show
 complete -c udocker-runtime -n '__udocker_runtime_in start' -a '(__udocker_runtime_runtime)'
 complete -c udocker-runtime -n '__udocker_runtime_before state' -l help -d 'show help'
 complete -c udocker-runtime -n '__udocker_runtime_in state' -a '(__udocker_runtime_runtime)'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -s d -l detach -d 'return when the program has been started'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -s t -l tty -d 'give the program a terminal'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -s p -l process -r -F -d 'the process to run, as config.json describes one; the options about it do not count then'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l console-socket -r -F -d 'send the terminal\'s master end to this Unix socket'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l pid-file -r -F -d 'write the process id here; its exit status is the program\'s'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -s u -l user -x -d 'run as this user: numbers, or names of the container'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -s g -l additional-gids -x -d 'a further group'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -s c -l cap -x -d 'a capability in addition to the container\'s'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -s e -l env -x -d 'set a variable'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l cwd -x -d 'run in this directory of the container'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l no-new-privs -d 'set no_new_privs for the program'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l apparmor -x -d 'AppArmor profile of the program'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l process-label -x -d 'SELinux label of the program'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l preserve-fds -x -d 'pass N descriptors from 3 up on to the program'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l cgroup -x -d 'for runc and crun: a control group below the container\'s'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l ignore-paused -d 'for runc: also in a paused container'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -l help -d 'show help'
+complete -c udocker-runtime -n '__udocker_runtime_before exec' -a '(__udocker_runtime_runtime)'
+complete -c udocker-runtime -n '__udocker_runtime_behind exec' -F
 complete -c udocker-runtime -n '__udocker_runtime_before kill' -s a -l all -d 'signal all processes of the container'
 complete -c udocker-runtime -n '__udocker_runtime_before kill' -l help -d 'show help'
 complete -c udocker-runtime -n '__udocker_runtime_in kill' -a '(__udocker_runtime_runtime)'

@@ -6,56 +6,14 @@
 # delete, list, pid files, descriptors, console sockets), and what is left when processes of ours are killed.
 
 load helpers
+load runtime
 
-setup() {
-  common_setup
-  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available) | .name' | sort -u)
-  [ -n "$ENGINES" ] || skip "no engine works here"
-  ROOT=$T/state
-  B=$T/bundle
-  C=c$BATS_TEST_NUMBER-$$ # runc names its control groups after it
-  mkdir "$B"
-  mkrootfs "$B/rootfs"
-  cp "$SUITE_TOOLS/payload" "$B/rootfs/bin/payload"
-}
+setup() { runtime_setup c; }
 
 teardown() {
-  local id
-  for id in $(rt list -q 2>/dev/null); do rt delete --force "$id" || true; done
+  runtime_teardown
   [ -z "${SHARED:-}" ] || rm -rf "$SHARED"
 }
-
-rt() { udocker-runtime --root "$ROOT" "$@"; }
-
-# each_engine CMD...: run a test function with every engine; ENGINE is its name.
-each_engine() {
-  for ENGINE in $ENGINES; do
-    "$@"
-  done
-}
-
-# config JQ-FILTER: the bundle's config.json, with a plain environment and no terminal.
-config() {
-  rm -f "$B/config.json"
-  if [ "$(id -u)" = 0 ]; then udocker-runtime spec -b "$B"; else udocker-runtime spec --rootless -b "$B"; fi
-  jq ".root.readonly = false | .process.terminal = false | .process.env = [\"PATH=/bin\", \"A=b\"] | del(.process.rlimits)
-    | .linux.namespaces |= map(select(.type == \"user\" or .type == \"mount\")) | .mounts |= map(select(.type != \"cgroup\"))
-    | $1" "$B/config.json" >"$B/config.new"
-  mv "$B/config.new" "$B/config.json"
-}
-args() { config ".process.args = $(jq -cn '$ARGS.positional' --args -- "$@")${MORE:+ | $MORE}"; }
-
-# create ID [OPTION...]: its output would stay open in the waiting process.
-create() {
-  local id=$1
-  shift
-  rt --engine "$ENGINE" create -b "$B" "$@" "$id" </dev/null >"$T/out" 2>"$T/err" || fail "create: $(cat "$T/err")"
-}
-status_of() { rt state "$1" | jq -r .status; }
-is_in_state() { [ "$(status_of "$1")" = "$2" ]; }
-
-# Processes of ours that mention the word, the tests' own aside.
-procs_with() { pgrep -u "$(id -u)" -f -- "$1" | grep -v "^$$\$" || true; }
 
 @test "a container is created, started and stopped, and told so" {
   check() {
@@ -414,7 +372,7 @@ PY
 }
 
 @test "a state file that cannot be read is listed, and deleted by force" {
-  ENGINE=${ENGINES%%$'\n'*}
+  ENGINE=${ENGINES##* }
   args sleep 1000
   create "$C"
   kill -9 "$(rt state "$C" | jq .pid)"
@@ -431,7 +389,7 @@ PY
 }
 
 @test "a pid that was reused is not taken for the container" {
-  ENGINE=${ENGINES%%$'\n'*}
+  ENGINE=${ENGINES##* }
   args sleep 1000
   create "$C"
   kill -9 "$(rt state "$C" | jq .pid)"

@@ -123,11 +123,13 @@ struct runtime_globals runtime_globals_of(const struct cli_call *call)
 	};
 }
 
-/* Only run tells more than that it failed. */
+/* Of run and exec the status is the program's, unless it says that there was none. */
 static int runtime_status_of(const struct cli_call *call, const struct err *err)
 {
 	const struct create_opts *o = call->options;
 
+	if (call->command == &cmd_runtime_exec)
+		return 255;
 	(void)err; /* what it means for run has been found out there */
 	return call->command == &cmd_runtime_run && o->status ? o->status : 1;
 }
@@ -138,6 +140,7 @@ static const struct cli_command *const runtime_commands[] = {
 	&cmd_runtime_create,
 	&cmd_runtime_start,
 	&cmd_runtime_state,
+	&cmd_runtime_exec,
 	&cmd_runtime_kill,
 	&cmd_runtime_delete,
 	&cmd_runtime_list,

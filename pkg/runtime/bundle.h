@@ -48,4 +48,10 @@ int runtime_bundle_files(struct json *config, int dirfd, const char *dir_path, s
 int runtime_find_program(const struct runtime_bundle *b, const struct runtime_process *process,
 	char **ret_path, struct err **err);
 
+/*
+ * A text file as the program sees it, through links and bind mounts; appended to ret. -1 with errno, EFBIG when it is larger than max.
+ */
+struct str;
+int runtime_read_inside(const struct runtime_bundle *b, const char *path, size_t max, struct str *ret);
+
 #endif

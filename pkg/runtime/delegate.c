@@ -16,8 +16,9 @@
 #include "pkg/base/proc.h"
 #include "pkg/base/sig.h"
 #include "pkg/runtime/console.h"
-#include "pkg/runtime/foreground.h"
+#include "pkg/runtime/delegate.h"
 #include "pkg/runtime/making.h"
+#include "pkg/runtime/mark.h"
 #include "pkg/runtime/supervise.h"
 
 #define STATUS_NOT_STARTED 125
@@ -69,8 +70,10 @@ bool delegate_is_owed(const struct instance *c)
 
 /* ---- its command line ---- */
 
-static void add_globals(struct strv *argv, const struct runtime_globals *g)
+void delegate_add_globals(struct strv *argv, const struct runtime_globals *g)
 {
+	if (!g)
+		return;
 	if (g->debug)
 		strv_add(argv, "--debug");
 	if (g->log_file && *g->log_file) {
@@ -81,7 +84,7 @@ static void add_globals(struct strv *argv, const struct runtime_globals *g)
 	}
 }
 
-static void add_absolute(struct strv *argv, const char *path)
+void delegate_add_absolute(struct strv *argv, const char *path)
 {
 	autofree char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
 
@@ -92,20 +95,29 @@ static void add_absolute(struct strv *argv, const char *path)
 }
 
 /* The highest number that is preserved: runc and crun take a count from 3 up. */
-static int preserved(const struct making *m)
+static int preserved(const struct runtime_fds *fds)
 {
-	return m->fds.n > 3 ? m->fds.to[m->fds.n - 1] - 2 : 0;
+	return fds->n > 3 ? fds->to[fds->n - 1] - 2 : 0;
+}
+
+void delegate_add_preserved(struct strv *argv, const struct runtime_fds *fds)
+{
+	int more = preserved(fds) - (int)fds->listen; /* those it finds itself */
+
+	if (more <= 0)
+		return;
+	strv_add(argv, "--preserve-fds");
+	strv_addf(argv, "%d", more);
 }
 
 static void build_command(
 	const struct making *m, const char *verb, bool detach, const char *console, struct strv *argv)
 {
 	const struct runtime_create_options *o = m->options;
-	int keep = preserved(m);
 
 	for (size_t i = 0; i < m->p.plan.prefix.n; i++)
 		strv_add(argv, m->p.plan.prefix.v[i]);
-	add_globals(argv, m->globals);
+	delegate_add_globals(argv, m->globals);
 	strv_add(argv, verb);
 	if (detach)
 		strv_add(argv, "--detach");
@@ -115,29 +127,27 @@ static void build_command(
 	strv_add_owned(argv, path_join(m->c.path, STATE_PIDFILE));
 	if (console && *console) {
 		strv_add(argv, "--console-socket");
-		add_absolute(argv, console); /* it is looked up in the bundle, not in our directory */
+		delegate_add_absolute(
+			argv, console); /* it is looked up in the bundle, not in our directory */
 	}
 	if (o->no_pivot)
 		strv_add(argv, "--no-pivot");
 	if (o->no_new_keyring)
 		strv_add(argv, "--no-new-keyring");
-	if (keep > (int)m->fds.listen) {
-		strv_add(argv, "--preserve-fds");
-		strv_addf(argv, "%d", keep - (int)m->fds.listen);
-	}
+	delegate_add_preserved(argv, &m->fds);
 	strv_add(argv, m->c.id);
 }
 
 /* In the child: the preserved descriptors pass, and gaps between them are filled, for runc counts without them. */
-static void pass_descriptors(const struct making *m)
+static void pass_descriptors(const struct runtime_fds *fds)
 {
-	int last = preserved(m) + 2;
+	int last = preserved(fds) + 2;
 
 	for (int fd = 3; fd <= last; fd++) {
 		bool wanted = false;
 
-		for (size_t i = 3; i < m->fds.n; i++)
-			wanted |= m->fds.to[i] == fd;
+		for (size_t i = 3; i < fds->n; i++)
+			wanted |= fds->to[i] == fd;
 		if (!wanted) {
 			int null = open("/dev/null", O_RDWR);
 
@@ -151,19 +161,22 @@ static void pass_descriptors(const struct making *m)
 }
 
 /* In the child. */
-static NORETURN void become_delegate(const struct making *m, char *const *words, pid_t parent)
+static NORETURN void become_delegate(
+	const struct runtime_fds *fds, uint64_t mark, char *const *words, pid_t parent)
 {
 	/* Alone it would go on to make a container in a directory that nobody knows of, or that has been deleted. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(125);
-	pass_descriptors(m);
+	mark_ourselves(mark);
+	pass_descriptors(fds);
 	sig_reset_all();
 	execv(words[0], words);
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-static int start_delegate(const struct making *m, const struct strv *argv, pid_t *ret, struct err **err)
+int delegate_start(
+	const struct runtime_fds *fds, uint64_t mark, const struct strv *argv, pid_t *ret, struct err **err)
 {
 	char *const *words = strv_argv(argv);
 	pid_t parent = getpid();
@@ -173,7 +186,7 @@ static int start_delegate(const struct making *m, const struct strv *argv, pid_t
 	if (pid < 0)
 		return err_sys(err, errno, "start %s: fork", argv->v[0]);
 	if (pid == 0)
-		become_delegate(m, words, parent);
+		become_delegate(fds, mark, words, parent);
 	*ret = pid;
 	return 0;
 }
@@ -212,7 +225,7 @@ int delegate_create(struct making *m, bool run, struct err **err)
 	build_command(m, run ? "run" : "create", run, m->options->console_socket, &argv);
 	r = making_publish(m, (struct runtime_proc){ 0 }, err);
 	if (r == 0)
-		r = start_delegate(m, &argv, &pid, err);
+		r = delegate_start(&m->fds, 0, &argv, &pid, err);
 	if (r == 0)
 		r = proc_wait(pid, &status, err);
 	if (r == 0 && status == 0)
@@ -226,37 +239,6 @@ int delegate_create(struct making *m, bool run, struct err **err)
 
 /* ---- run in the foreground ---- */
 
-/* A terminal of the program's own, between the delegate, which makes it, and us, who carry it. */
-struct carried {
-	char *path;
-	int listen_fd;
-	struct relay *relay;
-};
-
-static void carried_free(struct carried *t)
-{
-	if (t->path)
-		(void)unlink(t->path); /* may have gone with our directory */
-	free(t->path);
-	if (t->listen_fd >= 0)
-		close(t->listen_fd);
-	if (t->relay)
-		relay_close(t->relay);
-	free(t->relay);
-}
-
-static int receive_terminal(struct carried *t, struct err **err)
-{
-	int master;
-
-	if (!t->path)
-		return 0;
-	if (console_receive(t->listen_fd, &master, err) < 0)
-		return -1;
-	t->relay = xcalloc(1, sizeof(*t->relay));
-	return relay_open(t->relay, master, err);
-}
-
 /* Wait for the start to be over. *ret_status is 0 or what it has failed with, having said why. */
 static int start_adopted(struct making *m, const struct carried *t, int *ret_status, struct err **err)
 {
@@ -264,7 +246,7 @@ static int start_adopted(struct making *m, const struct carried *t, int *ret_sta
 	pid_t pid = 0;
 
 	build_command(m, "run", true, t->path, &argv);
-	if (start_delegate(m, &argv, &pid, err) < 0)
+	if (delegate_start(&m->fds, 0, &argv, &pid, err) < 0)
 		return -1;
 	runtime_root_sweep(&m->root); /* the delegate is busy for a while */
 	if (proc_wait(pid, ret_status, err) < 0)
@@ -281,7 +263,7 @@ static int start_adopted(struct making *m, const struct carried *t, int *ret_sta
 static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_status, struct err **err)
 {
 	struct supervise s = { .sigfd = sigfd, .tty = -1, .foreground = true, .own_session = true };
-	CLEANUP(carried_free) struct carried t = { .listen_fd = -1 };
+	CLEANUP(carried_free) struct carried t = CARRIED_INIT;
 	int status;
 
 	if (m->p.process.terminal && console_listen(m->c.path, &t.path, &t.listen_fd, err) < 0)
@@ -291,7 +273,7 @@ static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_
 	if (*ret_status)
 		return 0;
 	lock_release(lock);
-	if (receive_terminal(&t, err) < 0)
+	if (carried_receive(&t, err) < 0)
 		return -1;
 	s.relay = t.relay;
 	s.run = (struct launched){ .engine = m->c.rec.proc.pid, .program = m->c.rec.proc.pid };
@@ -336,6 +318,7 @@ int delegate_verb(const struct instance *c, const char *const *words, const char
 		return err_make(err, ERR_DENIED, "container '%s' belongs to uid %lu, who has to do this",
 			c->id, (unsigned long)c->owner);
 	strv_dup(&argv, &c->rec.prefix);
+	delegate_add_globals(&argv, c->globals);
 	strv_add_all(&argv, words);
 	strv_add(&argv, c->id);
 	if (more)

@@ -10,6 +10,7 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/strv.h"
+#include "pkg/runtime/execs.h"
 #include "pkg/runtime/hooks.h"
 #include "pkg/runtime/lifecycle.h"
 #include "pkg/runtime/making.h"
@@ -31,17 +32,21 @@ static int open_instance(const struct runtime_globals *g, const char *id, struct
 {
 	if (runtime_root_open(g->root, false, root, err) < 0)
 		return -1;
+	c->globals = g;
 	return instance_open(root, id, c, err);
 }
 
 /* Its program may be running before its pid is written down, since a delegate does both in one go: wait for that a little. */
 static int wait_for_pid(const struct runtime_root *root, const char *id, struct instance *c, struct err **err)
 {
+	const struct runtime_globals *g = c->globals;
+
 	for (int waited = 0; c->rec.proc.pid == 0 && waited < WAIT_MADE_MS; waited += WAIT_STEP_MS) {
 		if (!instance_is_locked(c))
 			return 0;
 		pause_ms(WAIT_STEP_MS);
 		instance_free(c);
+		c->globals = g;
 		if (instance_open(root, id, c, err) < 0)
 			return -1;
 	}
@@ -60,6 +65,7 @@ struct members {
 static void find_members(const struct instance *c, struct members *m)
 {
 	uid_t owner = instance_trusted_owner(c);
+	auto_execs execs;
 
 	*m = (struct members){ 0 };
 	tree_read(&m->tree);
@@ -71,6 +77,10 @@ static void find_members(const struct instance *c, struct members *m)
 	tree_choose_marked(&m->tree, c->rec.mark, owner);
 	(void)instance_program(
 		c, &m->program, &m->tracer); /* delegates have none, nor what has not been started */
+	/* A tracer without which its tracees would run on unconfined ends after them. */
+	execs_read(c->dirfd, &execs);
+	for (size_t i = 0; i < execs.n; i++)
+		tree_spare(&m->tree, execs.v[i].tracer);
 }
 
 static size_t signal_members(const struct instance *c, int sig)
@@ -161,7 +171,7 @@ int instance_destroy(const struct instance *c, struct err **err)
 	int step = WAIT_FIRST_MS;
 
 	for (int waited = 0; waited < WAIT_TOTAL_MS; waited += step) {
-		size_t left = signal_members(c, SIGKILL);
+		size_t left = signal_members(c, SIGKILL) + execs_kill(c->dirfd);
 		bool alive = runtime_proc_alive(&c->rec.proc, owner);
 		struct runtime_proc program;
 		pid_t tracer;
@@ -252,6 +262,7 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 	if (!e && c.rec.proc.pid == 0) {
 		/* It may have become known while we waited, and nobody may have made it after all. */
 		instance_free(&c);
+		c.globals = g;
 		if (instance_open(&root, id, &c, &e) < 0 && err_is(e, ERR_NOT_FOUND))
 			return force ? 0 : err_move(err, &e);
 	}

@@ -13,18 +13,18 @@
 #include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
 #include "pkg/base/log.h"
+#include "pkg/base/mem.h"
 #include "pkg/base/sig.h"
-#include "pkg/base/str.h"
+#include "pkg/runtime/execs.h"
 #include "pkg/runtime/fds.h"
+#include "pkg/runtime/report.h"
 #include "pkg/runtime/state.h"
 #include "pkg/runtime/supervise.h"
 
 #define READY 'R'
 #define COMMIT 'C'
 #define START 'S'
-#define STARTED "ok"
 #define POLL_MS 50 /* how often start looks whether the process still lives */
-#define ANSWER_MAX 2048
 
 /* ---- the waiting process ---- */
 
@@ -57,21 +57,6 @@ static void wait_for_start(int fifo)
 	}
 }
 
-/* What start reads: "ok", or the kind of error and its text. */
-static void answer(int fd, const struct err *e)
-{
-	auto_str s = STR_INIT_MAX(ANSWER_MAX);
-
-	if (e && err_hint_text(e))
-		(void)str_addf(&s, "%d %s; %s", (int)err_kind(e), err_text(e), err_hint_text(e));
-	else if (e)
-		(void)str_addf(&s, "%d %s", (int)err_kind(e), err_text(e));
-	else
-		(void)str_add(&s, STARTED);
-	if (fd >= 0)
-		(void)fd_write_all(fd, s.data, s.len); /* start may have been killed */
-}
-
 static int exit_status_of(const struct err *e)
 {
 	return err_is(e, ERR_NOT_FOUND) ? 127 : err_is(e, ERR_DENIED) ? 126 : 125;
@@ -90,6 +75,7 @@ static NORETURN void run_program(struct init *init, int reply)
 {
 	struct supervise s = { .tty = -1 };
 	auto_err *e = NULL;
+	int status;
 
 	s.sigfd = supervise_begin(&e);
 	if (s.sigfd >= 0 && !init->launch.plan)
@@ -99,14 +85,16 @@ static NORETURN void run_program(struct init *init, int reply)
 	if (!e)
 		(void)hooks_run_inside(&init->hooks, &init->launch, s.sigfd, &e);
 	if (e || runtime_launch(&init->launch, write_program, init, &s.run, &e) < 0) {
-		answer(reply, e);
+		report_write(reply, e);
 		_exit(exit_status_of(e));
 	}
 	runtime_fds_drop(init->fds, false);
-	answer(reply, NULL);
+	report_write(reply, NULL);
 	if (reply >= 0)
 		close(reply);
-	supervise_exit(supervise(&s));
+	status = supervise(&s);
+	execs_end(init->dirfd);
+	supervise_exit(status);
 }
 
 static NORETURN void init_main(struct init *init, int control)
@@ -187,9 +175,9 @@ static int not_created(const struct instance *c, struct err **err)
 
 static int read_answer(const struct instance *c, int fd, struct err **err)
 {
-	char text[ANSWER_MAX + 1];
+	autofree char *what = xasprintf("container '%s': its first process", c->id);
+	char text[REPORT_MAX + 1];
 	size_t n = 0;
-	int kind, at;
 
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -207,13 +195,7 @@ static int read_answer(const struct instance *c, int fd, struct err **err)
 			break;
 		n += (size_t)r;
 	}
-	text[n] = '\0';
-	if (strcmp(text, STARTED) == 0)
-		return 0;
-	if (n == 0 || sscanf(text, "%d %n", &kind, &at) != 1 || kind < 0 || kind > ERR_SYSTEM)
-		return err_make(err, ERR_ENGINE,
-			"container '%s': its first process ended while it was started", c->id);
-	return err_make(err, (enum err_kind)kind, "%s", text + at);
+	return report_parse(text, n, what, err);
 }
 
 int init_start(const struct instance *c, struct err **err)

@@ -26,6 +26,7 @@
 #include "pkg/runtime/caps.h"
 #include "pkg/runtime/fds.h"
 #include "pkg/runtime/listener.h"
+#include "pkg/runtime/mark.h"
 #include "pkg/runtime/seccomp.h"
 
 #define COMPLAINT_MAX 1024
@@ -215,15 +216,6 @@ static void set_oom_score(const struct runtime_process *p)
 	if (fd >= 0)
 		(void)fd_write_all(
 			fd, text, (size_t)n); /* lowering it takes a privilege: ignored, as the answers say */
-}
-
-/* Its children inherit it, and a limit that the configuration sets replaces it. */
-static void mark_ourselves(uint64_t mark)
-{
-	const struct rlimit limit = { mark, mark };
-
-	if (mark)
-		(void)setrlimit(RLIMIT_RTTIME, &limit); /* mark_new() has looked that it can be set */
 }
 
 static NORETURN void become_engine(const struct launch *l, const struct wires *w, pid_t parent)

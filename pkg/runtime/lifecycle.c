@@ -12,9 +12,9 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
-#include "pkg/runtime/caps.h"
+#include "pkg/runtime/attach.h"
 #include "pkg/runtime/console.h"
-#include "pkg/runtime/foreground.h"
+#include "pkg/runtime/execs.h"
 #include "pkg/runtime/hooks.h"
 #include "pkg/runtime/init.h"
 #include "pkg/runtime/making.h"
@@ -26,17 +26,7 @@
 
 static struct launch launch_of(struct making *m)
 {
-	return (struct launch){
-		.plan = m->p.has_plan ? &m->p.plan : NULL,
-		.process = &m->p.process,
-		.fds = &m->fds,
-		.file = &m->p.program,
-		.mark = m->c.rec.mark,
-		.caps = caps_allowed(m->p.bundle.config),
-		.seccomp = &m->p.seccomp,
-		.instance = &m->c,
-		.tty = -1,
-	};
+	return prepared_launch(&m->p, &m->fds, &m->c);
 }
 
 static struct hook_call hooks_of(const struct making *m, enum runtime_status status, pid_t pid)
@@ -164,6 +154,7 @@ int runtime_start(const struct runtime_globals *g, const char *id, struct err **
 	auto_runtime_root root = RUNTIME_ROOT_INIT;
 	auto_instance c = INSTANCE_INIT;
 
+	c.globals = g;
 	if (runtime_root_open(g->root, false, &root, err) < 0 || instance_open(&root, id, &c, err) < 0)
 		return -1;
 	return start(&c, err);
@@ -195,13 +186,6 @@ static int run_detached(struct making *m, int *ret_status, struct err **err)
 		making_undo(m);
 	return r;
 }
-
-struct foreground {
-	struct making *m;
-	struct supervise s;
-	struct console console;
-	struct relay *relay;
-};
 
 /* What others may know of the container; also while the engine starts, which waits for our word to run anything. */
 static int make_known(void *arg, struct err **err)
@@ -235,37 +219,8 @@ static void note_program(const struct launched *run, void *arg)
 	(void)instance_write_program(m->c.dirfd, run->program, run->engine == run->program ? 0 : run->engine);
 }
 
-/* A terminal of its own, carried by us, or the caller's descriptors as they are. */
-static int prepare_terminal(struct foreground *f, struct launch *l, struct err **err)
+static int launch_attached(struct making *m, struct attach *a, int *ret_status, struct err **err)
 {
-	if (f->m->p.process.terminal) {
-		if (console_open(&f->m->p.process, &f->console, err) < 0)
-			return -1;
-		runtime_fds_use_terminal(&f->m->fds, f->console.slave);
-		l->new_session = l->take_tty = true;
-		return 0;
-	}
-	f->s.tty = foreground_terminal();
-	if (foreground_is_ours(f->s.tty)) {
-		l->tty = f->s.tty;
-		f->s.had_tty = true;
-	}
-	return 0;
-}
-
-static int open_relay(struct foreground *f, struct err **err)
-{
-	if (f->console.master < 0)
-		return 0;
-	close(steal_fd(&f->console.slave));
-	f->relay = xcalloc(1, sizeof(*f->relay));
-	f->s.relay = f->relay;
-	return relay_open(f->relay, steal_fd(&f->console.master), err);
-}
-
-static int launch_foreground(struct foreground *f, int *ret_status, struct err **err)
-{
-	struct making *m = f->m;
 	struct launch l = launch_of(m);
 	struct hook_call call;
 	int r;
@@ -276,61 +231,42 @@ static int launch_foreground(struct foreground *f, int *ret_status, struct err *
 	l.meanwhile = m->late ? make_known_and_sweep : sweep; /* the engine is busy with itself */
 	if (!m->late && make_known(m, err) < 0)
 		return -1;
-	if (prepare_terminal(f, &l, err) < 0)
+	if (attach_terminal(a, &m->p.process, &m->fds, &l, err) < 0)
 		return -1;
 	call = hooks_of(m, STATUS_CREATED, getpid());
-	if (hooks_run_inside(&call, &l, f->s.sigfd, err) < 0 ||
-		runtime_launch(&l, note_program, m, &f->s.run, err) < 0 || open_relay(f, err) < 0) {
-		if (f->s.had_tty)
-			foreground_give(f->s.tty, getpgrp());
+	if (hooks_run_inside(&call, &l, a->s.sigfd, err) < 0 ||
+		runtime_launch(&l, note_program, m, &a->s.run, err) < 0 || attach_relay(a, err) < 0) {
+		attach_give_back(a);
 		return -1;
 	}
 	call.status = STATUS_RUNNING;
 	r = hooks_run(&call, HOOK_POSTSTART, err);
 	if (r < 0)
-		(void)kill(f->s.run.program, SIGKILL);
+		(void)kill(a->s.run.program, SIGKILL);
 	runtime_fds_drop(&m->fds, true);
-	*ret_status = supervise(&f->s);
+	*ret_status = supervise(&a->s);
+	execs_end(m->c.dirfd);
 	return r;
-}
-
-/* Ctrl-C went to the program alone: let the shell, and the script we are part of, see what they would have seen. */
-static void echo_interrupt(const struct foreground *f, int status)
-{
-	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-
-	if (!f->s.had_tty || (sig != SIGINT && sig != SIGQUIT))
-		return;
-	(void)signal(sig, SIG_DFL);
-	(void)kill(0, sig);
 }
 
 static int run_direct(struct making *m, int *ret_status, struct err **err)
 {
-	struct foreground f = { .m = m, .s = { .tty = -1, .foreground = true }, .console = CONSOLE_INIT };
+	struct attach a = ATTACH_INIT;
 	int status = 0, r;
 
-	f.s.sigfd = supervise_begin(err);
-	if (f.s.sigfd < 0) {
+	if (attach_begin(&a, err) < 0) {
 		making_undo(m);
 		return -1;
 	}
-	r = launch_foreground(&f, &status, err);
-	if (f.relay)
-		relay_close(f.relay);
-	free(f.relay);
-	console_close(&f.console);
+	r = launch_attached(m, &a, &status, err);
+	attach_end(&a);
 	if (r < 0 || !m->options->keep) {
 		making_undo(m);
 		run_poststop_hooks(m);
 	}
-	if (r == 0) {
-		*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-		echo_interrupt(&f, status);
-	}
-	if (f.s.tty >= 0)
-		close(f.s.tty);
-	supervise_cancel(f.s.sigfd);
+	if (r == 0)
+		*ret_status = attach_status(&a, status);
+	attach_free(&a);
 	return r;
 }
 

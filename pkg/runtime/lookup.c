@@ -8,6 +8,7 @@
 
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
+#include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
@@ -127,27 +128,37 @@ static int step(const struct view *v, struct str *done, char **rest, int *links,
 	return str_add(done, path);
 }
 
-/* 0 if `path` is a program that can be run; else -1 with errno: ENOENT, EACCES, EISDIR … */
-static int check_program(const struct view *v, const char *path)
+/* Where `path` leads, as the host names it (relative: below *ret_dirfd); NULL with errno. Owned by the caller. */
+static char *resolve(const struct view *v, const char *path, struct stat *st, int *ret_dirfd)
 {
 	auto_str done = STR_INIT_MAX(PATH_LIMIT);
 	autofree char *rest = xstrdup(path);
-	autofree char *name = NULL;
-	struct stat st = { .st_mode = S_IFDIR };
-	int links = 0, dirfd;
+	int links = 0;
 
+	st->st_mode = S_IFDIR;
 	while (*rest)
-		if (step(v, &done, &rest, &links, &st) < 0)
-			return -1;
-	if (!done.len || S_ISDIR(st.st_mode)) {
+		if (step(v, &done, &rest, &links, st) < 0)
+			return NULL;
+	if (!done.len || S_ISDIR(st->st_mode)) {
 		errno = EISDIR;
-		return -1;
+		return NULL;
 	}
+	return host_name(v, str_text(&done), ret_dirfd);
+}
+
+/* 0 if `path` is a program that can be run; else -1 with errno: ENOENT, EACCES, EISDIR … */
+static int check_program(const struct view *v, const char *path)
+{
+	struct stat st = { 0 };
+	int dirfd;
+	autofree char *name = resolve(v, path, &st, &dirfd);
+
+	if (!name)
+		return -1;
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)) {
 		errno = EACCES;
 		return -1;
 	}
-	name = host_name(v, str_text(&done), &dirfd);
 	return faccessat(dirfd, name, X_OK, AT_EACCESS);
 }
 
@@ -225,4 +236,35 @@ int runtime_find_program(const struct runtime_bundle *b, const struct runtime_pr
 	}
 	runtime_mounts_free(&v.mounts);
 	return r;
+}
+
+int runtime_read_inside(const struct runtime_bundle *b, const char *path, size_t max, struct str *ret)
+{
+	struct view v = { .bundle = b };
+	struct stat st = { 0 };
+	autofree char *name = NULL;
+	autoclose int fd = -1;
+	int dirfd = -1;
+
+	if (runtime_mounts_read(b->config, &v.mounts, NULL) < 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	name = resolve(&v, path, &st, &dirfd);
+	runtime_mounts_free(&v.mounts);
+	if (!name)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	/* What it is may have changed since: nothing here may block. */
+	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -1;
+	if (fd_read_text(fd, max, ret, path, NULL) < 0) {
+		errno = EFBIG;
+		return -1;
+	}
+	return 0;
 }

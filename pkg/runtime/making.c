@@ -168,6 +168,7 @@ int making_begin(struct making *m, struct err **err)
 	m->c.id = xstrdup(o->id);
 	m->c.path = path_join(m->root.path, o->id);
 	m->c.owner = geteuid();
+	m->c.globals = m->globals;
 	m->early = may_be_early(m);
 	m->late = may_be_late(m);
 	m->c.rec.mark = mark_new();
@@ -205,7 +206,11 @@ int making_publish(struct making *m, struct runtime_proc proc, struct err **err)
 
 int making_write_pid_file(const struct making *m, pid_t pid, struct err **err)
 {
-	const char *path = m->options->pid_file;
+	return pid_file_write(m->options->pid_file, pid, err);
+}
+
+int pid_file_write(const char *path, pid_t pid, struct err **err)
+{
 	autofree char *dir = NULL;
 	autoclose int dirfd = -1;
 	char text[16];

@@ -35,6 +35,7 @@ int making_stage(struct making *m, struct err **err);
 int making_publish(struct making *m, struct runtime_proc proc, struct err **err);
 /* --pid-file, relative to the working directory, by rename. */
 int making_write_pid_file(const struct making *m, pid_t pid, struct err **err);
+int pid_file_write(const char *path, pid_t pid, struct err **err); /* path NULL or empty: nothing */
 /* Take back what was staged or published. */
 void making_undo(struct making *m);
 void making_free(struct making *m);

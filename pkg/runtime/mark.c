@@ -35,6 +35,14 @@ uint64_t mark_new(void)
 	return have.rlim_max - 1 - n % (MARK_BASE / 1024);
 }
 
+void mark_ourselves(uint64_t mark)
+{
+	const struct rlimit limit = { mark, mark };
+
+	if (mark)
+		(void)setrlimit(RLIMIT_RTTIME, &limit); /* mark_new() has looked that it can be set */
+}
+
 void mark_config(struct json *config, uint64_t mark)
 {
 	struct json *process = json_get(config, "process");

@@ -16,6 +16,8 @@ struct json;
 
 /* A new one; 0 when our own limit leaves no room for it. */
 uint64_t mark_new(void);
+/* Bear it, for what we exec: a limit that a configuration sets replaces it. Async-signal-safe. 0: nothing. */
+void mark_ourselves(uint64_t mark);
 /* Add it to the limits of a configuration's process, unless that sets this one itself: for delegates. */
 void mark_config(struct json *config, uint64_t mark);
 /* The mark of a running process, 0 if it has none. */

@@ -2,6 +2,7 @@
 /* What has to be known and checked before a container comes into being. */
 #include "pkg/runtime/prepare.h"
 
+#include <errno.h>
 #include <sys/ioctl.h>
 
 #include "pkg/base/err.h"
@@ -10,7 +11,10 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/proc.h"
 #include "pkg/base/str.h"
+#include "pkg/runtime/caps.h"
 #include "pkg/runtime/console.h"
+#include "pkg/runtime/launch.h"
+#include "pkg/runtime/state.h"
 
 #define GUEST_INIT_PROGRAM "udocker-guest-init"
 
@@ -187,4 +191,71 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 	for (size_t i = 0; i < p->plan.notes.n; i++)
 		log_verbose("engine %s: %s", p->choice.engine->name, p->plan.notes.v[i]);
 	return 0;
+}
+
+/* ---- a further program ---- */
+
+int prepare_recorded(const struct instance *c, struct prepared *ret, struct err **err)
+{
+	const struct runtime_record *r = &c->rec;
+	struct runtime_bundle *b = &ret->bundle;
+
+	if (instance_config(c, &b->config, err) < 0)
+		return -1;
+	b->path = xstrdup(r->bundle);
+	b->rootfs = xstrdup_null(r->rootfs);
+	b->fd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (b->fd < 0)
+		return err_sys(err, errno, "bundle '%s'", b->path);
+	b->rootfs_fd = b->rootfs ? open(b->rootfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (b->rootfs_fd < 0)
+		return err_sys(
+			err, b->rootfs ? errno : ENOENT, "root file system '%s'", b->rootfs ? b->rootfs : "");
+	return 0;
+}
+
+/* The engine that the container has, whatever would be chosen now. */
+static int choose_recorded(const struct instance *c, struct engine_choice *ret, struct err **err)
+{
+	const struct runtime_record *r = &c->rec;
+
+	ret->engine = engine_by_name(r->engine);
+	if (!ret->engine || ret->engine->kind != ENGINE_DIRECT || strlen(r->mode) >= sizeof(ret->mode))
+		return err_make(err, ERR_CORRUPT, "container '%s': unknown engine '%s' or mode '%s'", c->id,
+			r->engine, r->mode);
+	memcpy(ret->mode, r->mode, strlen(r->mode) + 1);
+	if (ret->engine->probe(ret->mode, &ret->probe, err) < 0)
+		return -1;
+	if (ret->probe.available)
+		return 0;
+	return err_make(err, ERR_ENGINE, "engine %s: %s", r->engine,
+		ret->probe.reason ? ret->probe.reason : "does not work any more");
+}
+
+int prepare_exec(const struct runtime_globals *g, const struct instance *c, bool foreground,
+	struct prepared *p, struct err **err)
+{
+	if (load_process(p, err) < 0)
+		return -1;
+	if (foreground)
+		take_caller_size(p);
+	if (choose_recorded(c, &p->choice, err) < 0 ||
+		proc_sibling(GUEST_INIT_PROGRAM, &p->guest_init, err) < 0 || prepare_check(g, p, err) < 0)
+		return -1;
+	return prepare_plan(g, p, -1, c->path, foreground, err);
+}
+
+struct launch prepared_launch(struct prepared *p, const struct runtime_fds *fds, const struct instance *c)
+{
+	return (struct launch){
+		.plan = p->has_plan ? &p->plan : NULL,
+		.process = &p->process,
+		.fds = fds,
+		.file = &p->program,
+		.mark = c->rec.mark,
+		.caps = caps_allowed(p->bundle.config),
+		.seccomp = &p->seccomp,
+		.instance = c,
+		.tty = -1,
+	};
 }

@@ -12,6 +12,9 @@
 #include "pkg/runtime/seccomp.h"
 
 struct err;
+struct instance;
+struct launch;
+struct runtime_fds;
 
 /* What the global options say; strings are borrowed. */
 struct runtime_globals {
@@ -63,5 +66,16 @@ int prepare_check(const struct runtime_globals *g, struct prepared *p, struct er
 /* Generated files into state_dirfd (-1: none are written), then the engine's plan for a container whose directory will be state_path. */
 int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_dirfd, const char *state_path,
 	bool foreground, struct err **err);
+
+/*
+ * A further program in a container that is there, in two steps. Its bundle as it is recorded, with the configuration of create; then, when
+ * the caller has put the process to be run into that, to the engine's plan, which shows what the container's own does. Errors as prepare_check().
+ */
+int prepare_recorded(const struct instance *c, struct prepared *ret, struct err **err);
+int prepare_exec(const struct runtime_globals *g, const struct instance *c, bool foreground,
+	struct prepared *p, struct err **err);
+
+/* What launch.h starts: everything that the configuration says. The rest (terminal, session) is the caller's. */
+struct launch prepared_launch(struct prepared *p, const struct runtime_fds *fds, const struct instance *c);
 
 #endif

@@ -15,6 +15,7 @@
 
 struct err;
 struct json;
+struct runtime_globals;
 struct runtime_root;
 
 /* Names in a container's directory. */
@@ -24,6 +25,8 @@ struct runtime_root;
 #define STATE_FIFO "exec.fifo" /* there as long as the container waits for start */
 #define STATE_ANSWER "start.fifo" /* the waiting process tells start how it went */
 #define STATE_PROGRAM "program" /* pid and start time of the program of a direct engine */
+#define STATE_EXECS "exec" /* further programs of a direct engine, see execs.h */
+#define STATE_PAUSED "paused" /* there while a container of a direct engine is paused */
 #define STATE_FILES "files" /* generated files that are bound into the container */
 #define STATE_BUNDLE "bundle" /* a delegate's rewritten config.json */
 #define STATE_PIDFILE "pid" /* a delegate's pid file */
@@ -52,6 +55,7 @@ struct runtime_record {
 
 /* A container of ours, opened: its directory and its record. (Containers of the store are pkg/store's.) */
 struct instance {
+	const struct runtime_globals *globals; /* of the command, for its delegate; or NULL */
 	char *id;
 	char *path; /* of the directory, absolute */
 	int dirfd;

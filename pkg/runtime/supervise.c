@@ -8,14 +8,18 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "pkg/base/err.h"
 #include "pkg/base/time.h"
 #include "pkg/runtime/foreground.h"
+#include "pkg/runtime/state.h"
 #include "pkg/runtime/tree.h"
 
 #define NS_PER_MS ((int64_t)1000000)
+#define HOSTS_MAX 2
+#define HOST_MS 50 /* how often to look at them without pidfds (before Linux 5.3) */
 #define DEAF_MS 5 /* how often to look when signals are not to be read */
 #define GRACE_MS 2 /* a tracer whose last tracee has ended goes by itself at once */
 #define SWEEP_MS 50 /* between looks at what does not end */
@@ -185,9 +189,56 @@ static int time_left(struct supervise *s, int64_t end)
 	return left < DEAF_MS ? 1 : DEAF_MS;
 }
 
-static void wait_for_something(struct supervise *s, int64_t end)
+/* ---- those whose end is the program's ---- */
+
+struct watch {
+	int fd[HOSTS_MAX]; /* pidfds; -1 where there are none */
+	size_t n;
+	bool gone;
+};
+
+static void watch_open(struct watch *w, const struct supervise *s)
 {
-	struct pollfd p[1 + RELAY_POLLS] = { { .fd = s->deaf ? -1 : s->sigfd, .events = POLLIN } };
+	w->n = s->n_hosts < HOSTS_MAX ? s->n_hosts : HOSTS_MAX;
+	for (size_t i = 0; i < w->n; i++) {
+		w->fd[i] = -1;
+#ifdef SYS_pidfd_open
+		w->fd[i] = (int)syscall(SYS_pidfd_open, s->hosts[i].pid, 0);
+#endif
+	}
+}
+
+static void watch_close(struct watch *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->fd[i] >= 0)
+			close(w->fd[i]);
+}
+
+/* Add what to wait for; fewer milliseconds to wait where only looking helps. */
+static nfds_t watch_prepare(const struct watch *w, struct pollfd *p, int *timeout)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		p[i] = (struct pollfd){ .fd = w->gone ? -1 : w->fd[i], .events = POLLIN };
+		if (!w->gone && w->fd[i] < 0 && (*timeout < 0 || *timeout > HOST_MS))
+			*timeout = HOST_MS;
+	}
+	return w->n;
+}
+
+/* The first of them that has ended ends the program. */
+static void watch_check(struct watch *w, const struct supervise *s)
+{
+	for (size_t i = 0; i < w->n && !w->gone; i++)
+		w->gone = !runtime_proc_alive(&s->hosts[i], (uid_t)-1);
+	if (w->gone)
+		(void)kill(s->run.program, SIGKILL);
+}
+
+static void wait_for_something(struct supervise *s, const struct watch *w, int64_t end)
+{
+	struct pollfd p[1 + RELAY_POLLS + HOSTS_MAX] = { { .fd = s->deaf ? -1 : s->sigfd,
+		.events = POLLIN } };
 	nfds_t n = 1;
 	int timeout = time_left(s, end);
 
@@ -195,6 +246,7 @@ static void wait_for_something(struct supervise *s, int64_t end)
 		relay_prepare(s->relay, p + 1);
 		n += RELAY_POLLS;
 	}
+	n += watch_prepare(w, p + n, &timeout);
 	if (poll(p, n, timeout) > 0 && s->relay)
 		relay_handle(s->relay, p + 1);
 }
@@ -242,10 +294,13 @@ static void end_the_rest(struct supervise *s, struct ends *e)
 
 int supervise(struct supervise *s)
 {
+	CLEANUP(watch_close) struct watch w = { 0 };
 	struct ends e = { 0 };
 	int64_t end = time_monotonic_ns() + s->timeout * 1000 * NS_PER_MS;
 
+	watch_open(&w, s);
 	while (reap(s, &e), !e.program) {
+		watch_check(&w, s);
 		/* The tracer is gone and its tracees run on without it: that cannot be left so. */
 		if (e.engine || e.all) {
 			(void)kill(s->run.program, SIGKILL);
@@ -254,11 +309,12 @@ int supervise(struct supervise *s)
 				break;
 			}
 		}
-		wait_for_something(s, end);
+		wait_for_something(s, &w, end);
 		if (!s->deaf)
 			read_signals(s, false);
 	}
-	end_the_rest(s, &e);
+	if (!s->leave)
+		end_the_rest(s, &e);
 	if (s->relay)
 		relay_drain(s->relay);
 	if (s->had_tty)

@@ -13,6 +13,7 @@
 
 struct err;
 struct relay;
+struct runtime_proc;
 
 struct supervise {
 	struct launched run;
@@ -22,9 +23,12 @@ struct supervise {
 	bool own_session; /* the program is out of the terminal's reach: a stop has to be made */
 	bool foreground; /* when the program stops and there is a shell to see it, so do we */
 	bool asked_to_stop; /* a stop was sent to us, as a shell without a terminal does */
+	bool leave; /* what the program leaves behind is somebody else's */
 	bool deaf; /* signals are for somebody who comes later: they stay where they are */
 	int timeout; /* seconds after which the program is killed; 0: none */
 	bool late; /* that has happened */
+	const struct runtime_proc *hosts; /* whose end is the program's too: a container's, for exec */
+	size_t n_hosts;
 	struct relay *relay; /* a terminal of the program's own, or NULL */
 };
 

@@ -132,6 +132,13 @@ void tree_choose_marked(struct tree *t, uint64_t mark, uid_t owner)
 	}
 }
 
+void tree_spare(struct tree *t, pid_t pid)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].pid == pid)
+			t->v[i].chosen = false;
+}
+
 size_t tree_signal(const struct tree *t, int sig, pid_t except)
 {
 	size_t n = 0;

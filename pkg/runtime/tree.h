@@ -31,6 +31,8 @@ void tree_choose_below(struct tree *t, pid_t top);
 void tree_choose_one(struct tree *t, const struct runtime_proc *p);
 /* Choose what bears a mark (mark.h) and belongs to `owner` ((uid_t)-1: anybody). */
 void tree_choose_marked(struct tree *t, uint64_t mark, uid_t owner);
+/* Choose one no longer. */
+void tree_spare(struct tree *t, pid_t pid);
 /* Signal the chosen ones but `except` (a tracer, 0: none). How many there were, zombies not counted. */
 size_t tree_signal(const struct tree *t, int sig, pid_t except);
 
