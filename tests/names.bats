@@ -111,6 +111,29 @@ setup() {
   refute_file "$STORE/containers/c1"
 }
 
+@test "what is protected while rm is at work stays, with its names" {
+  local rm status
+  ok udocker-bundle name c1 c2
+  # rm stands still where it has looked and not yet taken the container away.
+  FAULTS=rename:1:STOP FAULTS_DIR=$STORE LD_PRELOAD=$SUITE_TOOLS/faults.so ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" \
+    udocker-bundle rm c1 >rm.out 2>rm.err 3>&- &
+  rm=$!
+  wait_until 20 grep -q '^State:.T' "/proc/$rm/status" || fail "rm does not stop: $(cat rm.err)"
+  ok udocker-bundle protect "$ID"
+  kill -CONT "$rm"
+  status=0
+  wait "$rm" || status=$?
+  [ "$status" -eq 1 ] || fail "rm: $status: $(cat rm.err)"
+  [ "$(wc -l <rm.err)" -eq 1 ]
+  grep -q "container $ID is protected" rm.err || fail "$(cat rm.err)"
+  ok udocker-bundle ls --format json
+  printf '%s' "$output" | jq -e '.[0] | .protected and .names == ["c1", "c2"]' || fail "$output"
+  ok udocker-bundle verify c2
+  ok udocker-bundle unprotect c1
+  ok udocker-bundle rm c2
+  [ -z "$(ls -A "$STORE/containers")" ]
+}
+
 @test "a protected image likewise" {
   ok udocker protect bb:1
   fails 1 udocker rmi bb:1

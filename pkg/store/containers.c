@@ -557,17 +557,16 @@ int container_publish(
 	return 0;
 }
 
-static int remove_names(struct store *s, const char *id, struct err **err)
+/* ret_names gets those that it had. */
+static int remove_names(struct store *s, const char *id, struct strv *ret_names, struct err **err)
 {
-	auto_strv names = STRV_INIT;
-
-	if (container_names(s, id, &names, err) < 0)
+	if (container_names(s, id, ret_names, err) < 0)
 		return -1;
-	for (size_t i = 0; i < names.n; i++)
+	for (size_t i = 0; i < ret_names->n; i++)
 		/* It may be another container's by now. */
-		if (is_name_of(s, names.v[i], id) && unlinkat(s->containers_fd, names.v[i], 0) < 0 &&
-			errno != ENOENT)
-			return err_sys(err, errno, "remove the name '%s'", names.v[i]);
+		if (is_name_of(s, ret_names->v[i], id) &&
+			unlinkat(s->containers_fd, ret_names->v[i], 0) < 0 && errno != ENOENT)
+			return err_sys(err, errno, "remove the name '%s'", ret_names->v[i]);
 	return 0;
 }
 
@@ -583,29 +582,53 @@ static int hide(struct store *s, const struct container *c, const struct stat *s
 	return errno == ENOENT ? 1 : 0;
 }
 
+static int refuse_protected(const struct container *c, struct err **err)
+{
+	err_make(err, ERR_DENIED, "container %s is protected", c->id);
+	return err_hint(err, "unprotect it first");
+}
+
+/*
+ * One that was protected after we looked comes back. Who protects it later still finds that it is out of sight (container_check_current()) and says so.
+ */
+static int put_back(struct store *s, const struct container *c, const struct stat *st,
+	const struct strv *names, struct store_stage *stage, struct err **err)
+{
+	if (atomic_rename_excl(stage->fd, c->id, s->containers_fd, c->id) < 0) {
+		int saved = errno;
+
+		return saved == ENOENT ? 0 : err_sys(err, saved, "put container %s back", c->id);
+	}
+	(void)fchmod(c->fd, st->st_mode & 07777); /* hide() may have let us in */
+	for (size_t i = 0; i < names->n; i++)
+		(void)make_link(s, c->id, names->v[i], NULL); /* taken meanwhile: then it is another's */
+	return refuse_protected(c, err);
+}
+
 int container_remove(struct store *s, const char *id, struct err **err)
 {
 	CLEANUP(store_stage_drop) struct store_stage stage = STORE_STAGE_INIT;
+	auto_strv names = STRV_INIT, later = STRV_INIT;
 	auto_container *c = NULL;
 	auto_err *e = NULL;
 	struct stat st;
 
 	if (container_open(s, id, &c, err) < 0)
 		return -1;
-	if (container_is_protected(c->fd)) {
-		err_make(err, ERR_DENIED, "container %s is protected", c->id);
-		return err_hint(err, "unprotect it first");
-	}
+	if (container_is_protected(c->fd))
+		return refuse_protected(c, err);
 	if (fstat(c->fd, &st) < 0)
 		return err_sys(err, errno, "look at container %s", c->id);
 	if (st.st_uid != geteuid())
 		return err_make(err, ERR_DENIED, "container %s belongs to another user (uid %u)", c->id,
 			(unsigned)st.st_uid);
-	if (store_stage_begin(s, &stage, err) < 0 || remove_names(s, c->id, err) < 0)
+	if (store_stage_begin(s, &stage, err) < 0 || remove_names(s, c->id, &names, err) < 0)
 		return err_add(err, "container %s", c->id);
 	if (!hide(s, c, &st, &stage))
 		return fs_rm_tree(s->containers_fd, c->id, err);
-	(void)remove_names(s, c->id, NULL); /* those that were given meanwhile: check_named() */
+	if (container_is_protected(c->fd))
+		return put_back(s, c, &st, &names, &stage, err);
+	(void)remove_names(s, c->id, &later, NULL); /* those that were given meanwhile: check_named() */
 	/* Nothing is synced: journals keep the order of the rename and the removals, and a container may come back whole. */
 	if (fs_rm_tree(stage.fd, c->id, &e) < 0)
 		log_warning("container %s is gone, but not all of its files: %s; the next writer tries again",
