@@ -126,7 +126,7 @@ complete -c udocker-image -n '__udocker_image_in copy' -l insecure -d 'do not ve
 complete -c udocker-image -n '__udocker_image_in copy' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in copy' -F
 complete -c udocker-image -n '__udocker_image_in search' -s a -l all -d 'show all results, without a pause'
-complete -c udocker-image -n '__udocker_image_in search' -l limit -x -d 'show at most so many results'
+complete -c udocker-image -n '__udocker_image_in search' -l limit -x -d 'show at most so many results; 0, as in docker, is as without it'
 complete -c udocker-image -n '__udocker_image_in search' -l no-trunc -d 'do not cut off descriptions'
 complete -c udocker-image -n '__udocker_image_in search' -l list-tags -d 'list the tags of the repository that the expression names'
 complete -c udocker-image -n '__udocker_image_in search' -l index -x -d 'ask this index; without the option the setting dockerio_index_url'

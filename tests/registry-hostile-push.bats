@@ -146,6 +146,7 @@ refute_there() { [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$B/v2/x/man
   rules "PATCH 99 early 202 1000"
   fails 1 push
   assert_one_error_line
+  assert_stderr_contains "$B agrees and does not do it (status 202)"
   refute_there
 }
 

@@ -41,6 +41,9 @@ rows() { grep -c org/app <<<"$output"; }
   assert_no_stderr
   ok udocker-image search -q --limit=2 app
   assert_output $'app\norg/app0'
+  ok udocker-image search -q --limit 0 app
+  [ "$(wc -l <<<"$output")" -eq 25 ] || fail "0 is not as without --limit"
+  assert_stderr_contains "more than 25"
   ok udocker-image search --format=json --limit 30 app
   [ "$(jq -c '[length, .[0]]' <<<"$output")" = '[30,{"name":"app","description":"the official one","stars":12000,"official":true}]' ]
   ok udocker-image search --format json nothing

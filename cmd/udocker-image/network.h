@@ -24,5 +24,7 @@ int network_open(const struct network_opts *o, const char *text, struct referenc
 	struct registry **ret, struct err **err);
 /* --platform into *p; *ret is p, or NULL where there is no option. */
 int network_platform(const char *text, struct platform *p, const struct platform **ret, struct err **err);
+/* `tags`, and `search --list-tags`: the tags of a repository, one a line or as JSON. */
+int tags_print(const struct network_opts *network, const char *name, bool json, struct err **err);
 
 #endif

@@ -27,7 +27,8 @@ struct search_opts {
 
 static const struct cli_option search_options[] = {
 	CLI_FLAG("all", 'a', struct search_opts, all, "show all results, without a pause"),
-	CLI_INT("limit", 0, "N", struct search_opts, limit, "show at most so many results"),
+	CLI_INT("limit", 0, "N", struct search_opts, limit,
+		"show at most so many results; 0, as in docker, is as without it"),
 	CLI_FLAG("no-trunc", 0, struct search_opts, no_trunc, "do not cut off descriptions"),
 	CLI_FLAG("list-tags", 0, struct search_opts, list_tags,
 		"list the tags of the repository that the expression names"),
@@ -175,25 +176,6 @@ static int take_page(void *arg, struct search_page *page, bool more, struct err 
 
 /* ---- the command ---- */
 
-static int list_tags(const struct search_opts *o, const char *name, struct err **err)
-{
-	auto_reference ref = REFERENCE_INIT;
-	auto_strv tags = STRV_INIT;
-	auto_registry *r = NULL;
-
-	if (network_open(&o->network, name, &ref, &r, err) < 0 || registry_tags(r, &tags, err) < 0)
-		return -1;
-	if (str_eq(o->format, "json")) {
-		auto_json *j = json_new_strv(&tags);
-
-		output_json(j);
-		return 0;
-	}
-	for (size_t i = 0; i < tags.n; i++)
-		output_line(tags.v[i]);
-	return 0;
-}
-
 /* As many at once as fit below the heads and above the question, as in 1.3.x. */
 static size_t page_size(const struct shown *s)
 {
@@ -239,11 +221,11 @@ static int search_run_command(const struct cli_call *call, struct err **err)
 	int r;
 
 	if (o->limit < 0 || o->limit > SEARCH_MAX)
-		return err_make(err, ERR_USAGE, "--limit is a number from 1 to %d", SEARCH_MAX);
+		return err_make(err, ERR_USAGE, "--limit is a number from 0 to %d", SEARCH_MAX);
 	if (o->list_tags && !call->argc)
 		return err_make(err, ERR_USAGE, "--list-tags takes the name of a repository");
 	if (o->list_tags)
-		return list_tags(o, call->argv[0], err);
+		return tags_print(&o->network, call->argv[0], str_eq(o->format, "json"), err);
 	s.json = str_eq(o->format, "json") ? json_new_array() : NULL;
 	s.names = !s.json && (o->quiet || (g->quiet && !cli_called_as()));
 	s.columns = !s.json && !s.names && cli_called_as();

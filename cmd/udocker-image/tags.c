@@ -22,16 +22,15 @@ static const struct cli_option tags_options[] = {
 	CLI_END,
 };
 
-static int tags_run(const struct cli_call *call, struct err **err)
+int tags_print(const struct network_opts *network, const char *name, bool json, struct err **err)
 {
-	const struct tags_opts *o = call->options;
 	auto_reference ref = REFERENCE_INIT;
 	auto_strv tags = STRV_INIT;
 	auto_registry *r = NULL;
 
-	if (network_open(&o->network, call->argv[0], &ref, &r, err) < 0 || registry_tags(r, &tags, err) < 0)
+	if (network_open(network, name, &ref, &r, err) < 0 || registry_tags(r, &tags, err) < 0)
 		return -1;
-	if (str_eq(o->format, "json")) {
+	if (json) {
 		auto_json *j = json_new_strv(&tags);
 
 		output_json(j);
@@ -40,6 +39,13 @@ static int tags_run(const struct cli_call *call, struct err **err)
 	for (size_t i = 0; i < tags.n; i++)
 		output_line(tags.v[i]);
 	return 0;
+}
+
+static int tags_run(const struct cli_call *call, struct err **err)
+{
+	const struct tags_opts *o = call->options;
+
+	return tags_print(&o->network, call->argv[0], str_eq(o->format, "json"), err);
 }
 
 const struct cli_command cmd_image_tags = {

@@ -299,6 +299,14 @@ int client_get(struct registry *r, const struct endpoint *e, const char *url, co
 	return client_do(r, e, &req, ret, err);
 }
 
+/* A success that is given up all the same is one of which nothing came. */
+static const char *what_it_does(int status)
+{
+	if (status == 404)
+		return "does not have it";
+	return status < 400 ? "agrees and does not do it" : "gives an error";
+}
+
 int client_status(const struct registry *r, const struct endpoint *e, const char *what,
 	const struct http_reply *reply, struct err **err)
 {
@@ -313,8 +321,8 @@ int client_status(const struct registry *r, const struct endpoint *e, const char
 		return err_add(err, "%s", what);
 	}
 	err_make(err, reply->status == 404 ? ERR_NOT_FOUND : ERR_NETWORK, "%s: %s %s (status %d%s%s)", what,
-		e->url.authority, reply->status == 404 ? "does not have it" : "gives an error", reply->status,
-		why ? ", " : "", why ? why : "");
+		e->url.authority, what_it_does(reply->status), reply->status, why ? ", " : "",
+		why ? why : "");
 	if (reply->status == 429)
 		return err_hint(err, "it limits how often it may be asked: wait, or log in");
 	return -1;
