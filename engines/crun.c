@@ -11,10 +11,10 @@ static const struct engine_answer crun_answers[] = {
 	{ "domainname", ENGINE_APPLIES, "with a uts namespace" },
 	{ "process.user.uid", ENGINE_APPLIES, NULL },
 	{ "process.user.gid", ENGINE_APPLIES, NULL },
-	{ "process.scheduler", ENGINE_APPLIES, "from crun 1.9 on" },
-	{ "process.ioPriority", ENGINE_APPLIES, "from crun 1.10 on" },
-	{ "process.execCPUAffinity", ENGINE_APPLIES, "from crun 1.17 on" },
-	{ "linux.timeOffsets", ENGINE_APPLIES, "from crun 1.2 on" },
+	{ "process.scheduler", ENGINE_APPLIES, "from crun 1.8.5 on" },
+	{ "process.ioPriority", ENGINE_APPLIES, "from crun 1.8.6 on" },
+	{ "process.execCPUAffinity", ENGINE_APPLIES, "from crun 1.19 on" },
+	{ "linux.timeOffsets", ENGINE_APPLIES, "from crun 1.8.4 on" },
 	{ NULL, ENGINE_IGNORES, NULL },
 };
 /* clang-format on */
@@ -33,7 +33,6 @@ static const struct oci_delegate delegate = {
 	.engine = &engine_crun,
 	.rule = &rule,
 	.version_mark = "version ",
-	.refuses_hybrid = true,
 	.no_cgroups = no_cgroups,
 	.package = "crun",
 };

@@ -3,6 +3,7 @@
 #include "engines/engine.h"
 
 #include <ctype.h>
+#include <unistd.h>
 
 #include "engines/crun.h"
 #include "engines/proot.h"
@@ -246,10 +247,11 @@ static int choose_row(const struct mode_row *row, const struct json *config, con
 	struct engine_choice *c, struct err **err)
 {
 	const struct engine *candidates[MODE_ENGINES];
+	bool one_id = geteuid() != 0 || runtime_namespace(config, "user", NULL);
 	int64_t uid = 0;
 
 	memcpy(candidates, row->engines, sizeof(candidates));
-	if (candidates[0] == &engine_runc && candidates[1] &&
+	if (one_id && candidates[0] == &engine_runc && candidates[1] &&
 		json_to_i64(json_path(config, "process", "user", "uid", NULL), &uid) == 0 && uid != 0) {
 		candidates[0] = candidates[1];
 		candidates[1] = &engine_runc;

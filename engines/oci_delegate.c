@@ -8,6 +8,7 @@
 #include "engines/common.h"
 #include "engines/fake_root.h"
 #include "engines/oci_host.h"
+#include "engines/oci_quirks.h"
 #include "engines/oci_rewrite.h"
 #include "engines/probe_cache.h"
 #include "oci-spec/runtime_config.h"
@@ -41,9 +42,10 @@ static int ask_version(
 }
 
 /* What the machine says no to. *flags gains OCI_USERNS when that was tried and works. */
-static bool host_allows(const struct oci_delegate *d, struct engine_probe *p, unsigned *flags)
+static bool host_allows(
+	const struct oci_delegate *d, const char *version, struct engine_probe *p, unsigned *flags)
 {
-	if (d->refuses_hybrid && oci_host_is_hybrid()) {
+	if ((oci_quirk_flags(d->engine->name, version) & QUIRK_REFUSES_HYBRID) && oci_host_is_hybrid()) {
 		p->reason =
 			xstrdup("refuses hosts with hybrid cgroups (/sys/fs/cgroup/unified has controllers)");
 		p->remedy = xstrdup("use runc, or P1");
@@ -69,7 +71,7 @@ static void probe_found(const struct oci_delegate *d, struct engine_probe *p)
 	if (!known && ask_version(d, p->path, &facts, &why) < 0) {
 		p->reason = xstrdup(err_text(why));
 	} else {
-		p->available = host_allows(d, p, &facts.flags);
+		p->available = host_allows(d, facts.version, p, &facts.flags);
 		if (!known || facts.flags != before)
 			probe_cache_save(d->engine->name, key, &facts);
 	}
@@ -98,12 +100,17 @@ int oci_delegate_probe(const struct oci_delegate *d, struct engine_probe *ret, s
 
 static struct oci_facts collect_facts(const struct oci_delegate *d, const struct engine_probe *probe)
 {
+	unsigned quirks = oci_quirk_flags(d->engine->name, probe->version);
+
 	return (struct oci_facts){
 		.engine = d->engine->name,
+		.version = probe->version,
+		.quirks = quirks,
 		.spec_minor = (int)(probe->flags & OCI_SPEC_MINOR_MASK),
-		.needs_root_mapped = d->needs_root_mapped,
+		.inner = oci_host_is_inner(),
+		.single_id = geteuid() == 0 && oci_host_maps_one(),
 		.cgroups = probe->flags & OCI_CGROUPS,
-		.fake_root = probe->flags & OCI_SECCOMP,
+		.fake_root = (probe->flags & OCI_SECCOMP) && !(quirks & QUIRK_NO_ERRNO),
 		.may_raise = oci_host_capable(CAP_SYS_RESOURCE),
 		.host_mqueue = access("/dev/mqueue", F_OK) == 0,
 		.no_mqueue = conf_is_default(CONF_RUNC_NOMQUEUE) ? !host_kernel_at_least(4, 8)

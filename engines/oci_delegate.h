@@ -18,8 +18,6 @@ struct oci_delegate {
 	const struct engine *engine;
 	const struct find_rule *rule;
 	const char *version_mark; /* what stands before the version in --version */
-	bool refuses_hybrid;
-	bool needs_root_mapped;
 	const char *const
 		*no_cgroups; /* global options for a caller who can make no control group; NULL-terminated */
 	const char *package; /* for the remedy */

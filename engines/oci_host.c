@@ -145,19 +145,40 @@ bool oci_cgroups_writable(void)
 	return false;
 }
 
+/* The words of our own user namespace's map. */
+static void read_map(struct strv *words)
+{
+	auto_str map = STR_INIT;
+
+	read_text("/proc/self/uid_map", &map);
+	strv_split(words, str_text(&map), " \n");
+}
+
+bool oci_host_maps_one(void)
+{
+	auto_strv words = STRV_INIT;
+
+	read_map(&words);
+	return words.n == 3 && str_eq(words.v[2], "1");
+}
+
+bool oci_host_is_inner(void)
+{
+	auto_strv words = STRV_INIT;
+
+	/* The first user namespace is the one that maps everything onto itself. */
+	read_map(&words);
+	return words.n != 0 && (words.n != 3 || !str_eq(words.v[2], "4294967295"));
+}
+
 bool oci_host_capable(int capability)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
-	auto_str map = STR_INIT;
-	auto_strv words = STRV_INIT;
 
 	if (syscall(SYS_capget, &head, data) < 0)
 		return false;
 	if (!(data[capability / 32].effective & (1u << (capability % 32))))
 		return false;
-	/* The first user namespace is the one that maps everything onto itself. */
-	read_text("/proc/self/uid_map", &map);
-	strv_split(&words, str_text(&map), " \n");
-	return words.n == 0 || (words.n == 3 && str_eq(words.v[2], "4294967295"));
+	return !oci_host_is_inner();
 }

@@ -17,6 +17,12 @@ bool oci_host_is_hybrid(void);
 /* Can this process make a control group? Below its own one on cgroup v2, anywhere on v1 (root alone). */
 bool oci_cgroups_writable(void);
 
+/* Does our own user namespace map a single id? As root of it we are an ordinary caller in most that matters. */
+bool oci_host_maps_one(void);
+
+/* Are we in a user namespace other than the host's first? */
+bool oci_host_is_inner(void);
+
 /* Is an effective capability of ours one of the host, not only of a user namespace? */
 bool oci_host_capable(int capability);
 

@@ -2,17 +2,24 @@
 /* The edits. Each function is one reason why a rootless runtime would refuse the document as it lies. */
 #include "engines/oci_rewrite.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 #include "engines/fake_root.h"
+#include "engines/oci_quirks.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
+#include "pkg/base/fd.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
+
+#define UEVENT_MAX 4096
 
 struct rewriter {
 	const struct engine_ctx *ctx;
@@ -73,6 +80,19 @@ static void set_user_root(struct rewriter *w, struct json *user)
 	w->map_uid = w->map_gid = 0;
 }
 
+static void drop_groups(struct rewriter *w, struct json *user, const char *why)
+{
+	if (json_len(json_get(user, "additionalGids")) > 0)
+		strv_add(w->losses, why);
+	if (user)
+		json_remove(user, "additionalGids");
+}
+
+static bool is_root(const struct json *user)
+{
+	return number_at(user, "uid") == 0 && number_at(user, "gid") == 0;
+}
+
 static bool maps_one(const struct json *maps)
 {
 	return json_len(maps) == 1 && !maps_ranges(maps);
@@ -88,7 +108,8 @@ static void set_ids(struct rewriter *w)
 	const struct json *uids = json_get(lin, "uidMappings"), *gids = json_get(lin, "gidMappings");
 	struct json *process = json_get(w->config, "process");
 	struct json *user = process ? json_need_object(process, "user") : NULL;
-	bool ordinary = w->ctx->uid != 0;
+	bool root_only = w->facts->quirks & QUIRK_NEEDS_ROOT_MAPPED;
+	bool ordinary = w->ctx->uid != 0 || (w->facts->single_id && !root_only && !is_root(user));
 	int64_t host_uid = ordinary ? w->ctx->uid : number_at(json_at(uids, 0), "hostID");
 	int64_t host_gid = ordinary ? w->ctx->gid : number_at(json_at(gids, 0), "hostID");
 
@@ -97,20 +118,31 @@ static void set_ids(struct rewriter *w)
 	/* No runtime starts a container without it. */
 	runtime_add_namespace(w->config, "mount");
 	w->userns = runtime_namespace(w->config, "user", NULL);
+	if (w->userns && !is_new(w, "user"))
+		return; /* it has its maps already */
+	if (!w->userns && w->facts->single_id) {
+		w->userns = w->one_id = true; /* ours */
+		w->map_uid = number_at(user, "uid");
+		w->map_gid = number_at(user, "gid");
+		if (!is_root(user))
+			set_user_root(w, user);
+		drop_groups(w, user, "additional groups cannot be set when a single id is mapped");
+		return;
+	}
 	w->one_id = ordinary ? !maps_ranges(uids) && !maps_ranges(gids)
 			     : is_new(w, "user") && maps_one(uids) && maps_one(gids);
-	if (!w->one_id)
+	if (!w->one_id) {
+		if (ordinary && (w->facts->quirks & QUIRK_NO_GROUPS))
+			drop_groups(w, user, "runc sets no additional groups for an ordinary caller");
 		return;
+	}
 	w->map_uid = number_at(user, "uid");
 	w->map_gid = number_at(user, "gid");
-	if (w->facts->needs_root_mapped && (w->map_uid != 0 || w->map_gid != 0))
+	if (root_only && (w->map_uid != 0 || w->map_gid != 0))
 		set_user_root(w, user);
 	runtime_set_id_maps(
 		w->config, (uid_t)w->map_uid, (uid_t)host_uid, (gid_t)w->map_gid, (gid_t)host_gid);
-	if (json_len(json_get(user, "additionalGids")) > 0)
-		strv_add(w->losses, "additional groups cannot be set when a single id is mapped");
-	if (user)
-		json_remove(user, "additionalGids");
+	drop_groups(w, user, "additional groups cannot be set when a single id is mapped");
 }
 
 /* ---- mounts ---- */
@@ -149,7 +181,20 @@ static void make_rbind(struct json *mount, const char *source)
 	json_set_str(mount, "source", source);
 }
 
-/* uid= and gid= of ids that are not mapped cannot be set. */
+static bool is_mapped(const struct rewriter *w, const char *list, int64_t id)
+{
+	const struct json *maps = json_path(w->config, "linux", list, NULL);
+
+	for (size_t i = 0; i < json_len(maps); i++) {
+		int64_t first = number_at(json_at(maps, i), "containerID");
+
+		if (id >= first && id - first < number_at(json_at(maps, i), "size"))
+			return true;
+	}
+	return false;
+}
+
+/* uid= and gid= of ids that are not mapped cannot be set: 5, devpts' usual one, is not when there is a single one. */
 static void drop_unmapped(const struct rewriter *w, struct json *mount)
 {
 	struct json *options = json_get(mount, "options");
@@ -161,7 +206,8 @@ static void drop_unmapped(const struct rewriter *w, struct json *mount)
 
 		if (!is_uid && !is_gid)
 			continue;
-		if (num_parse_u32(o + 4, &id) < 0 || id != (is_uid ? w->map_uid : w->map_gid))
+		if (num_parse_u32(o + 4, &id) < 0 ||
+			!is_mapped(w, is_uid ? "uidMappings" : "gidMappings", id))
 			json_remove_at(options, i);
 	}
 }
@@ -211,9 +257,11 @@ static bool edit_mount(struct rewriter *w, struct json *mount, const struct runt
 		edit_bind(w, mount, m);
 		return true;
 	}
-	if (w->one_id)
+	if (is_new(w, "user") || w->one_id)
 		drop_unmapped(w, mount);
-	if (!w->facts->cgroups && (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))) {
+	/* In a user namespace they are the caller's own, and can be shown. */
+	if (!w->userns && !w->facts->inner && !w->facts->cgroups &&
+		(str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))) {
 		strv_addf(w->losses, "no control group can be made here: nothing is mounted at %s",
 			m->destination);
 		return false;
@@ -246,6 +294,65 @@ static int edit_mounts(struct rewriter *w, struct err **err)
 		if (!edit_mount(w, json_at(list, i), &mounts.items[i]))
 			json_remove_at(list, i);
 	return 0;
+}
+
+/* ---- devices ---- */
+/* The name that the kernel gives a device below /dev. The caller frees it; NULL: it knows none. */
+static char *kernel_name(bool block, unsigned major_number, unsigned minor_number)
+{
+	autofree char *path =
+		xasprintf("/sys/dev/%s/%u:%u/uevent", block ? "block" : "char", major_number, minor_number);
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	auto_str text = STR_INIT;
+	auto_strv lines = STRV_INIT;
+
+	if (fd < 0 || fd_read_text(fd, UEVENT_MAX, &text, path, NULL) < 0)
+		return NULL;
+	strv_split(&lines, str_text(&text), "\n");
+	for (size_t i = 0; i < lines.n; i++)
+		if (str_starts(lines.v[i], "DEVNAME="))
+			return path_join("/dev", lines.v[i] + strlen("DEVNAME="));
+	return NULL;
+}
+
+/* The host's node of a device: of that name, or of the kernel's. NULL: there is none. The caller frees it. */
+static char *find_device(const struct json *device, const char *path)
+{
+	const char *type = json_str(json_get(device, "type"));
+	unsigned major_number = (unsigned)number_at(device, "major");
+	unsigned minor_number = (unsigned)number_at(device, "minor");
+	bool fifo = str_eq(type, "p"), block = str_eq(type, "b");
+	mode_t want = fifo ? S_IFIFO : block ? S_IFBLK : S_IFCHR;
+	autofree char *name = fifo ? NULL : kernel_name(block, major_number, minor_number);
+	const char *const places[] = { path, name };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (places[i] && stat(places[i], &st) == 0 && (st.st_mode & S_IFMT) == want &&
+			(fifo || st.st_rdev == makedev(major_number, minor_number)))
+			return xstrdup(places[i]);
+	return NULL;
+}
+
+/* A user namespace can only bind devices. runc knows that of those that the host has under the same name; crun 1.8 fails. */
+static void edit_devices(struct rewriter *w)
+{
+	static const char *const options[] = { "bind", "nosuid", "noexec", NULL };
+	struct json *list = json_path(w->config, "linux", "devices", NULL);
+
+	for (size_t i = 0; w->userns && i < json_len(list); i++) {
+		const struct json *device = json_at(list, i);
+		const char *path = json_str(json_get(device, "path"));
+		autofree char *node = path ? find_device(device, path) : NULL;
+
+		if (node)
+			runtime_add_mount(w->config, path, "bind", node, options);
+		else if (path)
+			strv_addf(w->losses,
+				"device %s cannot be made in a user namespace, and the host has none", path);
+	}
+	if (w->userns && list)
+		json_remove(json_get(w->config, "linux"), "devices");
 }
 
 /* ---- limits ---- */
@@ -315,6 +422,49 @@ static void edit_hostname(struct rewriter *w)
 	json_remove(w->config, "domainname");
 }
 
+/* ---- what this version does not know ---- */
+static struct json *parent_of(struct json *config, const struct strv *names)
+{
+	struct json *object = config;
+
+	for (size_t i = 0; object && i + 1 < names->n; i++)
+		object = json_get(object, names->v[i]);
+	return object;
+}
+
+static bool take_out(struct json *config, const char *property)
+{
+	static const char namespaces[] = "linux.namespaces.";
+	auto_strv names = STRV_INIT;
+	struct json *object;
+
+	if (str_starts(property, namespaces)) {
+		const char *type = property + strlen(namespaces);
+
+		if (!runtime_namespace(config, type, NULL))
+			return false;
+		runtime_remove_namespace(config, type);
+		return true;
+	}
+	strv_split(&names, property, ".");
+	object = parent_of(config, &names);
+	if (!json_get(object, names.v[names.n - 1]))
+		return false;
+	json_remove(object, names.v[names.n - 1]);
+	return true;
+}
+
+static void drop_unknown(struct rewriter *w)
+{
+	const struct oci_facts *f = w->facts;
+
+	for (const struct oci_quirk *q = oci_quirks; q->engine; q++)
+		if (q->property && oci_quirk_holds(q, f->engine, f->version) &&
+			take_out(w->config, q->property))
+			strv_addf(w->losses, "%s %s does not know %s (%s does)", f->engine, f->version,
+				q->property, q->before);
+}
+
 /* The program is root and has one id: what root's calls would do cannot be done, and is said to be. */
 static bool fakes_root(const struct rewriter *w)
 {
@@ -336,6 +486,8 @@ int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, str
 	edit_limits(&w);
 	edit_cgroups(&w);
 	edit_hostname(&w);
+	edit_devices(&w);
+	drop_unknown(&w);
 	ret->fake_root = fakes_root(&w);
 	if (ret->fake_root)
 		fake_root_seccomp(config);

@@ -13,9 +13,12 @@ struct json;
 
 /* What decides the edits besides the bundle. */
 struct oci_facts {
-	const char *engine; /* "runc", for messages */
+	const char *engine,
+		*version; /* "runc", "1.1.5": for messages, and for what the version does not know */
+	unsigned quirks; /* enum oci_quirk_flags */
 	int spec_minor; /* the engine knows the specification up to 1.N */
-	bool needs_root_mapped; /* runc: becomes root of a user namespace first, so 0 must be mapped */
+	bool inner; /* the caller is in a user namespace */
+	bool single_id; /* the caller is root of a user namespace that maps one id */
 	bool cgroups; /* a control group can be made here */
 	bool may_raise; /* CAP_SYS_RESOURCE of the host: limits may be raised */
 	bool host_mqueue; /* the host has /dev/mqueue */

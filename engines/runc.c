@@ -34,7 +34,6 @@ static const struct oci_delegate delegate = {
 	.engine = &engine_runc,
 	.rule = &rule,
 	.version_mark = "version ",
-	.needs_root_mapped = true,
 	.no_cgroups = no_cgroups,
 	.package = "runc",
 };

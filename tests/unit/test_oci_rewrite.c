@@ -5,15 +5,18 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 
+#include "engines/oci_quirks.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "tests/unit/tap.h"
 
-static const struct oci_facts crun = { .engine = "crun", .host_mqueue = true };
-static const struct oci_facts runc = { .engine = "runc", .needs_root_mapped = true };
+static const struct oci_facts crun = { .engine = "crun", .version = "1.30", .host_mqueue = true };
+static const struct oci_facts runc = {
+	.engine = "runc", .version = "1.9", .quirks = QUIRK_NEEDS_ROOT_MAPPED | QUIRK_NO_GROUPS
+};
 static const struct oci_facts able = {
-	.engine = "crun", .cgroups = true, .may_raise = true, .spec_minor = 2
+	.engine = "crun", .version = "1.30", .cgroups = true, .may_raise = true, .spec_minor = 2
 };
 
 /* ' for " in both directions, so that documents can be read here. */
@@ -90,6 +93,7 @@ static void test_whole(void)
 		"{'destination':'/dev/mqueue','type':'bind','source':'/dev/"
 		"mqueue','options':['rbind','nosuid','noexec']},"
 		"{'destination':'/sys','type':'bind','source':'/sys','options':['rbind','nosuid','ro']},"
+		"{'destination':'/sys/fs/cgroup','type':'cgroup','source':'cgroup'},"
 		"{'destination':'/v','type':'bind','source':'/proc/nonexistent','options':['rbind']}],"
 		"'annotations':{'org.udocker.image':'a:b'},'x':1,"
 		"'linux':{'namespaces':[{'type':'mount'},{'type':'user'}],"
@@ -99,9 +103,7 @@ static void test_whole(void)
 
 	is_int(r.r, 0, "rewritten");
 	is_str(r.text, want, "the whole document");
-	is_str(r.losses,
-		"no control group can be made here: nothing is mounted at /sys/fs/cgroup|"
-		"no control group can be made here: limits of linux.resources are not set",
+	is_str(r.losses, "no control group can be made here: limits of linux.resources are not set",
 		"and what it lost");
 }
 
@@ -142,7 +144,7 @@ static void test_ids(void)
 		",'linux':{'uidMappings':[{'containerID':0,'hostID':1,'size':9}],'gidMappings':[{'"
 		"containerID':0,'hostID':1,'size':9}]}");
 	auto_result c = rewrite(user, &crun, 500), u = rewrite(user, &runc, 500),
-		    k = rewrite(ranges, &runc, 500);
+		    k = rewrite(ranges, &crun, 500), l = rewrite(ranges, &runc, 500);
 
 	ok(has(&c, "'uidMappings':[{'containerID':7,'hostID':500,'size':1}]"),
 		"crun maps the program's user");
@@ -156,6 +158,9 @@ static void test_ids(void)
 	ok(has(&k, "'hostID':1,'size':9") && has(&k, "'uid':7,'additionalGids':[9]"),
 		"ranges of the bundle are kept");
 	ok(has(&k, "{'type':'user'},{'type':'mount'}"), "with the namespaces they need");
+	is_str(k.losses, "", "and nothing is lost");
+	ok(has(&l, "'hostID':1,'size':9") && has(&l, "'user':{'uid':7}"), "runc sets no groups then");
+	is_str(l.losses, "runc sets no additional groups for an ordinary caller", "which is told");
 }
 
 /* Root with a bundle of the store: its user namespace is kept, and its one id. */
@@ -169,13 +174,135 @@ static void test_root_ids(void)
 	struct oci_facts root_runc = able;
 	auto_result c = rewrite(config, &able, 0);
 
-	root_runc.needs_root_mapped = true;
+	root_runc.quirks = QUIRK_NEEDS_ROOT_MAPPED;
 	auto_result u = rewrite(config, &root_runc, 0);
 	ok(has(&c, "'containerID':7,'hostID':3") && has(&c, "'containerID':8,'hostID':4"),
 		"root: the host ids of the bundle");
 	ok(has(&c, "'options':[]") && !has(&c, "additionalGids"), "root: what is not mapped cannot be set");
 	ok(has(&u, "'containerID':0,'hostID':3") && has(&u, "'user':{'uid':0,'gid':0}"),
 		"root: runc needs 0 mapped");
+}
+
+/* A user namespace that is joined has its maps; nothing of ours fits into it. */
+static void test_joined_userns(void)
+{
+	static const char config[] = DOC("'user':{'uid':7,'additionalGids':[9]},",
+		",'mounts':[{'destination':'/proc','type':'proc'},{'destination':'/dev/"
+		"pts','type':'devpts','options':['gid=5']}],"
+		"'linux':{'namespaces':[{'type':'user','path':'/proc/1/ns/user'},{'type':'mount'}]}");
+	auto_result r = rewrite(config, &runc, 500);
+
+	ok(!has(&r, "Mappings") && !has(&r, "syscalls"), "joined: no maps, no fakes");
+	ok(has(&r, "'uid':7,'additionalGids':[9]") && has(&r, "'gid=5'"), "joined: ids are its own affair");
+	ok(!has(&r, "'type':'proc'") && has(&r, "'source':'/proc'"),
+		"joined: but the host's pids cannot be mounted anew");
+}
+
+/* Ranges decide which ids a mount may be given. */
+static void test_mapped_ids(void)
+{
+	static const char config[] = DOC("'user':{'uid':0},",
+		",'mounts':[{'destination':'/dev/pts','type':'devpts','options':['gid=5','uid=0']},"
+		"{'destination':'/t','type':'tmpfs','options':['uid=20','gid=4']}],"
+		"'linux':{'namespaces':[{'type':'user'}],'uidMappings':[{'containerID':0,'hostID':500,'size':"
+		"1},"
+		"{'containerID':1,'hostID':100000,'size':9}],"
+		"'gidMappings':[{'containerID':0,'hostID':500,'size':1},{'containerID':4,'hostID':100000,'"
+		"size':2}]}");
+	auto_result r = rewrite(config, &crun, 500);
+
+	ok(has(&r, "'options':['gid=5','uid=0']"), "what a range maps is kept");
+	ok(has(&r, "'options':['gid=4']"), "what none maps is not");
+}
+
+/* Root of a namespace of one id, as `unshare -r` makes it. */
+static void test_single_id(void)
+{
+	static const char root[] = DOC("'user':{'uid':0,'additionalGids':[9]},",
+		",'mounts':[{'destination':'/sys','type':'sysfs'},"
+		"{'destination':'/sys/fs/cgroup','type':'cgroup'}]");
+	static const char user[] = DOC("'user':{'uid':7,'gid':8},", "");
+	struct oci_facts facts = crun;
+
+	facts.single_id = facts.inner = facts.fake_root = true;
+	auto_result a = rewrite(root, &facts, 0), b = rewrite(user, &facts, 0);
+	ok(!has(&a, "'type':'user'") && !has(&a, "Mappings"), "one id: no other namespace for root");
+	ok(!has(&a, "additionalGids") && !has(&a, "'type':'sysfs'") && has(&a, "'source':'/sys'"),
+		"one id: what it may not do is left out");
+	ok(has(&a, "'setgroups'"), "one id: and said to be done");
+	ok(has(&a, "'type':'cgroup'"), "one id: control groups can be seen");
+	ok(has(&b, "'uidMappings':[{'containerID':7,'hostID':0,'size':1}]"),
+		"one id: another user needs a map");
+
+	facts.quirks = QUIRK_NEEDS_ROOT_MAPPED;
+	auto_result d = rewrite(user, &facts, 0);
+	ok(has(&d, "'user':{'uid':0,'gid':0}") && !has(&d, "Mappings"), "one id: runc's has root's");
+	ok(strstr(d.losses, "runs as 0:0 instead of 7:8") != NULL, "one id: which is told");
+
+	/* podman's: many ids are mapped, and all has been thought of by who made it. */
+	facts.single_id = false;
+	auto_result c = rewrite(root, &facts, 0);
+	ok(has(&c, "'additionalGids':[9]") && has(&c, "'type':'sysfs'") && has(&c, "'type':'cgroup'") &&
+			!has(&c, "'type':'user'") && !has(&c, "syscalls"),
+		"ranges: nothing is changed for their root");
+	is_str(c.losses, "", "ranges: nor lost");
+}
+
+static void test_devices(void)
+{
+	static const char config[] =
+		DOC("", ",'linux':{'namespaces':[{'type':'user'}],"
+			"'uidMappings':[{'containerID':0,'hostID':0,'size':9}],'gidMappings':[{'containerID':"
+			"0,'hostID':0,'size':9}],"
+			"'devices':[{'path':'/dev/null','type':'c','major':1,'minor':3},"
+			"{'path':'/dev/none','type':'c','major':1,'minor':3},"
+			"{'path':'/dev/zero','type':'b','major':1,'minor':5},"
+			"{'path':'/dev/loop-of-mine','type':'b','major':1000,'minor':77}]}");
+	auto_result r = rewrite(config, &crun, 500),
+		    root = rewrite(
+			    DOC("", ",'linux':{'devices':[{'path':'/x','type':'c','major':1000,'minor':7}]}"),
+			    &able, 0);
+
+	ok(!has(&r, "devices"), "no node is made in a user namespace");
+	ok(has(&r, "'destination':'/dev/null','type':'bind','source':'/dev/"
+		   "null','options':['bind','nosuid','noexec']"),
+		"the host's is bound");
+	ok(has(&r, "'destination':'/dev/none','type':'bind','source':'/dev/null'"), "under any name");
+	ok(strstr(r.losses,
+		   "device /dev/loop-of-mine cannot be made in a user namespace, and the host has none") !=
+				NULL &&
+			strstr(r.losses, "device /dev/zero cannot") != NULL,
+		"what it has not is told");
+	ok(has(&root, "'/x'"), "root makes its own");
+}
+
+static void test_quirks(void)
+{
+	static const char config[] = DOC("'scheduler':{'policy':'SCHED_BATCH'},'ioPriority':{'class':'IOPRIO_"
+					 "CLASS_IDLE'},'execCPUAffinity':{'initial':'0'},",
+		",'domainname':'d','linux':{'namespaces':[{'type':'mount'},{'type':'uts'},{'type':'time'}],'"
+		"timeOffsets':{'monotonic':{'secs':1}}}");
+	struct oci_facts old = able, newer = able;
+
+	old.engine = newer.engine = "runc";
+	old.version = "1.1.5";
+	newer.version = "1.3.0";
+	auto_result a = rewrite(config, &old, 0), b = rewrite(config, &newer, 0);
+	ok(!has(&a, "scheduler") && !has(&a, "ioPriority") && !has(&a, "domainname") && !has(&a, "time"),
+		"an old runc is not asked for what it does not know");
+	ok(has(&a, "{'type':'uts'}") && has(&a, "{'type':'mount'}"), "but for the rest");
+	ok(strstr(a.losses, "runc 1.1.5 does not know process.scheduler (1.2.0 does)") != NULL,
+		"which is told");
+	ok(has(&b, "scheduler") && has(&b, "execCPUAffinity") && has(&b, "timeOffsets"), "a newer one is");
+	is_str(b.losses, "", "and nothing is lost");
+
+	ok(oci_quirk_flags("crun", "1.8.1") & QUIRK_CHOWNS_DEVICES, "crun 1.8.1 gives devices away");
+	ok(!(oci_quirk_flags("crun", "1.24") & QUIRK_CHOWNS_DEVICES), "1.24 does not");
+	ok(!(oci_quirk_flags("crun", "1.2") & QUIRK_CHOWNS_DEVICES), "nor did 1.2");
+	ok(oci_quirk_flags("crun", "0.13.9") & QUIRK_NO_ERRNO, "numbers are compared as such");
+	ok(!(oci_quirk_flags("crun", "0.14") & QUIRK_NO_ERRNO), "a version ends a quirk");
+	ok(!(oci_quirk_flags("crun", "UNKNOWN") & QUIRK_NO_ERRNO), "an unknown one counts as new");
+	is_int((long)oci_quirk_flags("runsc", "1.0"), 0, "another engine has none of these");
 }
 
 static void test_namespaces(void)
@@ -267,6 +394,11 @@ int main(void)
 	test_root();
 	test_ids();
 	test_root_ids();
+	test_joined_userns();
+	test_mapped_ids();
+	test_single_id();
+	test_devices();
+	test_quirks();
 	test_namespaces();
 	test_binds();
 	test_versions();
