@@ -137,3 +137,61 @@ TOML
 }
 ct() { timeout 60 ctr --address "$D/sock" -n "drv$MARK" "$@"; }
 ct_run() { ct run --snapshotter native --runc-binary "$RT" --runc-root "$D/runtime" --fifo-dir "$D/fifo" "$@"; }
+
+# ---- Slurm -----------------------------------------------------------------------------------------
+# slurm_start: munged, slurmctld and slurmd of this test as one cluster of one node; oci.conf is oci_conf's.
+slurm_start() {
+  local host ports
+  host=$(hostname -s)
+  ports=$(python3 -c 'import socket
+s = [socket.socket() for _ in range(2)]
+for x in s: x.bind(("127.0.0.1", 0))
+print(*[x.getsockname()[1] for x in s])')
+  chmod 755 "$D"
+  mkdir -m 700 "$D/munge"
+  mkdir -m 755 "$D/socket" "$D/spool" "$D/ctld"
+  mkdir -m 1777 "$D/runtime"
+  head -c 1024 /dev/urandom >"$D/munge/key"
+  chmod 400 "$D/munge/key"
+  background munged munged -F --force --key-file="$D/munge/key" --socket="$D/socket/munge" --pid-file="$D/munge/pid" \
+    --log-file="$D/munge/log" --seed-file="$D/munge/seed" --num-threads=2
+  wait_until 20 test -S "$D/socket/munge" || fail "munged does not start: $(cat "$T/munged.log")"
+  cat >"$D/slurm.conf" <<CONF
+ClusterName=test
+SlurmctldHost=$host(127.0.0.1)
+SlurmUser=root
+SlurmctldPort=${ports% *}
+SlurmdPort=${ports#* }
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket=$D/socket/munge
+StateSaveLocation=$D/ctld
+SlurmdSpoolDir=$D/spool
+SlurmctldPidFile=$D/slurmctld.pid
+SlurmdPidFile=$D/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SwitchType=switch/none
+MpiDefault=none
+ReturnToService=2
+KillWait=2
+SchedulerParameters=sched_interval=1
+NodeName=$host NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
+PartitionName=p Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:4
+CONF
+  echo 'CgroupPlugin=cgroup/v1' >"$D/cgroup.conf"
+  export SLURM_CONF=$D/slurm.conf
+  oci_conf proot
+  background slurmctld env -i PATH="$PATH" HOME=/root SLURM_CONF="$SLURM_CONF" slurmctld -D -i
+  background slurmd "${DRIVE[@]}" env -i PATH="$PATH" HOME=/root SLURM_CONF="$SLURM_CONF" slurmd -D
+  wait_until 60 node_is idle || fail "no node: $(sinfo 2>&1; tail -5 "$T/slurmctld.log" "$T/slurmd.log")"
+}
+node_is() { [[ "$(sinfo -h -o %T)" == *"$1"* ]]; }
+
+# oci_conf ENGINE: the file that is shipped, with this test's paths. It is read anew for each step.
+oci_conf() {
+  sed "s,/usr/local/bin/udocker-runtime,$RT,; s,/var/spool/udocker-runtime,$D/runtime,; s, run -b, --engine $1 run -b," \
+    "$SUITE_SRC/man/examples/oci.conf" >"$D/oci.conf"
+}
