@@ -7,6 +7,7 @@ PREFIX   ?= /usr/local
 BINDIR   ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/udocker
 MANDIR   ?= $(PREFIX)/share/man
+DOCDIR   ?= $(PREFIX)/share/doc/udocker
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
@@ -133,6 +134,7 @@ INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(LIBEXECDIR)/udocker-guest-init \
             $(addprefix $(MANDIR)/man1/,$(notdir $(wildcard man/*.1))) \
             $(addprefix $(MANDIR)/man5/,$(notdir $(wildcard man/*.5))) \
             $(addprefix $(MANDIR)/man7/,$(notdir $(wildcard man/*.7))) \
+            $(patsubst man/%,$(DOCDIR)/%,$(wildcard man/examples/*)) \
             $(patsubst completions/%.bash,$(BASHCOMPDIR)/%,$(wildcard completions/*.bash)) \
             $(addprefix $(ZSHCOMPDIR)/,$(notdir $(wildcard completions/_*))) \
             $(addprefix $(FISHCOMPDIR)/,$(notdir $(wildcard completions/*.fish)))
@@ -142,13 +144,14 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)/
 	install -m 755 $(GUEST_INIT) $(DESTDIR)$(LIBEXECDIR)/
 	for f in man/*.[157]; do install -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}/ || exit; done
+	install -m 644 man/examples/* $(DESTDIR)$(DOCDIR)/examples/
 	for f in completions/*.bash; do install -m 644 $$f $(DESTDIR)$(BASHCOMPDIR)/$$(basename $$f .bash) || exit; done
 	install -m 644 completions/_* $(DESTDIR)$(ZSHCOMPDIR)/
 	install -m 644 completions/*.fish $(DESTDIR)$(FISHCOMPDIR)/
 
 uninstall: ## remove exactly what install puts there
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
-	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
+	-rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR) 2>/dev/null
 
 # ---- generated documentation ---------------------------------------------------------------------
 # completions/ and man/ come from the command tables of all programs, the settings and the engines' answers. gendocs links
@@ -167,7 +170,7 @@ docs: $(GENDOCS) ## completions and manual pages from the tables
 check-docs: $(GENDOCS)
 	@rm -rf $(BUILD)/docs
 	@$(GENDOCS) . $(BUILD)/docs
-	@diff -ru completions $(BUILD)/docs/completions && diff -ru --exclude='*.in' man $(BUILD)/docs/man || \
+	@diff -ru completions $(BUILD)/docs/completions && diff -ru --exclude='*.in' --exclude=examples man $(BUILD)/docs/man || \
 	  { echo "check-docs: run 'make docs' and commit what it changes"; exit 1; }
 	@echo "check-docs: completions and manual pages fit the tables"
 

@@ -73,6 +73,25 @@ nothing_of_ctr() {
   }
   each_engine check
 }
+@test "ctr task exec: output, status, a terminal; it ends with its container" {
+  containerd_start
+  check() {
+    ok run_it -d "$BB" c /bin/sh -c "trap 'exit 9' TERM; sleep $MARK & wait"
+    fails 4 ct task exec --exec-id x c /bin/sh -c 'echo out; exit 4'
+    assert_output out
+    ok script -qec "$(printf '%q ' timeout --foreground 60 ctr --address "$D/sock" -n "drv$MARK" task exec -t --exec-id t c tty)" /dev/null </dev/null
+    assert_contains /dev/
+    fails 1 ct task exec --exec-id y c /nope
+    assert_stderr_contains "no such file or directory"
+    ok ct task exec -d --exec-id z c sleep "$MARK"
+    ok ct task kill c
+    wait_until 10 task_is c STOPPED || fail "not stopped: $(ct task ls)"
+    run ct task delete c
+    ok ct container rm c
+    nothing_of_ctr
+  }
+  each_engine check
+}
 container_file() { find "$D/root" -path "*/tmp/$1" | grep -q .; }
 
 @test "containerd: without an annotation the daemon's environment chooses the engine" {

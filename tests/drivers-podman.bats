@@ -106,6 +106,32 @@ state_is() { [ "$(pm inspect --format '{{.State.Status}}' "$1")" = "$2" ]; }
   each_engine check
 }
 
+@test "podman exec: output, status, user, a terminal, in the background, beside its container, in one that has ended" {
+  check() {
+    ok pod_run -d --name c bb /bin/sh -c "$WAITER" "$MARK"
+    wait_until 10 logs_have c up || fail "not up: $(pm logs c 2>&1)"
+    fails 4 pm exec -e A=b -w /tmp c /bin/sh -c 'echo "$A $PWD"; echo err >&2; exit 4'
+    assert_output "b /tmp"
+    assert_stderr_contains err
+    ok pm exec --user 1000:1001 c /bin/sh -c 'echo "$(id -u):$(id -g)"'
+    assert_output 1000:1001
+    ok pm exec -i c cat <<<piped
+    assert_output piped
+    ok script -qec "$(shell_words "${PM[@]}") exec -it c /bin/sh -c 'tty; exit 6'; echo status \$?" /dev/null </dev/null
+    assert_contains /dev/
+    assert_contains "status 6"
+    fails 127 pm exec c /nope
+    fails 126 pm exec c /etc/passwd
+    ok pm exec -d c /bin/sh -c "echo done >/tmp/done; exec sleep $MARK"
+    wait_until 10 pm exec c test -e /tmp/done || fail "nothing in the background"
+    ok pm stop -t 10 c
+    fails 255 pm exec c true
+    ok pm rm c
+    nothing_left
+  }
+  each_engine check
+}
+
 @test "podman run -it: a terminal, its size, and attach to it" {
   check() {
     ok script -qec "stty rows 40 cols 120; $(shell_words "${PM[@]}") --runtime-flag=engine=$ENGINE run --network=none --cgroups=disabled -it --rm bb /bin/sh -c 'tty; sleep 0.2; stty size; exit 6'; echo status \$?" /dev/null </dev/null

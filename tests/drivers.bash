@@ -4,10 +4,12 @@
 # configuration in a directory of its own; daemons listen on free ports of loopback and are stopped by their ids.
 
 # To be called in setup, behind common_setup. Sets RT, the runtime's path; D, the driver's directory, of a short name, since podman
-# allows 50 bytes and sockets 108; MARK, a number of seconds that nothing else sleeps; and DRIVE, the words in front of a driver's command: as root, where cgroup v1 and v2 are mounted side by side, a mount namespace without
-# the v2 side, since crun refuses such hosts.
+# allows 50 bytes and sockets 108; EXAMPLES, the configuration that is shipped; MARK, a number of seconds that nothing else sleeps; and
+# DRIVE, the words in front of a driver's command: as root, where cgroup v1 and v2 are mounted side by side, a mount namespace without the
+# v2 side, since crun refuses such hosts.
 drivers_setup() {
   RT=$SUITE_BIN/udocker-runtime
+  EXAMPLES=$SUITE_BIN/../share/doc/udocker/examples
   MARK=8$((RANDOM % 900 + 100))$((BASHPID % 100000))
   SERVERS=() DRIVE=()
   D=$(mktemp -d /tmp/drv.XXXXXX)
@@ -85,18 +87,12 @@ WAITER='trap "echo usr1" USR1; trap "echo term; exit 3" TERM; echo up; while :; 
 # ---- podman ----------------------------------------------------------------------------------------
 # An image bb of busybox in a storage of this test. PM and pm are podman with it.
 podman_setup() {
-  # Root of the test machine may lack CAP_SYS_RESOURCE, which podman's own limits would ask for.
-  cat >"$D/containers.conf" <<CONF
+  # The file that is shipped. Root of the test machine may lack CAP_SYS_RESOURCE, which podman's own limits would ask for.
+  sed "s,/usr/local/bin/udocker-runtime,$RT,; s,^\\[engine\\]\$,&\\nlock_type = \"file\"," "$EXAMPLES/containers.conf" >"$D/containers.conf"
+  cat >>"$D/containers.conf" <<CONF
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 log_driver = "k8s-file"
-[engine]
-lock_type = "file"
-runtime = "udocker-runtime"
-runtime_supports_json = ["udocker-runtime"]
-runtime_supports_nocgroup = ["udocker-runtime"]
-[engine.runtimes]
-udocker-runtime = ["$RT"]
 CONF
   export CONTAINERS_CONF=$D/containers.conf
   PM=("${DRIVE[@]}" podman --root "$D/storage" --runroot "$D/runroot" --tmpdir "$D/libpod" --storage-driver vfs
@@ -193,5 +189,5 @@ node_is() { [[ "$(sinfo -h -o %T)" == *"$1"* ]]; }
 # oci_conf ENGINE: the file that is shipped, with this test's paths. It is read anew for each step.
 oci_conf() {
   sed "s,/usr/local/bin/udocker-runtime,$RT,; s,/var/spool/udocker-runtime,$D/runtime,; s, run -b, --engine $1 run -b," \
-    "$SUITE_SRC/man/examples/oci.conf" >"$D/oci.conf"
+    "$EXAMPLES/oci.conf" >"$D/oci.conf"
 }

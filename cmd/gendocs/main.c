@@ -35,6 +35,7 @@ static const struct {
 	{ "udocker.conf.5", NULL },
 	{ "udocker-store.5", NULL },
 	{ "udocker-engines.7", NULL },
+	{ "udocker-drivers.7", NULL },
 };
 
 static int read_file(const char *path, struct str *ret, struct err **err)
