@@ -81,8 +81,13 @@ static void add_namespaces(struct unmet *u, const struct json *list)
 		const char *type = json_str(json_get(json_at(list, i), "type"));
 		autofree char *property = type ? xasprintf("linux.namespaces.%s", type) : NULL;
 
+		const char *path = json_str(json_get(json_at(list, i), "path"));
+
 		if (property)
 			add_property(u, property);
+		/* Runtimes with namespaces join one as they make one. */
+		if (path && *path && u->engine->kind == ENGINE_DIRECT)
+			add_property(u, "linux.namespaces.path");
 	}
 }
 

@@ -32,8 +32,8 @@ program() {
   shift
   [ -e "$T/spec.json" ] || { udocker-runtime spec -b "$B" && mv "$B/config.json" "$T/spec.json"; }
   jq ".root.readonly = false | .process.terminal = false | .process.env = [\"PATH=/bin\"] | del(.process.rlimits)
-    | .linux.namespaces = [] | del(.linux.maskedPaths) | .mounts |= map(select(.type == \"proc\"))
-    | .process.args = \$ARGS.positional | $filter" "$T/spec.json" --args -- "$@" >"$B/config.json"
+    | .linux = {namespaces: []} | .mounts |= map(select(.type == \"proc\"))
+    | del(.hostname) | .process.args = \$ARGS.positional | $filter" "$T/spec.json" --args -- "$@" >"$B/config.json"
 }
 # sees FILTER CMD...: run it; the output and the status are the test's.
 sees() {
@@ -127,6 +127,12 @@ EOT
     ok rt start c1
     wait_until 20 grep -q "No space left" "$T/err" || fail "not refused: $(cat "$T/err")"
     ok rt delete --force c1
+    program "$(profile SCMP_ACT_ERRNO "$MKDIR" 'errnoRet: 28')" busybox sleep 60
+    rt --engine "$ENGINE" create -b "$B" c1 </dev/null >"$T/out" 2>"$T/err"
+    ok rt start c1
+    fails 1 rt exec c1 busybox mkdir /tmp/d
+    assert_stderr_contains "No space left on device"
+    ok rt delete --force c1
     refute_file "$B/rootfs/tmp/by-hook"
     refute_file "$B/rootfs/tmp/d"
   done
@@ -210,5 +216,195 @@ EOT
 .syscalls[0].args = [{index: 0, value: range(65), op: "SCMP_CMP_EQ"}]|conditions
  = []|seccomp
 EOT
+  done
+}
+
+# ---- what is applied or emulated, as the program sees it ----
+
+# shows: rows of FILTER | COMMAND | what it prints, all of it, on one line; `sh:` rows go through a shell.
+shows() {
+  local filter command want
+  while IFS='|' read -r filter command want; do
+    [ -n "$filter" ] || continue
+    case $command in
+      sh:*) sees "$filter" busybox sh -c "${command#sh:}" ;;
+      *) sees "$filter" $command ;;
+    esac
+    [ "${output//$'\n'/ }" = "$want" ] || fail "$ENGINE: $filter: not '$want' but '${output//$'\n'/ }'"
+  done
+}
+
+@test "the process: arguments, environment, directory, ids, umask, limits, scores" {
+  for ENGINE in $ENGINES; do
+    shows <<'EOT'
+.process.args = ["payload", "args", "a b", "", "c"]||[a b] [] [c]
+.process.env = ["A=b c", "PATH=/bin"]|payload env|A=b c PATH=/bin
+.process.cwd = "/etc"|payload pwd|/etc
+.process.user = {uid: 0, gid: 0}|sh:set -- $(payload id); echo $1 $2 $3 $4|uid=0 gid=0 euid=0 egid=0
+.process.user.umask = 63|payload umask|0077
+.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 200}, {type: "RLIMIT_CORE", soft: 0, hard: 0}]|payload rlimit nofile|nofile 100 200
+.process.oomScoreAdj = 777|busybox cat /proc/self/oom_score_adj|777
+.process.noNewPrivileges = true|payload nnp|1
+.process.scheduler = {policy: "SCHED_BATCH", nice: 19}|sh:set -- $(cat /proc/self/stat); echo ${19} ${41}|19 3
+.process.scheduler = {policy: "SCHED_IDLE"}|sh:set -- $(cat /proc/self/stat); echo ${41}|5
+.process.scheduler = {policy: "SCHED_OTHER", nice: 19, flags: ["SCHED_FLAG_RESET_ON_FORK"]}|sh:set -- $(cat /proc/$$/stat); echo ${19}|19
+.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 6}|busybox ionice|best-effort: prio 6
+.process.ioPriority = {class: "IOPRIO_CLASS_IDLE"}|busybox ionice|idle
+.linux.personality = {domain: "LINUX32"}|sh:cat /proc/self/personality|00000008
+.linux.personality = {domain: "LINUX"}|sh:cat /proc/self/personality|00000000
+EOT
+  done
+}
+
+@test "what root alone can have: groups, capabilities, a lower score, real-time scheduling" {
+  requires root
+  for ENGINE in $ENGINES; do
+    shows <<'EOT'
+.process.user.additionalGids = [77, 5]|payload id|uid=0 gid=0 euid=0 egid=0 groups=5,77
+.process.capabilities = {bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"]}|sh:while read k v; do [ $k = CapEff: ] && echo $v; done </proc/self/status|0000000000000020
+.process.capabilities = {}|sh:while read k v; do [ $k = CapBnd: ] && echo $v; done </proc/self/status|0000000000000000
+.process.scheduler = {policy: "SCHED_FIFO", priority: 2}|sh:set -- $(cat /proc/self/stat); echo ${40} ${41}|2 1
+EOT
+    if (echo -10 >/proc/self/oom_score_adj) 2>/dev/null; then
+      shows <<<'.process.oomScoreAdj = -10|busybox cat /proc/self/oom_score_adj|-10'
+    fi
+  done
+}
+
+@test "mounts: binds onto what is missing, private folders, the kernel's file systems" {
+  mkdir "$T/host"
+  echo inside >"$T/host/file"
+  for ENGINE in $ENGINES; do
+    sed "s|@|$T/host|g" <<'EOT' >"$T/rows"
+.mounts += [{destination: "/new/dir", source: "@", options: ["rbind"]}]|busybox cat /new/dir/file|inside
+.mounts += [{destination: "/new/file", type: "bind", source: "@/file", options: ["bind"]}]|busybox cat /new/file|inside
+.mounts += [{destination: "/etc/passwd", source: "@/file", options: ["bind"]}]|busybox cat /etc/passwd|inside
+.mounts += [{destination: "/private", type: "tmpfs", source: "tmpfs"}]|sh:echo x >/private/f && cat /private/f|x
+.mounts += [{destination: "/private", type: "tmpfs", source: "tmpfs"}]|busybox ls -A /private|
+.mounts += [{destination: "/sys", type: "sysfs", source: "sysfs"}]|sh:test -d /sys/class && echo yes|yes
+.mounts += [{destination: "/dev", type: "tmpfs", source: "tmpfs"}, {destination: "/dev/pts", type: "devpts", source: "devpts"}]|sh:test -c /dev/null && test -c /dev/pts/ptmx && echo yes|yes
+.mounts += [{destination: "/dev", type: "tmpfs", source: "tmpfs"}, {destination: "/dev/mqueue", type: "mqueue", source: "mqueue"}]|sh:test -d /dev && echo yes|yes
+.mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro"]}]|payload echo on|on
+EOT
+    shows <"$T/rows"
+    refute_file "$B/rootfs/private/f"
+    [ "$(cat "$B/rootfs/etc/passwd")" != inside ]
+  done
+  [ "$(ls "$T/host")" = file ]
+  [ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes ! -name @ended)" ]
+}
+
+@test "masked paths are empty, wherever they lie" {
+  mkdir "$B/rootfs/secret"
+  echo s >"$B/rootfs/secret/s"
+  echo s >"$B/rootfs/etc/key"
+  for ENGINE in $ENGINES; do
+    shows <<'EOT'
+.linux.maskedPaths = ["/secret", "/etc/key", "/proc/cmdline", "/proc/fs", "/not/there"]|sh:ls -A /secret /proc/fs; cat /etc/key /proc/cmdline|/proc/fs:  /secret:
+EOT
+  done
+}
+
+@test "a host name is shown, or strictness says that it is not" {
+  for ENGINE in $ENGINES; do
+    sees '.hostname = "elsewhere"' busybox hostname
+    if [ "$output" != elsewhere ]; then
+      sees '.hostname = "elsewhere" | .annotations["org.udocker.strict"] = "true"' busybox hostname
+      [ "$status" -eq 125 ] || fail "$ENGINE: neither shown nor refused"
+      assert_stderr_contains "host name"
+    fi
+  done
+}
+
+# ---- what is not ----
+
+# Rows of FILTER | the property in messages.
+ignored() {
+  cat <<'EOT'
+.root.readonly = true|root.readonly
+.mounts += [{destination: "/x", source: "/tmp", options: ["bind", "ro"]}]|mounts.readonly
+.mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup"}]|mounts.cgroup
+.process.apparmorProfile = "none-of-this-name"|process.apparmorProfile
+.process.execCPUAffinity = {initial: "0"}|process.execCPUAffinity
+.linux.namespaces = [{type: "pid"}]|linux.namespaces.pid
+.linux.namespaces = [{type: "network"}]|linux.namespaces.network
+.linux.namespaces = [{type: "ipc"}]|linux.namespaces.ipc
+.linux.namespaces = [{type: "cgroup"}]|linux.namespaces.cgroup
+.linux.namespaces = [{type: "time"}]|linux.namespaces.time
+.linux.namespaces = [{type: "uts", path: "/proc/self/ns/uts"}]|linux.namespaces.path
+.linux.timeOffsets = {boottime: {secs: 5}}|linux.timeOffsets
+.linux.devices = [{type: "c", path: "/dev/own", major: 1, minor: 3}]|linux.devices
+.linux.netDevices = {eth7: {name: "x"}}|linux.netDevices
+.linux.cgroupsPath = "/own"|linux.cgroupsPath
+.linux.resources = {pids: {limit: 5}}|linux.resources
+.linux.intelRdt = {closID: "x"}|linux.intelRdt
+.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}|linux.memoryPolicy
+.linux.sysctl = {"net.ipv4.ip_forward": "1"}|linux.sysctl
+.linux.readonlyPaths = ["/proc/sys"]|linux.readonlyPaths
+.linux.mountLabel = "system_u:object_r:x:s0"|linux.mountLabel
+.linux.ofTomorrow = 5|linux
+.ofTomorrow = {a: 1}|unknown to this version
+EOT
+}
+
+@test "what is ignored is one line for who wants to know, and an error with --strict, before anything starts" {
+  once
+  for ENGINE in $ENGINES; do
+    while IFS='|' read -r filter name; do
+      if [ "$name" = process.apparmorProfile ] && [ -e /sys/module/apparmor ]; then continue; fi
+      program "$filter" payload true
+      fails 1 rt --strict --engine "$ENGINE" create -b "$B" c1
+      assert_one_error_line
+      assert_stderr_contains "$name"
+      assert_stderr_contains "--strict"
+    done < <(ignored)
+    [ -z "$(rt list -q)" ]
+    # All of them at once, without: it runs, and says what it leaves out.
+    program "$(ignored | cut -d'|' -f1 | grep -v -e apparmor -e '^.linux.namespaces' | paste -sd'|') | .linux.namespaces = [{type: \"pid\"}, {type: \"uts\", path: \"/proc/self/ns/uts\"}]" payload echo on
+    ok rt --debug --engine "$ENGINE" run -b "$B" c2
+    assert_output on
+    for name in root.readonly linux.devices linux.namespaces.pid linux.namespaces.path linux.sysctl; do
+      assert_stderr_contains "$name: "
+    done
+    ok rt --engine "$ENGINE" run -b "$B" c3
+    assert_no_stderr
+    # The annotation is as good as the switch.
+    sees '.annotations["org.udocker.strict"] = "true" | .linux.cgroupsPath = "/own"' payload true
+    [ "$status" -eq 125 ] || fail "$ENGINE: the annotation"
+    sees '.annotations["org.udocker.strict"] = "true"' payload echo on
+    assert_output on
+  done
+}
+
+@test "what an ordinary user cannot have is told by --strict" {
+  requires user
+  for ENGINE in $ENGINES; do
+    while IFS='|' read -r filter name; do
+      program "$filter" payload true
+      ok rt --engine "$ENGINE" run -b "$B" c1
+      fails 125 rt --strict --engine "$ENGINE" run -b "$B" c1
+      assert_stderr_contains "$name"
+    done <<'EOT'
+.process.user.additionalGids = [77]|process.user.additionalGids
+.process.oomScoreAdj = -1000|process.oomScoreAdj
+.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 9007199254740992}]|process.rlimits
+EOT
+    sees '.process.scheduler = {policy: "SCHED_FIFO", priority: 2}' payload true
+    [ "$status" -eq 125 ] || fail "$ENGINE: real time for everybody"
+    assert_stderr_contains "process.scheduler"
+  done
+}
+
+@test "what is of other systems is refused" {
+  for ENGINE in $ENGINES; do
+    for name in solaris windows vm zos; do
+      program ".$name = {a: 1}" payload true
+      fails 1 rt --engine "$ENGINE" create -b "$B" c1
+      assert_one_error_line
+      assert_stderr_contains "$name"
+    done
+    program '.mounts += [{destination: "/x", type: "ext4", source: "/dev/sda"}]' payload true
+    fails 1 rt --engine "$ENGINE" create -b "$B" c1
+    assert_stderr_contains "mounts"
   done
 }

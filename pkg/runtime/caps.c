@@ -2,7 +2,9 @@
 /* Capability names, and the bounding set. */
 #include "pkg/runtime/caps.h"
 
+#include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
@@ -75,4 +77,13 @@ void caps_limit(uint64_t allowed)
 		if (!(allowed & ((uint64_t)1 << cap)))
 			(void)prctl(
 				PR_CAPBSET_DROP, cap, 0, 0, 0); /* fails for those who have none to lose */
+}
+
+bool caps_has(int capability)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return syscall(SYS_capget, &head, data) == 0 &&
+	       (data[CAP_TO_INDEX(capability)].effective & (uint32_t)CAP_TO_MASK(capability)) != 0;
 }

@@ -20,4 +20,7 @@ uint64_t caps_allowed(const struct json *config);
  */
 void caps_limit(uint64_t allowed);
 
+/* Do we have it in effect? `capability` by number (linux/capability.h). */
+bool caps_has(int capability);
+
 #endif

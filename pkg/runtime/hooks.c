@@ -159,6 +159,7 @@ static int run_one_inside(const struct hook_call *call, const struct runtime_hoo
 		.fds = &fds,
 		.mark = launch->mark,
 		.caps = launch->caps,
+		.setup = launch->setup,
 		.seccomp = launch->seccomp, /* its listener is the program's alone */
 		.tty = -1,
 		.new_session = true,

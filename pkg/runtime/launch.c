@@ -27,6 +27,7 @@
 #include "pkg/runtime/fds.h"
 #include "pkg/runtime/listener.h"
 #include "pkg/runtime/mark.h"
+#include "pkg/runtime/process.h"
 #include "pkg/runtime/seccomp.h"
 
 #define COMPLAINT_MAX 1024
@@ -116,7 +117,9 @@ static void fit_rlimit(const struct runtime_rlimit *want, struct guest_init_rlim
 /* The program may start without our having seen it. */
 static bool is_early(const struct launch *l)
 {
-	return l->early && l->plan->supervise && !l->new_session && l->tty < 0 &&
+	bool outside = l->setup && (l->setup->has_scheduler || l->setup->has_io_priority);
+
+	return l->early && !outside && l->plan->supervise && !l->new_session && l->tty < 0 &&
 	       l->fds->n + 3 <= GUEST_INIT_FDS_PER_MESSAGE; /* so that nothing waits for room in the socket */
 }
 
@@ -222,6 +225,7 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 {
 	const struct engine_plan *plan = l->plan;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const char *what;
 
 	/* A tracer that outlives its supervisor would leave its tracees without one. */
 	if (plan->supervise) {
@@ -242,6 +246,9 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 		child_fails(w->far_complaints, plan->cwd);
 	if (geteuid() == 0)
 		caps_limit(l->caps);
+	what = l->setup ? process_setup_enter(l->setup) : NULL;
+	if (what)
+		child_fails(w->far_complaints, what);
 	if (l->process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		child_fails(w->far_complaints, "no_new_privs");
 	install_filter(plan, w->far_complaints);
@@ -394,6 +401,8 @@ static int prepare_waiting(const struct launch *l, const struct launched *run, s
 		return -1;
 	if (l->plan->supervise && !l->new_session && setpgid(run->program, run->program) < 0)
 		return err_sys(err, errno, "start the program: process group");
+	if (l->setup && process_setup_program(l->setup, run->program, err) < 0)
+		return -1;
 	if (l->tty >= 0)
 		(void)tcsetpgrp(l->tty, run->program); /* it may have hung up meanwhile */
 	return 0;

@@ -14,6 +14,7 @@
 struct engine_plan;
 struct err;
 struct instance;
+struct process_setup;
 struct runtime_fds;
 struct runtime_process;
 struct seccomp_program;
@@ -26,6 +27,7 @@ struct launch {
 		*file; /* where the program was found, inside, or NULL; known when `meanwhile` has returned */
 	uint64_t mark; /* mark.h; 0: none */
 	uint64_t caps; /* that the program may have at most (caps.h) */
+	const struct process_setup *setup; /* NULL: nothing */
 	/* The container's own filter, NULL or empty: none; known when `meanwhile` has returned. */
 	const struct seccomp_program *seccomp;
 	const struct instance *

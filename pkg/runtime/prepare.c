@@ -28,6 +28,7 @@ void prepared_free(struct prepared *p)
 	free(p->program);
 	free(p->guest_init);
 	strv_free(&p->ignored);
+	process_setup_free(&p->setup);
 	seccomp_program_free(&p->seccomp);
 	*p = PREPARED_INIT;
 }
@@ -39,6 +40,11 @@ static bool is_strict(const struct runtime_globals *g, const struct json *config
 	return g->strict || str_eq(annotation, "true");
 }
 
+static bool is_direct(const struct prepared *p)
+{
+	return p->choice.engine->kind == ENGINE_DIRECT;
+}
+
 /* What the engine leaves out is one line in the log; --strict makes it an error before anything starts. */
 static int check_answers(const struct runtime_globals *g, struct prepared *p, struct err **err)
 {
@@ -47,6 +53,8 @@ static int check_answers(const struct runtime_globals *g, struct prepared *p, st
 	autofree char *text = NULL;
 
 	(void)engine_unmet(p->choice.engine, p->bundle.config, &p->ignored, &refused);
+	if (is_direct(p))
+		process_unmet(p->bundle.config, &p->process, &p->ignored);
 	if (refused.n > 0) {
 		text = strv_join(&refused, "; ");
 		(void)err_make(err, ERR_UNSUPPORTED, "engine %s refuses: %s", p->choice.engine->name, text);
@@ -60,11 +68,6 @@ static int check_answers(const struct runtime_globals *g, struct prepared *p, st
 			p->choice.engine->name, text);
 	log_verbose("engine %s does not apply: %s", p->choice.engine->name, text);
 	return 0;
-}
-
-static bool is_direct(const struct prepared *p)
-{
-	return p->choice.engine->kind == ENGINE_DIRECT;
 }
 
 static int load_process(struct prepared *p, struct err **err)
@@ -130,7 +133,8 @@ int prepare_load(const struct runtime_globals *g, const struct runtime_create_op
 		return -1;
 	if (engine_choose(&g->engine, p.bundle.config, p.bundle.fd, &p.choice, err) < 0)
 		return -1;
-	if (is_direct(&p) && proc_sibling(GUEST_INIT_PROGRAM, &p.guest_init, err) < 0)
+	if (is_direct(&p) && (proc_sibling(GUEST_INIT_PROGRAM, &p.guest_init, err) < 0 ||
+				     process_setup_read(p.bundle.config, &p.setup, err) < 0))
 		return -1;
 	*ret = p;
 	p = PREPARED_INIT;
@@ -188,6 +192,9 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 	if (r < 0)
 		return -1;
 	p->has_plan = true;
+	if (is_direct(p) && ctx.strict && p->plan.notes.n > 0)
+		return err_make(err, ERR_UNSUPPORTED, "engine %s: %s (--strict)", p->choice.engine->name,
+			p->plan.notes.v[0]);
 	for (size_t i = 0; i < p->plan.notes.n; i++)
 		log_verbose("engine %s: %s", p->choice.engine->name, p->plan.notes.v[i]);
 	return 0;
@@ -240,7 +247,8 @@ int prepare_exec(const struct runtime_globals *g, const struct instance *c, bool
 	if (foreground)
 		take_caller_size(p);
 	if (choose_recorded(c, &p->choice, err) < 0 ||
-		proc_sibling(GUEST_INIT_PROGRAM, &p->guest_init, err) < 0 || prepare_check(g, p, err) < 0)
+		proc_sibling(GUEST_INIT_PROGRAM, &p->guest_init, err) < 0 ||
+		process_setup_read(p->bundle.config, &p->setup, err) < 0 || prepare_check(g, p, err) < 0)
 		return -1;
 	return prepare_plan(g, p, -1, c->path, foreground, err);
 }
@@ -254,6 +262,7 @@ struct launch prepared_launch(struct prepared *p, const struct runtime_fds *fds,
 		.file = &p->program,
 		.mark = c->rec.mark,
 		.caps = caps_allowed(p->bundle.config),
+		.setup = &p->setup,
 		.seccomp = &p->seccomp,
 		.instance = c,
 		.tty = -1,

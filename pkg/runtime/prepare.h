@@ -9,6 +9,7 @@
 #include "engines/engine.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/runtime/bundle.h"
+#include "pkg/runtime/process.h"
 #include "pkg/runtime/seccomp.h"
 
 struct err;
@@ -47,6 +48,7 @@ struct prepared {
 	char *program; /* where the process's program is, inside; NULL if nobody has looked */
 	char *guest_init; /* path of the first program, direct engines */
 	struct strv ignored; /* "property: note" */
+	struct process_setup setup; /* of a direct engine */
 	struct seccomp_program seccomp; /* of a direct engine's program, from prepare_check() on */
 };
 #define PREPARED_INIT ((struct prepared){ .bundle = { .fd = -1, .rootfs_fd = -1 } })
