@@ -256,25 +256,11 @@ PY
   docker_registry
   test_image img 8 100
   push img app:1
-  mkdir -p "$T/nginx" "$HOME/.udocker"
-  cat >"$T/nginx.conf" <<CONF
-daemon off; master_process off; pid $T/nginx/pid; error_log $T/nginx/error.log;
-events {}
-http {
-  client_body_temp_path $T/nginx; proxy_temp_path $T/nginx; fastcgi_temp_path $T/nginx; uwsgi_temp_path $T/nginx; scgi_temp_path $T/nginx;
-  log_format f '\$request_method \$uri \$server_protocol \$status \$connection';
-  access_log $T/nginx/access.log f;
-  limit_req_zone \$binary_remote_addr zone=z:1m rate=2r/s;
-  server {
-    listen 127.0.0.1:@PORT@ ssl http2;
-    ssl_certificate $T/tls.crt; ssl_certificate_key $T/tls.key;
+  mkdir -p "$HOME/.udocker"
+  nginx_registry 'ssl http2' '$request_method $uri $server_protocol $status $connection' \
+    'limit_req_zone $binary_remote_addr zone=z:1m rate=2r/s;' "
     location ~ ^/v2/.*/blobs/ { return 307 /elsewhere\$uri; }
-    location /elsewhere/ { limit_req zone=z burst=1 nodelay; limit_req_status 429; proxy_pass http://127.0.0.1:$RPORT/; }
-    location / { proxy_pass http://127.0.0.1:$RPORT; proxy_set_header Host \$http_host; }
-  }
-}
-CONF
-  nginx_server "$T/nginx.conf"
+    location /elsewhere/ { limit_req zone=z burst=1 nodelay; limit_req_status 429; proxy_pass http://127.0.0.1:$RPORT/; }"
   local port=$NPORT
   mkdir -p "$HOME/.config/containers/certs.d/localhost:$port"
   cp ca.crt "$HOME/.config/containers/certs.d/localhost:$port/"
@@ -284,6 +270,27 @@ CONF
   ! grep -v HTTP/2.0 "$T/nginx/access.log" || fail "not HTTP/2"
   grep -q ' 429 ' "$T/nginx/access.log" || fail "the limit was never hit"
   [ "$(awk '{print $NF}' "$T/nginx/access.log" | sort -u | wc -l)" -eq 1 ] || fail "more than one connection: $(cat "$T/nginx/access.log")"
+}
+
+@test "Retry-After of a real server is waited out: nginx says 429 until it is told otherwise" {
+  requires nginx
+  docker_registry
+  test_image img 1
+  push img app:1
+  nginx_registry '' '$status $request_method $msec' '' "
+    location /v2/app/blobs/ {
+      add_header Retry-After 4 always;
+      if (!-f $T/go) { return 429; }
+      proxy_pass http://127.0.0.1:$RPORT;
+    }"
+  background udocker-image pull -q --jobs 1 "127.0.0.1:$NPORT/app:1" --insecure
+  wait_until 60 grep -q '^429 ' "$T/nginx/access.log" || fail "$(cat "$T/nginx/access.log")"
+  touch go
+  wait "$PID" || fail "$(cat background.err)"
+  assert_pulled img "127.0.0.1:$NPORT/app/1"
+  # By the server's clock, which notes when a reply has been sent: the request behind a 429 came after the pause, and not sooner.
+  awk '$1 == 429 { last = $3; n++ } $1 == 200 && last { if ($3 - last < 4) exit 1; last = 0; m++ } END { exit !(n == 1 && m == 1) }' \
+    "$T/nginx/access.log" || fail "$(cat "$T/nginx/access.log")"
 }
 
 @test "the wrapper: pull, manifest inspect, login, logout, in the form of 1.3.x" {

@@ -270,3 +270,52 @@ multi() {
   [ "$(grep -c "No space left" <<<"$stderr")" -eq 12 ] || fail "$stderr"
   [ "$(wc -l <<<"$stderr")" -eq 12 ] || fail "$stderr"
 }
+
+# docker_registry with a disk of its own, of 32 MiB, of which 29 are taken by the file data/filler.
+small_registry() {
+  mkdir -p bin
+  cat >bin/docker-registry <<'SH'
+#!/bin/sh
+exec unshare -Urm sh -c 'd=${2%/*}/data; mkdir -p "$d"; mount -t tmpfs -o size=32m none "$d"; head -c 29M /dev/zero >"$d/filler"; PATH=${PATH#*:}; exec docker-registry "$@"' sh "$@"
+SH
+  chmod +x bin/docker-registry
+  PATH=$T/bin:$PATH docker_registry
+}
+
+@test "the registry's disk is full: one line, nothing to be seen there, and the next copy sends what is missing" {
+  requires userns
+  unshare -Urm mount -t tmpfs none "$T" || skip "no tmpfs in a user namespace here"
+  test_image big 2 2000
+  docker_registry
+  push big big:1
+  local source=$R kind from
+  small_registry
+  mkdir -p "$HOME/.udocker"
+  echo http_retries=1 >"$HOME/.udocker/udocker.conf"
+  udocker-image load -q -i big big:1 >/dev/null
+  for kind in "copy -q --insecure docker://$source/big:1 docker://$R/x:1" "copy -q --insecure oci:big:img:1 docker://$R/x:1" \
+    "push -q --insecure big:1 $R/x:1"; do
+    # shellcheck disable=SC2086 # words
+    fails 1 timeout 120 udocker-image $kind
+    assert_one_error_line
+    assert_stderr_contains "$R"
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$R/v2/x/manifests/1")" = 404 ] || fail "there is a manifest"
+  done
+  rm "/proc/$RPID/root${RLOG%/*}/data/filler"
+  ok udocker-image copy -q --insecure "docker://$source/big:1" "docker://$R/x:1"
+  curl -sf "http://$R/v2/x/manifests/1" -H 'Accept: application/vnd.oci.image.manifest.v1+json' | cmp - "$(blob_file big "$(manifest_of big)")"
+}
+
+@test "between registries a copy needs no disk of ours, neither the store's nor a temporary one" {
+  requires userns
+  test_image big 2 2000
+  docker_registry
+  push big big:1
+  export R T
+  run --separate-stderr unshare -Urm sh -c 'mkdir m && mount -t tmpfs -o size=64k none m || exit 77
+    dd if=/dev/zero of=m/full bs=1k 2>dd; [ -s m/full ] || exit 1
+    TMPDIR=$T/m UDOCKER_DIR=$T/m/store udocker-image copy -q --insecure "docker://$R/big:1" "docker://$R/copied:1"'
+  [ "$status" -ne 77 ] || skip "no tmpfs in a user namespace here"
+  [ "$status" -eq 0 ] || fail "$output $stderr"
+  curl -sf "http://$R/v2/copied/manifests/1" -H 'Accept: application/vnd.oci.image.manifest.v1+json' | cmp - "$(blob_file big "$(manifest_of big)")"
+}

@@ -135,26 +135,10 @@ schema1_registry() {
 nginx_before() { # EXTRA-LOCATIONS
   requires nginx
   printf 'timeout = 3\n' >"$HOME/.udocker/udocker.conf"
-  mkdir -p "$T/nginx"
-  cat >"$T/nginx.conf" <<CONF
-daemon off; master_process off; pid $T/nginx/pid; error_log $T/nginx/error.log;
-events {}
-http {
-  client_body_temp_path $T/nginx; proxy_temp_path $T/nginx; fastcgi_temp_path $T/nginx; uwsgi_temp_path $T/nginx; scgi_temp_path $T/nginx;
-  log_format f '\$status \$request_uri "\$http_range" [\$http_authorization]';
-  access_log $T/nginx/access.log f;
-  proxy_http_version 1.1; proxy_connect_timeout 2s; proxy_read_timeout 600s;
   # Without buffers limit_rate means nothing; with files it would be nginx that has the rest when the registry goes.
-  proxy_buffer_size 16k; proxy_buffers 4 16k; proxy_busy_buffers_size 32k; proxy_max_temp_file_size 0;
-  server {
-    listen 127.0.0.1:@PORT@;
-    ${1:-}
-    location / { proxy_pass http://127.0.0.1:$RPORT; proxy_set_header Host \$http_host; }
-  }
-}
-CONF
-  nginx_server "$T/nginx.conf"
-  N=http://127.0.0.1:$NPORT
+  nginx_registry '' '$status $request_uri "$http_range" [$http_authorization]' '
+    proxy_http_version 1.1; proxy_connect_timeout 2s; proxy_read_timeout 600s;
+    proxy_buffer_size 16k; proxy_buffers 4 16k; proxy_busy_buffers_size 32k; proxy_max_temp_file_size 0;' "${1:-}"
 }
 
 @test "nginx before a registry that is killed in the middle: cut off, 502, and gone on with when it is back" {

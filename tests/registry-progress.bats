@@ -18,21 +18,7 @@ slow_registry() {
   test_image img "$1" "${2:-80}"
   docker_registry
   push img app:1
-  mkdir -p "$T/nginx"
-  cat >"$T/nginx.conf" <<CONF
-daemon off; master_process off; pid $T/nginx/pid; error_log $T/nginx/error.log;
-events {}
-http {
-  client_body_temp_path $T/nginx; proxy_temp_path $T/nginx; fastcgi_temp_path $T/nginx; uwsgi_temp_path $T/nginx; scgi_temp_path $T/nginx;
-  access_log off;
-  server {
-    listen 127.0.0.1:@PORT@;
-    location / { proxy_pass http://127.0.0.1:$RPORT; proxy_set_header Host \$http_host; limit_rate 45k; }
-  }
-}
-CONF
-  nginx_server "$T/nginx.conf"
-  N=http://127.0.0.1:$NPORT
+  nginx_registry '' '' '' 'limit_rate 45k;'
 }
 # seen SIZES CMD...: on that terminal; what is on it at the end is the output.
 seen() {

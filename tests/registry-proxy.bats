@@ -86,21 +86,7 @@ again() {
 
 @test "an HTTP proxy: by option, by http_proxy of the environment" {
   requires nginx
-  mkdir -p "$T/nginx"
-  cat >"$T/nginx.conf" <<CONF
-daemon off; master_process off; pid $T/nginx/pid; error_log $T/nginx/error.log;
-events {}
-http {
-  client_body_temp_path $T/nginx; proxy_temp_path $T/nginx; fastcgi_temp_path $T/nginx; uwsgi_temp_path $T/nginx; scgi_temp_path $T/nginx;
-  log_format f 'connected to \$http_host';
-  access_log $T/nginx/access.log f;
-  server {
-    listen 127.0.0.1:@PORT@;
-    location / { proxy_pass http://127.0.0.1:$RPORT; proxy_set_header Host \$http_host; }
-  }
-}
-CONF
-  nginx_server "$T/nginx.conf"
+  nginx_registry '' 'connected to $http_host $request_method' '' 'client_max_body_size 0;'
   SLOG=$T/nginx/access.log
   ok udocker-image pull -q --httpproxy "http://127.0.0.1:$NPORT" --registry "http://$R" app:1
   assert_pulled img app/1
@@ -109,6 +95,32 @@ CONF
   again
   http_proxy=http://127.0.0.1:$NPORT ok udocker-image pull -q --registry "http://$R" app:1
   went_through localhost
+}
+
+@test "push and copy through an HTTP proxy: each request of an upload takes it" {
+  requires nginx
+  test_image big 1 3000
+  local l method before
+  l=$(layer_of big 1)
+  before=$(grep -cE '"(POST|PATCH|PUT) ' "$RLOG")
+  udocker-image load -q -i big big:1 >/dev/null
+  nginx_registry '' 'connected to $http_host $request_method' '' 'client_max_body_size 0;'
+  SLOG=$T/nginx/access.log
+  ok udocker-image push -q --insecure --httpproxy "$N" big:1 "$R/pushed:1"
+  for method in HEAD POST PATCH PUT; do
+    grep -q "connected to $R $method" "$SLOG" || fail "no $method through the proxy: $(cat "$SLOG")"
+  done
+  curl -sf "http://$R/v2/pushed/blobs/$l" | cmp - "$(blob_file big "$l")"
+  # No request of an upload went around it: the registry has had as many as the proxy.
+  all_taken() { [ "$(grep -cE '"(POST|PATCH|PUT) ' "$RLOG")" -eq "$((before + $(grep -cE ' (POST|PATCH|PUT)$' "$SLOG")))" ]; }
+  wait_until 10 all_taken || fail "$(cat "$RLOG")"
+  : >"$SLOG"
+  ok udocker-image copy -q --insecure --httpproxy "$N" "docker://$R/pushed:1" "docker://$R/copied:1"
+  went_through localhost
+  curl -sf "http://$R/v2/copied/manifests/1" -H 'Accept: application/vnd.oci.image.manifest.v1+json' | cmp - "$(blob_file big "$(manifest_of big)")"
+  fails 1 udocker-image push -q --insecure --httpproxy http://127.0.0.1:1 big:1 "$R/around:1"
+  assert_one_error_line
+  [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$R/v2/around/manifests/1")" = 404 ]
 }
 
 # A SOCKS4 proxy for this user ("": anyone); sets S and SLOG.
@@ -172,6 +184,19 @@ refute_pulled_again() { [ ! -e "$STORE/repos/$R/app/1" ] || fail "pulled in spit
   assert_one_error_line
   refute_stderr_contains wr0ng
   assert_stderr_contains "a proxy's user and password"
+  # A push: one that the proxy lets through, and one that it does not.
+  local url="https://$R/v2/pushed/manifests/1"
+  udocker-image load -q -i img app:1 >/dev/null
+  before=$(grep -ac 'CONNECT localhost' "$SLOG")
+  ok udocker-image -D push --httpproxy "http://me:s3cret@127.0.0.1:$NPORT" app:1 "$R/pushed:1"
+  refute_stderr_contains s3cret
+  refute_stderr_contains "$(printf me:s3cret | base64)"
+  [ "$(grep -ac 'CONNECT localhost' "$SLOG")" -gt "$before" ] || fail "not through the proxy: $(cat "$SLOG")"
+  curl -sf --cacert ca.crt "$url" -H 'Accept: application/vnd.oci.image.manifest.v1+json' | cmp - "$(blob_file img "$(manifest_of img)")"
+  fails 1 udocker-image push -q --httpproxy "http://me:wr0ng@127.0.0.1:$NPORT" app:1 "$R/around:1"
+  assert_one_error_line
+  refute_stderr_contains wr0ng
+  [ "$(curl -s --cacert ca.crt -o /dev/null -w '%{http_code}' "https://$R/v2/around/manifests/1")" = 404 ]
   before=$(grep -ac 'CONNECT localhost' "$SLOG")
   fails 1 udocker-image pull -q --httpproxy "http://127.0.0.1:$NPORT" "$R/app:1"
   assert_one_error_line

@@ -95,6 +95,30 @@ nginx_server() {
   fail "nginx does not start: $(cat "$T/srv/nginx.log")"
 }
 
+# nginx_registry LISTEN LOG HTTP SERVER: nginx before the docker-registry; sets N, its URL. LISTEN: "", or "ssl" and more, with own_ca's certificate; LOG: the
+# form of a line of $T/nginx/access.log; HTTP, SERVER: further directives there.
+nginx_registry() {
+  mkdir -p "$T/nginx"
+  cat >"$T/nginx.conf" <<CONF
+daemon off; master_process off; pid $T/nginx/pid; error_log $T/nginx/error.log;
+events {}
+http {
+  client_body_temp_path $T/nginx; proxy_temp_path $T/nginx; fastcgi_temp_path $T/nginx; uwsgi_temp_path $T/nginx; scgi_temp_path $T/nginx;
+  log_format f '${2:-\$status \$request}';
+  access_log $T/nginx/access.log f;
+  ${3:-}
+  server {
+    listen 127.0.0.1:@PORT@ ${1:-};
+    ${1:+ssl_certificate $T/tls.crt; ssl_certificate_key $T/tls.key;}
+    ${4:-}
+    location / { proxy_pass http://127.0.0.1:$RPORT; proxy_set_header Host \$http_host; }
+  }
+}
+CONF
+  nginx_server "$T/nginx.conf"
+  N=http${1:+s}://127.0.0.1:$NPORT
+}
+
 # bad_registry LAYOUT-DIR: registryd; sets B (host:port), BLOG; rules go to $T/rules.
 bad_registry() {
   local port=$T/srv/bad.port
