@@ -744,7 +744,7 @@ static int is_elsewhere(long r)
 }
 
 /* As execvp(): every directory of PATH (an empty one is the working directory); "permission denied" beats "not found". */
-static __attribute__((noreturn)) void run(struct guest *g, char **argv, char **env)
+static __attribute__((noreturn)) void run(struct guest *g, unsigned flags, char **argv, char **env)
 {
 	const char *where = g->file;
 	char *file = g->path;
@@ -756,7 +756,7 @@ static __attribute__((noreturn)) void run(struct guest *g, char **argv, char **e
 	/* It has been looked for from outside; if that erred, we look again. */
 	if (*where) {
 		r = call(NR_execve, (long)where, (long)argv, (long)env, 0, 0);
-		if (!is_elsewhere(r))
+		if ((flags & GUEST_INIT_EXACT) || !is_elsewhere(r))
 			fail(g, GUEST_INIT_STAGE_EXEC, r);
 	}
 
@@ -870,5 +870,5 @@ void guest_main(long *stack)
 	if (flags & GUEST_INIT_LISTEN_PID)
 		set_listen_pid(&g, env);
 	set_filter(&g);
-	run(&g, argv, env);
+	run(&g, flags, argv, env);
 }

@@ -46,6 +46,7 @@ enum guest_init_flags {
 	GUEST_INIT_LISTEN_PID = 256, /* LISTEN_PID=… in the environment gets the program's pid */
 	/* The answer is there before the hello: guest_init itself waits until `parent` is its parent (GUEST_INIT_DETACH). */
 	GUEST_INIT_EARLY = 512,
+	GUEST_INIT_EXACT = 1024, /* `file` or nothing: it has not been looked for */
 };
 
 #define GUEST_INIT_FDS_PER_MESSAGE 250 /* the kernel takes 253 */

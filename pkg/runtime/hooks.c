@@ -157,6 +157,8 @@ static int run_one_inside(const struct hook_call *call, const struct runtime_hoo
 		.plan = launch->plan,
 		.process = &process,
 		.fds = &fds,
+		.file = &h->path,
+		.exact = true,
 		.mark = launch->mark,
 		.caps = launch->caps,
 		.setup = launch->setup,
@@ -171,10 +173,8 @@ static int run_one_inside(const struct hook_call *call, const struct runtime_hoo
 		return err_sys(err, errno, "temporary file");
 	process.args = STRV_INIT;
 	strv_dup(&process.args, &h->args);
-	/* The program is found by its first word. */
-	if (process.args.n > 0)
-		strv_remove(&process.args, 0);
-	strv_insert(&process.args, 0, h->path);
+	if (process.args.n == 0)
+		strv_add(&process.args, h->path);
 	if (h->has_env)
 		process.env = h->env;
 	status = runtime_launch(&l, NULL, NULL, &s.run, err);

@@ -136,6 +136,8 @@ static unsigned guest_flags(const struct launch *l)
 		flags |= GUEST_INIT_DETACH | GUEST_INIT_PDEATHSIG;
 	if (l->take_tty)
 		flags |= GUEST_INIT_TTY;
+	if (l->exact)
+		flags |= GUEST_INIT_EXACT;
 	if (l->process->has_umask)
 		flags |= GUEST_INIT_SET_UMASK;
 	if (l->fds->listen)
@@ -325,7 +327,7 @@ static void log_complaints(int fd, const struct engine_plan *plan)
 
 static int exec_failed(const struct launch *l, const struct guest_init_status *s, struct err **err)
 {
-	const char *name = l->process->args.v[0];
+	const char *name = l->exact ? *l->file : l->process->args.v[0];
 
 	if (s->stage != GUEST_INIT_STAGE_EXEC)
 		return err_sys(err, s->error, "%s", guest_init_stage_name(s->stage));

@@ -25,6 +25,7 @@ struct launch {
 	const struct runtime_fds *fds;
 	char *const
 		*file; /* where the program was found, inside, or NULL; known when `meanwhile` has returned */
+	bool exact; /* `file` is what was asked for, whatever the first argument says */
 	uint64_t mark; /* mark.h; 0: none */
 	uint64_t caps; /* that the program may have at most (caps.h) */
 	const struct process_setup *setup; /* NULL: nothing */
