@@ -288,7 +288,7 @@ SH
   test_image big 2 2000
   docker_registry
   push big big:1
-  local source=$R kind from
+  local source=$R kind
   small_registry
   mkdir -p "$HOME/.udocker"
   echo http_retries=1 >"$HOME/.udocker/udocker.conf"
