@@ -65,7 +65,7 @@ _udocker_runtime_table() {
 	'')
 		options='--root --log --log-format -D --debug -q --quiet --engine --execmode --strict --no-fake-root --systemd-cgroup --cgroup-manager --rootless --help --version'
 		valued=' --root --log --log-format --engine --execmode --cgroup-manager --rootless '
-		operands='words run create start state exec kill delete list spec features engines'
+		operands='words run create start state exec kill delete pause resume ps list update events checkpoint restore spec features engines'
 		;;
 	run)
 		options='-d --detach --keep --preserve-all-fds --no-subreaper -b --bundle --config --config-fd --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --dry-run --help'
@@ -103,10 +103,45 @@ _udocker_runtime_table() {
 		valued=' '
 		operands='runtime'
 		;;
+	pause)
+		options='--help'
+		valued=' '
+		operands='runtime'
+		;;
+	resume)
+		options='--help'
+		valued=' '
+		operands='runtime'
+		;;
+	ps)
+		options='-f --format --help'
+		valued=' -f --format '
+		operands='runtime'
+		;;
 	list)
 		options='-q --quiet -f --format --help'
 		valued=' -f --format '
 		operands=''
+		;;
+	update)
+		options='-r --resources --blkio-weight --cpu-period --cpu-quota --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --kernel-memory --kernel-memory-tcp --pids-limit --l3-cache-schema --mem-bw-schema --help'
+		valued=' -r --resources --blkio-weight --cpu-period --cpu-quota --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --kernel-memory --kernel-memory-tcp --pids-limit --l3-cache-schema --mem-bw-schema '
+		operands='runtime'
+		;;
+	events)
+		options='--interval --stats --help'
+		valued=' --interval '
+		operands='runtime'
+		;;
+	checkpoint)
+		options='--image-path --work-path --tcp-established --ext-unix-sk --shell-job --file-locks --lazy-pages --auto-dedup --manage-cgroups-mode --empty-ns --parent-path --leave-running --pre-dump --page-server --status-fd --help'
+		valued=' --image-path --work-path --manage-cgroups-mode --empty-ns --parent-path --page-server --status-fd '
+		operands='runtime'
+		;;
+	restore)
+		options='--image-path --work-path --tcp-established --ext-unix-sk --shell-job --file-locks --lazy-pages --auto-dedup --manage-cgroups-mode --empty-ns -d --detach --console-socket --no-pivot --lsm-profile --lsm-mount-context -b --bundle --pid-file --no-subreaper --help'
+		valued=' --image-path --work-path --manage-cgroups-mode --empty-ns --console-socket --lsm-profile --lsm-mount-context -b --bundle --pid-file '
+		operands='runtime'
 		;;
 	spec)
 		options='-b --bundle --rootless --help'
@@ -146,6 +181,7 @@ _udocker_runtime_value() {
 	'exec -p' | 'exec --process') value='file' ;;
 	'exec --console-socket') value='file' ;;
 	'exec --pid-file') value='file' ;;
+	'ps -f' | 'ps --format') value='words table json' ;;
 	'list -f' | 'list --format') value='words table json' ;;
 	'spec -b' | 'spec --bundle') value='dir' ;;
 	'engines -f' | 'engines --format') value='words table json' ;;

@@ -102,7 +102,6 @@ teardown() { runtime_teardown; }
 }
 
 @test "exec: a process file of the wrong shape is an error, and runs nothing" {
-  local bad
   check() {
     local text
     running "$C"
@@ -244,12 +243,193 @@ PY
     assert_stderr_contains console
     fails 255 rt exec --console-socket "$T/cs" "$C" true
     rm -f cs cs.ready
-    python3 "$T/listen.py" cs >tty &
+    python3 "$T/listen.py" cs >term.out &
     wait_until 10 test -e cs.ready
     ok rt exec -d -t --console-socket cs --pid-file pid "$C" sh -c 'tty >/dev/null && echo yes; sleep 0.2'
     wait $!
-    grep -q '^yes' tty
+    grep -q '^yes' term.out
     ok rt delete -f "$C"
   }
   each_engine check
+}
+
+# ---- pause, resume, ps ----
+
+# A program that never rests, and how far it has come.
+counting() {
+  args sh -c 'while :; do echo >>/tmp/ticks; sleep 0.01; done'
+  rm -f "$B"/rootfs/tmp/ticks*
+  create "$C"
+  rt start "$C"
+  wait_until 5 test -s "$B/rootfs/tmp/ticks"
+}
+ticks() { cat "$B"/rootfs/tmp/ticks* | wc -l; }
+goes_on() { [ "$(ticks)" -gt "$1" ]; }
+# runc and crun pause with the freezer, which ordinary users have none of.
+can_pause() { is_direct || [ "$(id -u)" = 0 ]; }
+
+@test "pause: everything stands still, and goes on" {
+  check() {
+    local before
+    if ! can_pause; then
+      running "$C"
+      run --separate-stderr rt pause "$C"
+      [ "$status" -ne 0 ] && [ -n "$stderr" ] || fail "$ENGINE paused"
+      [ "$(status_of "$C")" = running ]
+      ok rt delete -f "$C"
+      return 0
+    fi
+    counting
+    ok rt exec -d "$C" sh -c 'exec >/dev/null 2>&1; while :; do echo >>/tmp/ticks2; done'
+    wait_until 5 test -s "$B/rootfs/tmp/ticks2"
+    ok rt pause "$C"
+    assert_output ""
+    assert_no_stderr
+    [ "$(status_of "$C")" = paused ]
+    before=$(ticks)
+    sleep 0.3
+    [ "$(ticks)" = "$before" ] || fail "$ENGINE goes on"
+    fails 255 rt exec "$C" true
+    assert_stderr_contains paused
+    fails 1 rt pause "$C"
+    fails 1 rt delete "$C"
+    [ "$(status_of "$C")" = paused ]
+    ok rt resume "$C"
+    [ "$(status_of "$C")" = running ]
+    wait_until 5 goes_on "$before"
+    fails 1 rt resume "$C"
+    ok rt exec "$C" true
+    ok rt delete -f "$C"
+    fails 1 rt pause "$C"
+  }
+  each_engine check
+}
+
+@test "pause: what is paused can be killed and deleted" {
+  check() {
+    can_pause || return 0
+    counting
+    ok rt pause "$C"
+    ok rt kill "$C" KILL
+    wait_until 5 is_in_state "$C" stopped
+    ok rt delete "$C"
+    counting
+    rt exec -d "$C" sleep 98704 </dev/null >/dev/null 2>&1
+    ok rt pause "$C"
+    ok rt delete -f "$C"
+    [ -z "$(procs_with '^sleep 98704')" ] || fail "left"
+    counting
+    ok rt pause "$C"
+    is_direct && kill -9 "$(rt state "$C" | jq .pid)"
+    ok rt delete -f "$C"
+  }
+  each_engine check
+}
+
+@test "ps: the container's processes, as an array and as ps(1) has them" {
+  check() {
+    local pid
+    running "$C" sh -c 'sleep 98705 & exec sleep 98706'
+    wait_until 5 test -n "$(procs_with '^sleep 98705')" || true
+    pid=$(rt state "$C" | jq .pid)
+    ok rt ps --format json "$C"
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+    jq -e "index($pid) != null and length >= 2 and all(type == \"number\")" <<<"$output" >/dev/null || fail "$ENGINE: pids"
+    ok rt ps "$C"
+    assert_contains UID
+    assert_contains "sleep 98705"
+    assert_contains "sleep 98706"
+    refute_contains bats-exec
+    ok rt ps "$C" -o pid,comm
+    assert_contains COMMAND
+    refute_contains UID
+    fails 1 rt ps "$C-other"
+    ok rt delete -f "$C"
+  }
+  ENGINES=${ENGINES/crun/} # its table is the numbers alone
+  each_engine check
+}
+
+# ---- what delegates do ----
+
+@test "update, events, checkpoint, restore: a delegate's own answer, or what can" {
+  check() {
+    local verb
+    running "$C"
+    if is_direct; then
+      for verb in update events checkpoint restore; do
+        fails 1 rt $verb "$C"
+        assert_stderr_contains "has no $verb"
+        assert_stderr_contains "--engine runc"
+      done
+    elif [ "$(id -u)" = 0 ]; then
+      ok rt update --pids-limit 77 "$C"
+      if [ "$ENGINE" = runc ]; then
+        ok rt events --stats "$C"
+        [ "$(jq -r .id <<<"$output")" = "$C" ] || fail "events"
+      fi
+      echo '{"pids": {"limit": 78}}' >limits.json
+      ok rt update --resources=limits.json "$C"
+      ok rt update -r - "$C" <limits.json
+      fails 1 rt update -r "$T/none" "$C"
+    fi
+    fails 1 rt restore "$C"
+    [ "$(status_of "$C")" = running ]
+    ok rt delete -f "$C"
+    fails 1 rt update --memory 1000000 "$C"
+    assert_stderr_contains "does not exist"
+  }
+  each_engine check
+}
+
+# ---- global options ----
+
+@test "options of other runtimes are accepted before every verb" {
+  check() {
+    args sleep 98700
+    rt --rootless=auto --cgroup-manager=disabled --debug --engine "$ENGINE" create --no-pivot --no-new-keyring -b "$B" "$C" \
+      </dev/null >/dev/null 2>&1
+    ok rt --rootless true --cgroup-manager cgroupfs start "$C"
+    ok rt --rootless=false exec "$C" true
+    ok rt --cgroup-manager=systemd kill --all "$C" 9
+    wait_until 5 is_in_state "$C" stopped
+    ok rt --rootless=true delete "$C"
+  }
+  each_engine check
+}
+
+@test "an engine's own features" {
+  check() {
+    ok udocker-runtime --engine "$ENGINE" features
+    [ "$(jq -r .ociVersionMax <<<"$output")" = 1.3.0 ]
+    jq -e '.hooks | index("createRuntime") != null' <<<"$output"
+    jq -e '.linux.namespaces | index("mount") != null' <<<"$output"
+    if is_direct; then
+      jq -e '.linux.namespaces | index("pid") == null' <<<"$output"
+      jq -e '.mountOptions | index("bind") != null and index("noexec") == null' <<<"$output"
+    fi
+  }
+  each_engine check
+  fails 1 udocker-runtime --engine none features
+}
+
+@test "ociVersion: 1.0 to 1.3 and later ones of 1 run, others are refused; unknown fields are kept" {
+  check() {
+    local v
+    for v in 1.0.0 1.3.0 1.9.0-rc.1+x; do
+      MORE=".ociVersion = \"$v\" | .process.novelty = 1 | .[\"x-new\"] = {a: 1}" args echo hi
+      ok rt --engine "$ENGINE" run -b "$B" "$C"
+      assert_output hi
+    done
+    create "$C"
+    [ "$(rt state "$C" | jq -r .ociVersion)" = 1.9.0-rc.1+x ]
+    jq -e '.process.novelty == 1 and .["x-new"].a == 1' "$ROOT/$C/config.json"
+    ok rt delete "$C"
+  }
+  each_engine check
+  for v in 2.0.0 0.9.0 x ''; do
+    MORE=".ociVersion = \"$v\"" args echo hi
+    fails 1 rt create -b "$B" "$C"
+    assert_stderr_contains ociVersion
+  done
 }

@@ -31,7 +31,7 @@ bool delegate_knows(const struct instance *c)
 }
 
 /* A control group that is still there would stay behind. */
-static bool has_cgroup(const struct instance *c)
+bool delegate_has_cgroup(const struct instance *c)
 {
 	autofree char *runc = xasprintf(STATE_DELEGATE "/%s/state.json", c->id);
 	autofree char *crun = xasprintf(STATE_DELEGATE "/%s/status", c->id);
@@ -65,7 +65,7 @@ static bool has_poststop(const struct instance *c)
 
 bool delegate_is_owed(const struct instance *c)
 {
-	return delegate_knows(c) && (has_cgroup(c) || has_poststop(c));
+	return delegate_knows(c) && (delegate_has_cgroup(c) || has_poststop(c));
 }
 
 /* ---- its command line ---- */
@@ -307,7 +307,8 @@ int delegate_run(struct making *m, int *ret_status, struct err **err)
 
 /* ---- the other verbs ---- */
 
-int delegate_verb(const struct instance *c, const char *const *words, const char *more, struct err **err)
+int delegate_words(
+	const struct instance *c, const struct strv *before, const struct strv *after, struct err **err)
 {
 	auto_strv argv = STRV_INIT;
 	struct proc_spawn s = PROC_SPAWN_INIT;
@@ -319,13 +320,23 @@ int delegate_verb(const struct instance *c, const char *const *words, const char
 			c->id, (unsigned long)c->owner);
 	strv_dup(&argv, &c->rec.prefix);
 	delegate_add_globals(&argv, c->globals);
-	strv_add_all(&argv, words);
+	strv_add_all(&argv, (const char *const *)strv_argv(before));
 	strv_add(&argv, c->id);
-	if (more)
-		strv_add(&argv, more);
+	strv_add_all(&argv, (const char *const *)strv_argv(after));
 	s.path = argv.v[0];
 	s.argv = strv_argv(&argv);
+	s.keep_all = true;
 	if (proc_spawn(&s, &pid, err) < 0 || proc_wait(pid, &status, err) < 0)
 		return -1;
 	return status;
+}
+
+int delegate_verb(const struct instance *c, const char *const *words, const char *more, struct err **err)
+{
+	auto_strv before = STRV_INIT, after = STRV_INIT;
+
+	strv_add_all(&before, words);
+	if (more)
+		strv_add(&after, more);
+	return delegate_words(c, &before, &after, err);
 }

@@ -14,8 +14,8 @@
 #include "pkg/runtime/hooks.h"
 #include "pkg/runtime/lifecycle.h"
 #include "pkg/runtime/making.h"
+#include "pkg/runtime/members.h"
 #include "pkg/runtime/tidy.h"
-#include "pkg/runtime/tree.h"
 
 #define WAIT_FIRST_MS 1
 #define WAIT_STEP_MS 20
@@ -25,15 +25,6 @@
 static void pause_ms(int ms)
 {
 	(void)poll(NULL, 0, ms);
-}
-
-static int open_instance(const struct runtime_globals *g, const char *id, struct runtime_root *root,
-	struct instance *c, struct err **err)
-{
-	if (runtime_root_open(g->root, false, root, err) < 0)
-		return -1;
-	c->globals = g;
-	return instance_open(root, id, c, err);
 }
 
 /* Its program may be running before its pid is written down, since a delegate does both in one go: wait for that a little. */
@@ -51,47 +42,6 @@ static int wait_for_pid(const struct runtime_root *root, const char *id, struct 
 			return -1;
 	}
 	return 0;
-}
-
-/* ---- all processes of a container ---- */
-
-struct members {
-	struct tree tree;
-	struct runtime_proc program; /* pid 0: not known */
-	pid_t tracer;
-};
-
-/* What descends from the process of the pid file, and what has lost it: the mark stays whoever is killed. */
-static void find_members(const struct instance *c, struct members *m)
-{
-	uid_t owner = instance_trusted_owner(c);
-	auto_execs execs;
-
-	*m = (struct members){ 0 };
-	tree_read(&m->tree);
-	if (runtime_proc_alive(&c->rec.proc, owner)) {
-		tree_choose_below(&m->tree, c->rec.proc.pid);
-		if (c->rec.delegate)
-			tree_choose_one(&m->tree, &c->rec.proc);
-	}
-	tree_choose_marked(&m->tree, c->rec.mark, owner);
-	(void)instance_program(
-		c, &m->program, &m->tracer); /* delegates have none, nor what has not been started */
-	/* A tracer without which its tracees would run on unconfined ends after them. */
-	execs_read(c->dirfd, &execs);
-	for (size_t i = 0; i < execs.n; i++)
-		tree_spare(&m->tree, execs.v[i].tracer);
-}
-
-static size_t signal_members(const struct instance *c, int sig)
-{
-	struct members m;
-	size_t n;
-
-	find_members(c, &m);
-	n = tree_signal(&m.tree, sig, m.tracer);
-	tree_free(&m.tree);
-	return n;
 }
 
 /* ---- kill ---- */
@@ -112,6 +62,8 @@ static int kill_one(const struct instance *c, int sig, struct err **err)
 	 * To the program itself. A supervisor that knows of stops has to hear of their end; a program that is not known
 	 * (it has not been started) has nobody but the process that waits for it.
 	 */
+	if (sig == SIGCONT && instance_status(c) == STATUS_PAUSED)
+		return 0; /* nothing goes on before resume */
 	if (sig == SIGCONT || !instance_program(c, &program, &tracer))
 		program = c->rec.proc;
 	r = runtime_proc_signal(&program, owner, sig);
@@ -121,7 +73,9 @@ static int kill_one(const struct instance *c, int sig, struct err **err)
 		return err_sys(err, errno, "container '%s': kill", c->id);
 	/* These cannot be passed on: the whole tree gets them from us. */
 	if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT)
-		(void)signal_members(c, sig);
+		(void)members_signal(c, sig);
+	if (sig == SIGKILL)
+		members_signal_tracers(c, SIGCONT); /* one that is stopped would not see them end */
 	return 0;
 }
 
@@ -145,18 +99,18 @@ int runtime_kill(const struct runtime_globals *g, const char *id, int sig, bool 
 	auto_instance c = INSTANCE_INIT;
 	enum runtime_status status;
 
-	if (open_instance(g, id, &root, &c, err) < 0 || wait_for_pid(&root, id, &c, err) < 0)
+	if (instance_find(g, id, &root, &c, err) < 0 || wait_for_pid(&root, id, &c, err) < 0)
 		return -1;
 	status = instance_status(&c);
 	if (status == STATUS_STOPPED || status == STATUS_CREATING) {
 		if (!all)
 			return not_running(&c, err);
 		/* Whatever outlived it, and be it nothing. */
-		(void)signal_members(&c, sig);
+		(void)members_signal(&c, sig);
 		return 0;
 	}
 	if (all && status != STATUS_CREATED) {
-		(void)signal_members(&c, sig);
+		(void)members_signal(&c, sig);
 		return 0;
 	}
 	return c.rec.delegate ? kill_delegate(&c, sig, err) : kill_one(&c, sig, err);
@@ -171,11 +125,12 @@ int instance_destroy(const struct instance *c, struct err **err)
 	int step = WAIT_FIRST_MS;
 
 	for (int waited = 0; waited < WAIT_TOTAL_MS; waited += step) {
-		size_t left = signal_members(c, SIGKILL) + execs_kill(c->dirfd);
+		size_t left = members_signal(c, SIGKILL) + execs_kill(c->dirfd);
 		bool alive = runtime_proc_alive(&c->rec.proc, owner);
 		struct runtime_proc program;
 		pid_t tracer;
 
+		members_signal_tracers(c, SIGCONT);
 		if (left == 0 && !alive)
 			return 0;
 		/* One that still waits for start has nothing below it; one that does not end although all below it has is stuck. */
@@ -196,9 +151,13 @@ static int destroy_delegate(const struct instance *c, struct err **err)
 {
 	static const char *const words[] = { "delete", NULL };
 	static const char *const by_force[] = { "delete", "--force", NULL };
+	static const char *const resume[] = { "resume", NULL };
 	int step = WAIT_FIRST_MS, status;
 
-	for (int waited = 0; signal_members(c, SIGKILL) > 0; waited += step) {
+	/* What is frozen does not even die. */
+	if (instance_status(c) == STATUS_PAUSED && !instance_is_foreign(c))
+		(void)delegate_verb(c, resume, NULL, NULL);
+	for (int waited = 0; members_signal(c, SIGKILL) > 0; waited += step) {
 		if (waited > WAIT_TOTAL_MS)
 			return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
 		pause_ms(step);
@@ -246,7 +205,7 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 	auto_err *e = NULL;
 	int r;
 
-	if (open_instance(g, id, &root, &c, &e) < 0) {
+	if (instance_find(g, id, &root, &c, &e) < 0) {
 		/* What a delete that was killed has renamed already is not found, and still to be removed. */
 		if (err_is(e, ERR_NOT_FOUND))
 			runtime_root_clean(&root);
@@ -290,7 +249,7 @@ int runtime_get_state(
 	auto_runtime_root root = RUNTIME_ROOT_INIT;
 	auto_instance c = INSTANCE_INIT;
 
-	if (open_instance(g, id, &root, &c, err) < 0)
+	if (instance_find(g, id, &root, &c, err) < 0)
 		return -1;
 	instance_state(&c, instance_status(&c), ret);
 	return 0;

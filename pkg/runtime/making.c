@@ -259,3 +259,12 @@ void making_undo(struct making *m)
 		runtime_root_discard(&m->root, m->staged);
 	m->published = false;
 }
+
+int instance_find(const struct runtime_globals *g, const char *id, struct runtime_root *root,
+	struct instance *c, struct err **err)
+{
+	c->globals = g;
+	if (runtime_root_open(g->root, false, root, err) < 0)
+		return -1;
+	return instance_open(root, id, c, err);
+}

@@ -41,6 +41,9 @@ void making_undo(struct making *m);
 void making_free(struct making *m);
 #define auto_making CLEANUP(making_free) struct making
 
+/* Open a container by its id. */
+int instance_find(const struct runtime_globals *g, const char *id, struct runtime_root *root,
+	struct instance *c, struct err **err);
 /* Kill every process of a container of a direct engine and see them end. */
 int instance_destroy(const struct instance *c, struct err **err);
 
@@ -49,6 +52,9 @@ int delegate_create(struct making *m, bool run, struct err **err);
 int delegate_run(struct making *m, int *ret_status, struct err **err);
 /* One verb of the delegate for a container of ours; `words` ends with NULL and stands before the id, `more` behind. */
 int delegate_verb(const struct instance *c, const char *const *words, const char *more, struct err **err);
+/* The same with more words on both sides of the id; it gets our descriptors. */
+int delegate_words(
+	const struct instance *c, const struct strv *before, const struct strv *after, struct err **err);
 /* True if the delegate has a container of this id. */
 bool delegate_knows(const struct instance *c);
 /*
@@ -57,5 +63,6 @@ bool delegate_knows(const struct instance *c);
  * control groups that an ordinary user has none of.
  */
 bool delegate_is_owed(const struct instance *c);
+bool delegate_has_cgroup(const struct instance *c);
 
 #endif

@@ -293,7 +293,9 @@ enum runtime_status instance_status(const struct instance *c)
 		return instance_is_locked(c) ? STATUS_CREATING : STATUS_STOPPED;
 	if (!runtime_proc_alive(&r->proc, instance_trusted_owner(c)))
 		return STATUS_STOPPED;
-	return waits_for_start(c) ? STATUS_CREATED : STATUS_RUNNING;
+	if (waits_for_start(c))
+		return STATUS_CREATED;
+	return fs_exists(c->dirfd, STATE_PAUSED) ? STATUS_PAUSED : STATUS_RUNNING;
 }
 
 /* Through the files of the host, never NSS, which would load half a directory service for a column. */

@@ -26,7 +26,7 @@ struct runtime_root;
 #define STATE_ANSWER "start.fifo" /* the waiting process tells start how it went */
 #define STATE_PROGRAM "program" /* pid and start time of the program of a direct engine */
 #define STATE_EXECS "exec" /* further programs of a direct engine, see execs.h */
-#define STATE_PAUSED "paused" /* there while a container of a direct engine is paused */
+#define STATE_PAUSED "paused" /* there while a container is paused */
 #define STATE_FILES "files" /* generated files that are bound into the container */
 #define STATE_BUNDLE "bundle" /* a delegate's rewritten config.json */
 #define STATE_PIDFILE "pid" /* a delegate's pid file */

@@ -33,6 +33,7 @@ static bool parse_stat(char *text, struct tree_proc *p)
 	p->session = session;
 	p->start = start;
 	p->zombie = state == 'Z' || state == 'X';
+	p->stopped = state == 'T' || state == 't';
 	return true;
 }
 

@@ -13,6 +13,7 @@ struct tree_proc {
 	pid_t pid, parent, group, session;
 	uint64_t start;
 	bool zombie;
+	bool stopped;
 	bool chosen;
 };
 struct tree {

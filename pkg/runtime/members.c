@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who belongs to a container. */
+#include "pkg/runtime/members.h"
+
+#include "pkg/base/proc.h"
+#include "pkg/runtime/execs.h"
+
+void members_find(const struct instance *c, struct tree *ret)
+{
+	uid_t owner = instance_trusted_owner(c);
+	struct runtime_proc program;
+	auto_execs execs;
+	pid_t tracer;
+
+	tree_read(ret);
+	if (runtime_proc_alive(&c->rec.proc, owner)) {
+		tree_choose_below(ret, c->rec.proc.pid);
+		if (c->rec.delegate)
+			tree_choose_one(ret, &c->rec.proc);
+	}
+	tree_choose_marked(ret, c->rec.mark, owner);
+	/* Delegates have none, nor what has not been started. */
+	if (instance_program(c, &program, &tracer))
+		tree_spare(ret, tracer);
+	execs_read(c->dirfd, &execs);
+	for (size_t i = 0; i < execs.n; i++)
+		tree_spare(ret, execs.v[i].tracer);
+}
+
+size_t members_signal(const struct instance *c, int sig)
+{
+	auto_tree t;
+
+	members_find(c, &t);
+	return tree_signal(&t, sig, 0);
+}
+
+/* A pid is believed only if it is a child of the one who should have it. */
+static void signal_tracer(const struct tree *t, pid_t tracer, pid_t supervisor, int sig)
+{
+	for (size_t i = 0; tracer > 0 && i < t->n; i++)
+		if (t->v[i].pid == tracer && t->v[i].parent == supervisor)
+			(void)proc_kill(tracer, t->v[i].start, sig); /* it may have ended by itself */
+}
+
+void members_signal_tracers(const struct instance *c, int sig)
+{
+	struct runtime_proc program;
+	auto_execs execs;
+	auto_tree t;
+	pid_t tracer;
+
+	tree_read(&t);
+	if (runtime_proc_alive(&c->rec.proc, instance_trusted_owner(c)) &&
+		instance_program(c, &program, &tracer))
+		signal_tracer(&t, tracer, c->rec.proc.pid, sig);
+	execs_read(c->dirfd, &execs);
+	for (size_t i = 0; i < execs.n; i++)
+		signal_tracer(&t, execs.v[i].tracer, execs.v[i].supervisor.pid, sig);
+}
