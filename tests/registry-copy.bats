@@ -76,6 +76,27 @@ multi() {
   [ -z "$(find "$TMPDIR" -name '.udocker-scratch-*')" ] || fail "left: $(ls -A "$TMPDIR")"
 }
 
+@test "archives through pipes: from the standard input and to the standard output" {
+  image
+  local kind other
+  for kind in oci docker; do
+    for other in oci docker; do
+      udocker-image copy -q oci:img "$kind-archive:-:app:1" | udocker-image copy -q "$kind-archive:-:app:1" "$other-archive:-:app:1" >"$kind.$other.tar"
+      [ "$(content "$other-archive:$kind.$other.tar:app:1")" = "made by us" ] || fail "$kind to $other"
+    done
+  done
+  ok sh -c 'gzip -c oci.oci.tar | udocker-image copy -q oci-archive:- oci:piped:1'
+  [ "$(content oci:piped:1)" = "made by us" ]
+  fails 1 sh -c 'head -c 3000 oci.oci.tar | udocker-image copy -q oci-archive:- oci:cut:1'
+  assert_one_error_line
+  assert_stderr_contains "standard input"
+  [ ! -e cut ] || fail "something was made"
+  fails 1 udocker-image copy -q docker-archive:- oci:cut:1 </dev/null
+  assert_one_error_line
+  assert_stderr_contains "standard input"
+  refute_store
+}
+
 @test "registry to registry: the same digest, streamed; a second copy sends nothing" {
   test_image img 3 3000
   docker_registry

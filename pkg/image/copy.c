@@ -64,15 +64,15 @@ static int from_archive(struct copy *c, struct err **err)
 }
 
 /* The image of a docker archive that is meant, by the names that load gave them. */
-static int choose(const struct copy *c, const struct strv *names, const char **ret, struct err **err)
+static int choose(
+	const struct copy *c, const char *what, const struct strv *names, const char **ret, struct err **err)
 {
 	auto_reference want = REFERENCE_INIT;
 	autofree char *text = NULL, *shown = NULL;
 
 	if (!c->src->name) {
 		if (names->n != 1)
-			return err_make(
-				err, ERR_USAGE, "%s: there are several images in it: name one", c->src->path);
+			return err_make(err, ERR_USAGE, "%s: there are several images in it: name one", what);
 		*ret = names->v[0];
 		return 0;
 	}
@@ -89,20 +89,19 @@ static int choose(const struct copy *c, const struct strv *names, const char **r
 		*ret = names->v[i];
 		return 0;
 	}
-	return err_make(err, ERR_NOT_FOUND, "%s: no image is called '%s'", c->src->path, text);
+	return err_make(err, ERR_NOT_FOUND, "%s: no image is called '%s'", what, text);
 }
 
 static int from_docker_archive(struct copy *c, struct err **err)
 {
-	const struct load_options o = { .what = c->src->path, .platform = c->o->platform };
-	autoclose int fd = open(c->src->path, O_RDONLY | O_CLOEXEC);
+	struct load_options o = { .platform = c->o->platform };
+	autoclose int fd = copy_open_archive(c->src->path, &o.what, err);
 	auto_strv names = STRV_INIT;
 	const char *name = NULL;
 
-	if (fd < 0)
-		return err_sys(err, errno, "%s", c->src->path);
-	if (scratch_open(&c->scratch, err) < 0 || load_images(c->scratch.store, fd, &o, &names, err) < 0 ||
-		choose(c, &names, &name, err) < 0)
+	if (fd < 0 || scratch_open(&c->scratch, err) < 0 ||
+		load_images(c->scratch.store, fd, &o, &names, err) < 0 ||
+		choose(c, o.what, &names, &name, err) < 0)
 		return -1;
 	return copy_from_store(&c->from, c->scratch.store, name, false, err);
 }

@@ -206,25 +206,36 @@ static int open_staged(void *arg, const struct descriptor *d, struct err **err)
 	return source_open(f->archive, file, err);
 }
 
+int copy_open_archive(const char *path, const char **ret_what, struct err **err)
+{
+	bool input = strcmp(path, "-") == 0;
+	autoclose int fd = -1;
+
+	*ret_what = input ? "standard input" : path;
+	if (input && isatty(STDIN_FILENO))
+		return err_make(err, ERR_USAGE, "the standard input is a terminal");
+	fd = input ? fd_dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, errno, "%s", *ret_what) : steal_fd(&fd);
+}
+
 int copy_from_archive(
 	struct copy_from *f, struct store *scratch, const char *path, const char *name, struct err **err)
 {
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *what;
+	autoclose int fd = copy_open_archive(path, &what, err);
 	auto_json *layout = NULL, *j = NULL;
 	struct source_file *file;
 
 	f->source = (struct copy_source){
-		.what = path, .document = file_document, .open = open_staged, .arg = f
+		.what = what, .document = file_document, .open = open_staged, .arg = f
 	};
-	if (fd < 0)
-		return err_sys(err, errno, "%s", path);
-	if (source_open_archive(scratch, fd, path, &f->archive, err) < 0)
+	if (fd < 0 || source_open_archive(scratch, fd, what, &f->archive, err) < 0)
 		return -1;
 	if (source_find(f->archive, IMAGE_LAYOUT_FILE, &file, err) < 0 ||
 		source_json(f->archive, file, &layout, err) < 0)
 		return -1;
 	if (image_layout_check(layout, err) < 0)
-		return err_add(err, "%s", path);
+		return err_add(err, "%s", what);
 	if (source_find(f->archive, IMAGE_LAYOUT_INDEX, &file, err) < 0 ||
 		source_json(f->archive, file, &j, err) < 0)
 		return -1;

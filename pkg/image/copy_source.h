@@ -36,6 +36,8 @@ int copy_from_registry(
 	struct copy_from *f, struct registry *r, const struct reference *ref, struct err **err);
 /* The entry of a layout that `name` means; without one it must be alone. */
 int copy_from_layout(struct copy_from *f, const char *path, const char *name, struct err **err);
+/* An archive for reading; "-" is the standard input. *ret_what names it in messages. */
+int copy_open_archive(const char *path, const char **ret_what, struct err **err);
 /* The same of an archive, which is staged in the store `scratch`. */
 int copy_from_archive(
 	struct copy_from *f, struct store *scratch, const char *path, const char *name, struct err **err);
