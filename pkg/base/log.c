@@ -28,7 +28,7 @@ static struct {
 	const char *program;
 	int file;
 	enum log_format file_format;
-	enum log_format stderr_format;
+	const enum log_format *stderr_format; /* NULL: the style's */
 	void (*_Atomic hide)(void);
 	void (*_Atomic show)(void);
 } state = { .level = LOG_LEVEL_INFO, .file = -1 };
@@ -57,9 +57,16 @@ void log_set_file(int fd, enum log_format format)
 	state.file_format = format;
 }
 
+bool log_has_file(void)
+{
+	return state.file >= 0;
+}
+
 void log_set_stderr_format(enum log_format format)
 {
-	state.stderr_format = format;
+	static const enum log_format forms[] = { [LOG_TEXT] = LOG_TEXT, [LOG_JSON] = LOG_JSON };
+
+	state.stderr_format = &forms[format];
 }
 
 void log_set_guard(void (*hide)(void), void (*show)(void))
@@ -142,8 +149,8 @@ static void to_stderr(const struct severity *sev, const char *text)
 	void (*hide)(void) = state.hide, (*show)(void) = state.show;
 	auto_str line = STR_INIT;
 
-	if (state.file < 0 && state.stderr_format == LOG_JSON)
-		runc_line(&line, LOG_JSON, sev, text);
+	if (state.file < 0 && state.stderr_format)
+		runc_line(&line, *state.stderr_format, sev, text);
 	else
 		style_line(&line, sev, text);
 	if (hide && show)

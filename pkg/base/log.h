@@ -28,7 +28,8 @@ void log_set_style(enum log_style style, const char *program);
  * gets errors, warnings and info, and more when the level asks for more. As with runc, stderr then has errors alone.
  */
 void log_set_file(int fd, enum log_format format);
-/* Without a log file, messages on stderr as JSON objects (runc's --log-format json). LOG_TEXT: the form of the style. */
+bool log_has_file(void);
+/* Without a log file, messages on stderr in one of these forms (runc's --log-format) instead of the style's. */
 void log_set_stderr_format(enum log_format format);
 /* Called around each message on stderr, so that it does not land inside what is drawn there (progress). NULL: nothing. */
 void log_set_guard(void (*hide)(void), void (*show)(void));

@@ -66,7 +66,11 @@ static int check_answers(const struct runtime_globals *g, struct prepared *p, st
 	if (strict)
 		return err_make(err, ERR_UNSUPPORTED, "engine %s does not apply: %s (--strict)",
 			p->choice.engine->name, text);
-	log_verbose("engine %s does not apply: %s", p->choice.engine->name, text);
+	/* Every driver asks for namespaces: a person at a terminal is not to be told each time. */
+	if (log_has_file())
+		log_warning("engine %s does not apply: %s", p->choice.engine->name, text);
+	else
+		log_verbose("engine %s does not apply: %s", p->choice.engine->name, text);
 	return 0;
 }
 

@@ -124,6 +124,10 @@ static void test_stderr_json(void)
 	log_error("say \"%s\"\n", "hi");
 	is_entry(capture_end(), "error", "say \"hi\"\n");
 	log_set_stderr_format(LOG_TEXT);
+	capture_begin();
+	log_error("say \"%s\"", "hi");
+	is_str(capture_end(), "time=\"2001-09-09T01:46:40Z\" level=error msg=\"say \\\"hi\\\"\"\n",
+		"logrus' text");
 }
 
 static void test_file(void)
