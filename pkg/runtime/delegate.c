@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "pkg/base/err.h"
@@ -160,6 +163,51 @@ static void pass_descriptors(const struct runtime_fds *fds)
 	}
 }
 
+/*
+ * The same device through a mount that is read-only and that nobody else has: it can be read and written, and its owner cannot
+ * be changed. Where the kernel (before 5.12) or a sandbox does not have that, the stream stays as it is. Async-signal-safe.
+ */
+static int read_only_device(int fd, bool null)
+{
+	/* struct mount_attr; glibc's headers and the kernel's exclude each other. */
+	const struct {
+		uint64_t set, clear, propagation, userns;
+	} attr = { .set = 1 /* MOUNT_ATTR_RDONLY */ };
+	const unsigned clone = 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC | AT_EMPTY_PATH;
+	int mode = fcntl(fd, F_GETFL);
+	int tree = mode < 0 ? -1 : (int)syscall(SYS_open_tree, fd, "", clone);
+	char path[32];
+	int r = -1;
+
+	/* Of another mount namespace; any null device is as good. */
+	if (tree < 0 && mode >= 0 && null)
+		tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/dev/null", clone);
+	if (tree < 0)
+		return -1;
+	(void)snprintf(
+		path, sizeof(path), "/proc/self/fd/%d", tree); /* integers take no lock and no memory */
+	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
+		r = open(path, (mode & (O_ACCMODE | O_APPEND)) | O_NOCTTY | O_CLOEXEC);
+	close(tree);
+	return r;
+}
+
+/* In the child: a null device of the host among the standard streams does not become the container's. */
+static void guard_devices(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		struct stat st;
+		int guarded = -1;
+
+		if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && !isatty(fd))
+			guarded = read_only_device(fd, st.st_rdev == makedev(1, 3));
+		if (guarded >= 0) {
+			(void)dup2(guarded, fd);
+			close(guarded);
+		}
+	}
+}
+
 /* In the child. */
 static NORETURN void become_delegate(
 	const struct runtime_fds *fds, uint64_t mark, char *const *words, pid_t parent)
@@ -169,6 +217,8 @@ static NORETURN void become_delegate(
 	if (getppid() != parent)
 		_exit(125);
 	mark_ourselves(mark);
+	if (fds->guard_devices)
+		guard_devices();
 	pass_descriptors(fds);
 	sig_reset_all();
 	execv(words[0], words);

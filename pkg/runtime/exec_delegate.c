@@ -200,6 +200,7 @@ static int call(const struct work *w, struct err **err)
 	pid_t pid = 0;
 
 	build_command(w, &argv);
+	w->x->fds.guard_devices = w->x->c.rec.guard_devices;
 	if (delegate_start(&w->x->fds, w->x->c.rec.mark, &argv, &pid, err) < 0 ||
 		proc_wait(pid, &status, err) < 0)
 		return -1;

@@ -18,6 +18,7 @@ struct runtime_fds {
 	size_t n;
 	int *inherited; /* everything from 3 up that the caller left open */
 	size_t n_inherited;
+	bool guard_devices; /* devices among 0, 1, 2 are passed so that their owner cannot be changed */
 	unsigned listen; /* LISTEN_FDS: so many from 3 up are sockets of a service manager */
 };
 #define RUNTIME_FDS_INIT ((struct runtime_fds){ 0 })

@@ -77,8 +77,10 @@ static void fill_record(struct making *m)
 		.mark = r->mark,
 		.annotations = json_len(annotations) ? json_clone(annotations) : NULL,
 	};
-	if (r->delegate)
+	if (r->delegate) {
 		strv_dup(&r->prefix, &m->p.plan.prefix);
+		r->guard_devices = m->fds.guard_devices = m->p.plan.guard_devices;
+	}
 }
 
 /* runc and crun read their own copy; mount points of a container of the store are made and recorded as 1.3.x does. */

@@ -111,6 +111,8 @@ static struct json *record_to_json(const struct instance *c)
 	json_set_bool(j, "delegate", r->delegate);
 	json_set_i64(j, "mark", (int64_t)r->mark);
 	json_set_bool(j, "foreground", r->foreground);
+	if (r->guard_devices)
+		json_set_bool(j, "guardDevices", true);
 	if (r->prefix.n > 0)
 		json_set(j, "prefix", json_new_strv(&r->prefix));
 	if (r->annotations)
@@ -147,6 +149,7 @@ static int record_from_json(const struct json *j, struct runtime_record *r, stru
 		json_get_i64(j, STATE_RECORD, "mark", 0, INT64_MAX, &mark, err) < 0 ||
 		json_get_bool(j, STATE_RECORD, "delegate", &r->delegate, err) < 0 ||
 		json_get_bool(j, STATE_RECORD, "foreground", &r->foreground, err) < 0 ||
+		json_get_bool(j, STATE_RECORD, "guardDevices", &r->guard_devices, err) < 0 ||
 		json_get_strv(j, STATE_RECORD, "prefix", &r->prefix, err) < 0 ||
 		json_get_object(j, STATE_RECORD, "annotations", &annotations, err) < 0)
 		return -1;

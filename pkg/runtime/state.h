@@ -47,6 +47,7 @@ struct runtime_record {
 	char *mode;
 	bool delegate;
 	bool foreground;
+	bool guard_devices; /* a delegate's: see engine_plan */
 	struct runtime_proc proc; /* the process of the pid file; pid 0: not known yet */
 	struct json *annotations; /* or NULL; owned */
 	struct strv prefix; /* a delegate's argv before the verb */
