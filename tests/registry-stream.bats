@@ -18,12 +18,12 @@ teardown() {
 }
 
 # held_image COMPRESSION: two layers of two files each, file1 and file2 in the base, file3 and file4 above, behind the bad registry, which sends half of the upper
-# one and then waits for $T/go. Sets L (its digest), BASE and SIZE.
+# one and then waits for $T/go. A file of the upper one has $BYTES, or 300,000. Sets L (its digest), BASE and SIZE.
 held_image() {
   local i
   mkdir base upper
   for i in 1 2; do head -c 300000 /dev/urandom >"base/file$i"; done
-  for i in 3 4; do head -c 300000 /dev/urandom >"upper/file$i"; done
+  for i in 3 4; do head -c "${BYTES:-300000}" /dev/urandom >"upper/file$i"; done
   layer base.tar base
   layer upper.tar upper
   mkimage -f oci-dir -z "${1:-gzip}" -n img:1 img "$(rootfs_tar)" base.tar upper.tar
@@ -318,6 +318,27 @@ PY
   [ "$(asked "GET .*blobs/$L")" -eq 1 ] || fail "fetched more than once: $(cat "$BLOG")"
   assert_store_clean
   no_announcement
+}
+
+@test "a follower has enough with 64 MiB, whatever the size of layers and whatever packed them" {
+  once
+  local kind kib
+  for kind in gzip none; do
+    rm -rf base upper img go "$STORE"/{layers,repos,containers}/*
+    BYTES=35000000 held_image "$kind"
+    start_pull
+    job create usage "$T/peak" udocker-bundle -q create "$IMG"
+    CREATE=$JOB
+    half_unpacked
+    touch go
+    ended "$PULL" 0 pull
+    ended "$CREATE" 0 create
+    assert_root "$STORE/containers/$output/ROOT"
+    kib=$(cut -d' ' -f1 peak)
+    [ "$kib" -le $((64 * 1024)) ] || fail "$kind: $kib KiB"
+    [ "$kib" -gt 1024 ] || fail "that cannot be: $kib KiB"
+    registry_teardown
+  done
 }
 
 @test "of two pulls that are followed either may be killed" {

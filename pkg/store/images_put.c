@@ -421,15 +421,22 @@ static int find_owned(struct store *s, const char *ref, struct tagdir *ret, stru
 	return 0;
 }
 
+/* The image, and nobody else changes one until the lock is released. */
+static int begin_change(
+	struct store *s, const char *ref, struct lock *lock, struct tagdir *ret, struct err **err)
+{
+	if (!s->exists)
+		return err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
+	return images_lock(s, lock, err) < 0 ? -1 : find_owned(s, ref, ret, err);
+}
+
 int image_remove(struct store *s, const char *ref, struct strv *dropped, struct err **err)
 {
 	auto_strv own = STRV_INIT;
 	auto_tagdir t = TAGDIR_INIT;
 	auto_lock lock = LOCK_INIT;
 
-	if (!s->exists)
-		return err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
-	if (images_lock(s, &lock, err) < 0 || find_owned(s, ref, &t, err) < 0)
+	if (begin_change(s, ref, &lock, &t, err) < 0)
 		return -1;
 	if (tagdir_has(&t, "PROTECT"))
 		return refuse_protected(t.repo, t.tag, err);
@@ -446,9 +453,7 @@ int image_protect(struct store *s, const char *ref, bool on, struct err **err)
 	auto_tagdir t = TAGDIR_INIT;
 	auto_lock lock = LOCK_INIT;
 
-	if (!s->exists)
-		return err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
-	if (images_lock(s, &lock, err) < 0 || find_owned(s, ref, &t, err) < 0)
+	if (begin_change(s, ref, &lock, &t, err) < 0)
 		return -1;
 	if (on)
 		return touch(&t, "PROTECT", err);
