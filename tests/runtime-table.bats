@@ -433,3 +433,154 @@ can_pause() { is_direct || [ "$(id -u)" = 0 ]; }
     assert_stderr_contains ociVersion
   done
 }
+
+# ---- at the same time, and at the wrong time ----
+
+@test "of two starts at once one is right" {
+  check() {
+    local a b ra=0 rb=0 i
+    for i in 1 2 3; do
+      args sleep 98700
+      create "$C"
+      rt start "$C" </dev/null >/dev/null 2>"$T/a" &
+      a=$!
+      rt start "$C" </dev/null >/dev/null 2>"$T/b" &
+      b=$!
+      ra=0 rb=0
+      wait $a || ra=$?
+      wait $b || rb=$?
+      [ $((ra == 0)) -ne $((rb == 0)) ] || fail "$ENGINE: $ra and $rb: $(cat "$T/a" "$T/b")"
+      [ "$(status_of "$C")" = running ]
+      ok rt delete -f "$C"
+    done
+  }
+  each_engine check
+}
+
+@test "kill and delete while a container is made or started leave nothing" {
+  check() {
+    local i p
+    for i in 1 2 3 4 5 6; do
+      args sleep 98707
+      rt --engine "$ENGINE" create -b "$B" "$C" </dev/null >/dev/null 2>&1 &
+      p=$!
+      sleep 0.0$i
+      rt kill "$C" KILL >/dev/null 2>&1 || true
+      wait $p || true
+      rt start "$C" </dev/null >/dev/null 2>&1 &
+      p=$!
+      [ $((i % 2)) -eq 0 ] || sleep 0.005
+      rt delete -f "$C" >/dev/null 2>"$T/err" || fail "$ENGINE: $(cat "$T/err")"
+      wait $p || true
+      ok rt delete -f "$C"
+    done
+    ok rt list -q
+    assert_output ""
+    [ -z "$(procs_with '^sleep 98707')" ] || fail "left: $(procs_with 98707)"
+  }
+  each_engine check
+}
+
+@test "exec into a container that ends leaves nothing, and says something or has run" {
+  check() {
+    local i p r
+    for i in 1 2 3 4 5 6; do
+      running "$C"
+      rt exec "$C" sleep 98708 </dev/null >/dev/null 2>"$T/err" &
+      p=$!
+      rt exec -d "$C" sleep 98708 </dev/null >/dev/null 2>&1 &
+      sleep 0.00$i
+      [ $((i % 2)) -eq 0 ] || rt kill "$C" KILL
+      ok rt delete -f "$C"
+      r=0
+      wait $p || r=$?
+      [ $r -eq 137 ] || [ -s "$T/err" ] || fail "$ENGINE: status $r and no word"
+      wait
+    done
+    wait_until 5 test -z "$(procs_with '^sleep 98708')" || sleep 0.5
+    [ -z "$(procs_with '^sleep 98708')" ] || fail "$ENGINE left: $(procs_with 98708)"
+    [ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes ! -name @ended)" ] || fail "left: $(ls "$ROOT")"
+  }
+  each_engine check
+}
+
+@test "kill -9 of what exec is made of leaves nothing that delete --force does not end" {
+  check() {
+    local i p
+    running "$C"
+    for i in 1 2 3 4 5 6 7 8; do
+      udocker-runtime --root "$ROOT" exec "$C" sh -c '(setsid sleep 98709 &); exec sleep 98709' </dev/null >/dev/null 2>&1 &
+      p=$!
+      sleep 0.0$i
+      kill -9 $p 2>/dev/null || true
+      wait $p || true
+    done
+    rt exec -d --pid-file pid "$C" sleep 98709 </dev/null >/dev/null 2>&1
+    kill -9 "$(cat pid)"
+    [ "$(status_of "$C")" = running ]
+    ok rt exec "$C" true
+    ok rt delete -f "$C"
+    wait_until 5 test -z "$(procs_with '^sleep 98709')" || sleep 0.5
+    [ -z "$(procs_with '^sleep 98709')" ] || fail "$ENGINE left: $(procs_with 98709)"
+  }
+  each_engine check
+}
+
+@test "console sockets that refuse or are none fail create and exec, and leave nothing" {
+  check() {
+    MORE='.process.terminal = true' args true
+    : >file
+    rm -f refusing
+    python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("refusing")'
+    for s in none file refusing "$T"; do
+      fails 1 rt --engine "$ENGINE" create -b "$B" --console-socket "$s" "$C"
+      [ -n "$stderr" ] || fail "no error"
+      fails 1 rt state "$C"
+    done
+    running "$C"
+    for s in none file refusing; do
+      fails 255 rt exec -d -t --console-socket "$s" "$C" touch /tmp/ran
+      [ -n "$stderr" ] || fail "no error"
+    done
+    [ "$ENGINE" = crun ] || refute_file "$B/rootfs/tmp/ran" # crun looks after the socket too late
+    ok rt delete -f "$C"
+    rm -f "$B/rootfs/tmp/ran"
+  }
+  each_engine check
+}
+
+@test "a console socket that nobody reads does not keep create or exec" {
+  check() {
+    rm -f full
+    # One connection waits to be accepted, and nobody does; the message lies in its buffer.
+    python3 -c 'import socket, time
+s = socket.socket(socket.AF_UNIX)
+s.bind("full")
+s.listen(8)
+time.sleep(60)' 3>&- &
+    local p=$!
+    wait_until 10 test -e full
+    MORE='.process.terminal = true' args sh -c 'exec sleep 98710'
+    create "$C" --console-socket full
+    ok rt start "$C"
+    ok rt exec -d -t --console-socket full "$C" true
+    ok rt delete -f "$C"
+    kill $p
+    wait $p || true
+  }
+  each_engine check
+}
+
+@test "an id of 300 characters, or with a slash, is an error of every verb" {
+  local id verb
+  for id in "$(printf '%0300d' 0)" a/b ../x 'a b'; do
+    for verb in state start kill delete pause resume ps update exec; do
+      run --separate-stderr rt "$verb" "$id" true
+      [ "$status" -ne 0 ] || fail "$verb took $id"
+      [ -n "$stderr" ] || fail "$verb: no error"
+    done
+  done
+  args true
+  fails 1 rt create -b "$B" "$(printf '%0300d' 0)"
+  assert_one_error_line
+}

@@ -4,6 +4,7 @@
  * descriptors as they are, and its wait status comes from the kernel.
  */
 #include <errno.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -204,6 +205,10 @@ static int call(const struct work *w, struct err **err)
 	if (delegate_start(&w->x->fds, w->x->c.rec.mark, &argv, &pid, err) < 0 ||
 		proc_wait(pid, &status, err) < 0)
 		return -1;
+	/* delete --force ends what is being started, too. */
+	if (status > 128 && status <= 128 + SIGRTMAX)
+		return err_make(err, ERR_ENGINE, "container '%s': %s was killed while it started the program",
+			w->x->options->id, w->x->c.rec.engine);
 	return status ? STATUS_FAILED : 0;
 }
 

@@ -5,6 +5,15 @@
 #include "pkg/base/proc.h"
 #include "pkg/runtime/execs.h"
 
+/* Of one that is being started nobody has said yet which child is the tracer: it is waited for. */
+static void spare_exec(struct tree *t, const struct exec_record *e)
+{
+	for (size_t i = 0; e->program.pid == 0 && i < t->n; i++)
+		if (t->v[i].parent == e->supervisor.pid)
+			t->v[i].chosen = false;
+	tree_spare(t, e->tracer);
+}
+
 void members_find(const struct instance *c, struct tree *ret)
 {
 	uid_t owner = instance_trusted_owner(c);
@@ -24,7 +33,7 @@ void members_find(const struct instance *c, struct tree *ret)
 		tree_spare(ret, tracer);
 	execs_read(c->dirfd, &execs);
 	for (size_t i = 0; i < execs.n; i++)
-		tree_spare(ret, execs.v[i].tracer);
+		spare_exec(ret, &execs.v[i]);
 }
 
 size_t members_signal(const struct instance *c, int sig)
