@@ -25,6 +25,15 @@ setup() {
   cd "$D/jobs" || return 1
 }
 
+# A test that failed in the middle leaves what slurmd would have ended.
+teardown() {
+  local id
+  for id in $([ ! -d "${D:-/absent}/runtime" ] || "$RT" --root "$D/runtime" list -q 2>/dev/null); do
+    "${DRIVE[@]}" "$RT" --root "$D/runtime" delete --force "$id" >/dev/null 2>&1 || true
+  done
+  drivers_teardown
+}
+
 as_user() { timeout 60 setpriv --reuid=udocker-test --regid="$(id -g udocker-test)" --init-groups env HOME="$D/jobs" TMPDIR=/tmp "$@"; }
 job_runs() { [[ "$(squeue -h -o %T)" == RUNNING ]]; }
 no_jobs() { [ -z "$(squeue -h)" ]; }
