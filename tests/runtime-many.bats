@@ -55,7 +55,7 @@ many() {
   for ((i = 1; i <= n; i++)); do rt start "c$i" || fail "start $i"; done
   [ "$(statuses)" = "$n running" ] || fail "$(statuses)"
   [ "$(rt list -q | wc -l)" -eq "$n" ]
-  for ((i = 1; i <= n; i++)); do rt kill "c$i" KILL || fail "kill $i"; done
+  for ((i = 1; i <= n; i++)); do rt kill "c$i" || fail "kill $i"; done
   wait_until 60 all_stopped "$n" || fail "$(statuses)"
   for ((i = 1; i <= n; i++)); do rt delete "c$i" || fail "delete $i"; done
   [ "$(rt list -f json)" = "[]" ]
