@@ -464,10 +464,26 @@ PY
   [ "$(status_of "$C")" = running ]
   ok rt list
   assert_contains udocker-test
+  # What its owner has written there names no process of others.
+  sleep 98767 3>&- &
+  start=$(cut -d' ' -f22 "/proc/$!/stat")
+  mkdir "$ROOT/$C/exec"
+  echo "$start $! $start $!" >"$ROOT/$C/exec/$!"
+  chown -R udocker-test "$ROOT/$C/exec"
   ok rt kill "$C" KILL
-  wait_until 5 is_in_state "$C" stopped
+  wait_until 15 is_in_state "$C" stopped # its supervisor waits for the end of what it cannot end
   ok rt delete --force "$C"
   [ -z "$(pgrep -f '^sleep 98766')" ]
+  kill $! || fail "a process of root was killed through a record of the user"
+  # Nor is a hook of a user root's to run.
+  jq --arg out "$SHARED/hook" '.hooks.poststart = [{path: "/bin/sh", args: ["sh", "-c", "id -u >\($out)"]}]' \
+    "$SHARED/bundle/config.json" >"$SHARED/new" && mv "$SHARED/new" "$SHARED/bundle/config.json"
+  chmod a+r "$SHARED/bundle/config.json"
+  as_user --execmode P1 create -b "$SHARED/bundle" "$C"
+  fails 1 rt start "$C"
+  assert_stderr_contains "who has to do this"
+  refute_file "$SHARED/hook"
+  ok rt delete --force "$C"
   # Nobody but root and the owner.
   create_as_root() { rt --execmode P1 create -b "$SHARED/bundle" "$C" </dev/null >/dev/null 2>&1; }
   create_as_root

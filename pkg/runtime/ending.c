@@ -125,7 +125,7 @@ int instance_destroy(const struct instance *c, struct err **err)
 	int step = WAIT_FIRST_MS;
 
 	for (int waited = 0; waited < WAIT_TOTAL_MS; waited += step) {
-		size_t left = members_signal(c, SIGKILL) + execs_kill(c->dirfd);
+		size_t left = members_signal(c, SIGKILL) + execs_kill(c->dirfd, owner);
 		bool alive = runtime_proc_alive(&c->rec.proc, owner);
 		struct runtime_proc program;
 		pid_t tracer;

@@ -199,9 +199,8 @@ static int open_container(struct execution *x, struct err **err)
 		instance_open(&x->root, o->id, &x->c, err) < 0)
 		return -1;
 	x->c.globals = x->globals;
-	if (instance_is_foreign(&x->c))
-		return err_make(err, ERR_DENIED, "container '%s' belongs to uid %lu, who has to do this",
-			o->id, (unsigned long)x->c.owner);
+	if (instance_check_owner(&x->c, err) < 0)
+		return -1;
 	if (x->root.own) {
 		autofree char *probes = path_join(x->root.path, RUNTIME_PROBE_DIR);
 

@@ -97,7 +97,7 @@ void execs_leave(int dirfd)
 
 /* ---- reading ---- */
 
-static bool read_record(int dirfd, const char *text_pid, struct exec_record *ret)
+static bool read_record(int dirfd, const char *text_pid, uid_t owner, struct exec_record *ret)
 {
 	autofree char *name = xasprintf(STATE_EXECS "/%s", text_pid);
 	auto_str text = STR_INIT;
@@ -117,10 +117,11 @@ static bool read_record(int dirfd, const char *text_pid, struct exec_record *ret
 		ret->program = (struct runtime_proc){ .pid = program, .start = program_start };
 		ret->tracer = tracer;
 	}
-	return runtime_proc_alive(&ret->supervisor, (uid_t)-1);
+	return ret->supervisor.start ? runtime_proc_alive(&ret->supervisor, owner)
+				     : runtime_proc_signal(&ret->supervisor, owner, 0) == 0;
 }
 
-void execs_read(int dirfd, struct exec_records *ret)
+void execs_read(int dirfd, uid_t owner, struct exec_records *ret)
 {
 	auto_strv names = STRV_INIT;
 	struct exec_record r;
@@ -129,7 +130,7 @@ void execs_read(int dirfd, struct exec_records *ret)
 	if (fs_list(dirfd, STATE_EXECS, &names) < 0)
 		return;
 	for (size_t i = 0; i < names.n; i++) {
-		if (!read_record(dirfd, names.v[i], &r))
+		if (!read_record(dirfd, names.v[i], owner, &r))
 			continue;
 		ret->v = mem_grow(ret->v, &ret->cap, ret->n + 1, sizeof(*ret->v));
 		ret->v[ret->n++] = r;
@@ -142,19 +143,20 @@ void execs_free(struct exec_records *e)
 	*e = (struct exec_records){ 0 };
 }
 
-size_t execs_kill(int dirfd)
+size_t execs_kill(int dirfd, uid_t owner)
 {
 	auto_execs e;
 
-	execs_read(dirfd, &e);
+	execs_read(dirfd, owner, &e);
 	for (size_t i = 0; i < e.n; i++) {
 		/* One that is not known yet is its supervisor's, who sees that the container ends. */
 		if (e.v[i].program.pid)
-			(void)runtime_proc_signal(&e.v[i].program, (uid_t)-1, SIGKILL);
+			(void)runtime_proc_signal(&e.v[i].program, owner, SIGKILL);
 		/* A tracer or supervisor that is stopped sees nothing end. */
 		if (e.v[i].tracer)
-			(void)kill(e.v[i].tracer, SIGCONT);
-		(void)runtime_proc_signal(&e.v[i].supervisor, (uid_t)-1, SIGCONT);
+			(void)runtime_proc_signal(
+				&(struct runtime_proc){ .pid = e.v[i].tracer }, owner, SIGCONT);
+		(void)runtime_proc_signal(&e.v[i].supervisor, owner, SIGCONT);
 	}
 	return e.n;
 }
@@ -165,6 +167,6 @@ void execs_end(int dirfd)
 
 	if (fstatat(dirfd, STATE_EXECS, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	for (int waited = 0; waited < END_MS && execs_kill(dirfd) > 0; waited += STEP_MS)
+	for (int waited = 0; waited < END_MS && execs_kill(dirfd, (uid_t)-1) > 0; waited += STEP_MS)
 		(void)poll(NULL, 0, STEP_MS);
 }

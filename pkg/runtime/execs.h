@@ -34,13 +34,13 @@ void execs_note(int dirfd, const struct launched *run);
 /* It has ended. */
 void execs_leave(int dirfd);
 
-/* Those that are there; `dirfd` is the container's. */
-void execs_read(int dirfd, struct exec_records *ret);
+/* Those that are there; `dirfd` is the container's, `owner` the one whose processes count: instance_trusted_owner(). */
+void execs_read(int dirfd, uid_t owner, struct exec_records *ret);
 void execs_free(struct exec_records *e);
 #define auto_execs CLEANUP(execs_free) struct exec_records
 
 /* Kill them; how many supervisors were there. */
-size_t execs_kill(int dirfd);
+size_t execs_kill(int dirfd, uid_t owner);
 /* Kill them and wait until their supervisors have gone, some seconds at most. Costs one call where there are none. */
 void execs_end(int dirfd);
 

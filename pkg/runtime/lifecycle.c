@@ -139,7 +139,8 @@ static int start(const struct instance *c, struct err **err)
 	static const char *const words[] = { "start", NULL };
 	auto_lock lock = LOCK_INIT;
 
-	if (lock_take(&lock, c->dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
+	if (instance_check_owner(c, err) < 0 ||
+		lock_take(&lock, c->dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
 		return -1;
 	if (instance_status(c) != STATUS_CREATED)
 		return err_make(err, ERR_BUSY, "container '%s': cannot start a container in the %s state",

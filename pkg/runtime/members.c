@@ -31,7 +31,7 @@ void members_find(const struct instance *c, struct tree *ret)
 	/* Delegates have none, nor what has not been started. */
 	if (instance_program(c, &program, &tracer))
 		tree_spare(ret, tracer);
-	execs_read(c->dirfd, &execs);
+	execs_read(c->dirfd, owner, &execs);
 	for (size_t i = 0; i < execs.n; i++)
 		spare_exec(ret, &execs.v[i]);
 }
@@ -54,16 +54,16 @@ static void signal_tracer(const struct tree *t, pid_t tracer, pid_t supervisor, 
 
 void members_signal_tracers(const struct instance *c, int sig)
 {
+	uid_t owner = instance_trusted_owner(c);
 	struct runtime_proc program;
 	auto_execs execs;
 	auto_tree t;
 	pid_t tracer;
 
 	tree_read(&t);
-	if (runtime_proc_alive(&c->rec.proc, instance_trusted_owner(c)) &&
-		instance_program(c, &program, &tracer))
+	if (runtime_proc_alive(&c->rec.proc, owner) && instance_program(c, &program, &tracer))
 		signal_tracer(&t, tracer, c->rec.proc.pid, sig);
-	execs_read(c->dirfd, &execs);
+	execs_read(c->dirfd, owner, &execs);
 	for (size_t i = 0; i < execs.n; i++)
 		signal_tracer(&t, execs.v[i].tracer, execs.v[i].supervisor.pid, sig);
 }

@@ -273,6 +273,14 @@ bool instance_is_foreign(const struct instance *c)
 	return c->owner != geteuid();
 }
 
+int instance_check_owner(const struct instance *c, struct err **err)
+{
+	return instance_is_foreign(c)
+		       ? err_make(err, ERR_DENIED, "container '%s' belongs to uid %lu, who has to do this",
+				 c->id, (unsigned long)c->owner)
+		       : 0;
+}
+
 uid_t instance_trusted_owner(const struct instance *c)
 {
 	return instance_is_foreign(c) ? c->owner : (uid_t)-1;

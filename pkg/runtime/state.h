@@ -103,6 +103,8 @@ uid_t instance_trusted_owner(const struct instance *c);
 
 /* True if root looks at a container of somebody else: nothing that its record names may be executed. */
 bool instance_is_foreign(const struct instance *c);
+/* ERR_DENIED for such a one: what takes the record's word, its hooks' above all, is its owner's to do. */
+int instance_check_owner(const struct instance *c, struct err **err);
 
 /* The status now. runc and crun have the same fifo as we have while a container waits for its start. */
 enum runtime_status instance_status(const struct instance *c);
