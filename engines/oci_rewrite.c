@@ -181,17 +181,12 @@ static void make_rbind(struct json *mount, const char *source)
 	json_set_str(mount, "source", source);
 }
 
-static bool is_mapped(const struct rewriter *w, const char *list, int64_t id)
+/* In a namespace of one id that is the caller's own there is no map in the document. */
+static bool maps_id(const struct rewriter *w, const char *list, int64_t id)
 {
-	const struct json *maps = json_path(w->config, "linux", list, NULL);
-
-	for (size_t i = 0; i < json_len(maps); i++) {
-		int64_t first = number_at(json_at(maps, i), "containerID");
-
-		if (id >= first && id - first < number_at(json_at(maps, i), "size"))
-			return true;
-	}
-	return false;
+	if (w->one_id)
+		return id == (str_eq(list, "uidMappings") ? w->map_uid : w->map_gid);
+	return runtime_id_is_mapped(w->config, list, id);
 }
 
 /* uid= and gid= of ids that are not mapped cannot be set: 5, devpts' usual one, is not when there is a single one. */
@@ -206,8 +201,7 @@ static void drop_unmapped(const struct rewriter *w, struct json *mount)
 
 		if (!is_uid && !is_gid)
 			continue;
-		if (num_parse_u32(o + 4, &id) < 0 ||
-			!is_mapped(w, is_uid ? "uidMappings" : "gidMappings", id))
+		if (num_parse_u32(o + 4, &id) < 0 || !maps_id(w, is_uid ? "uidMappings" : "gidMappings", id))
 			json_remove_at(options, i);
 	}
 }

@@ -367,6 +367,21 @@ bool runtime_namespace(const struct json *config, const char *type, const char *
 	return ns != NULL;
 }
 
+bool runtime_id_is_mapped(const struct json *config, const char *list, int64_t id)
+{
+	const struct json *maps = json_path(config, "linux", list, NULL);
+
+	for (size_t i = 0; i < json_len(maps); i++) {
+		int64_t first = 0, size = 0;
+
+		if (json_to_i64(json_get(json_at(maps, i), "containerID"), &first) == 0 &&
+			json_to_i64(json_get(json_at(maps, i), "size"), &size) == 0 && id >= first &&
+			id - first < size)
+			return true;
+	}
+	return json_len(maps) == 0;
+}
+
 const char *runtime_annotation(const struct json *config, const char *key)
 {
 	return json_str(json_path(config, "annotations", key, NULL));

@@ -117,6 +117,9 @@ const char *runtime_oci_version(const struct json *config); /* never NULL */
 /* linux.namespaces: is one of that type asked for? *ret_path (may be NULL) gets its path or NULL. Types: pid network mount ipc uts user cgroup time. */
 bool runtime_namespace(const struct json *config, const char *type, const char **ret_path);
 
+/* Does linux.uidMappings or gidMappings (`list`) map this id of the container? Without any map every id is. */
+bool runtime_id_is_mapped(const struct json *config, const char *list, int64_t id);
+
 /* An annotation's value inside the tree, or NULL. */
 const char *runtime_annotation(const struct json *config, const char *key);
 

@@ -243,6 +243,24 @@ PY
   assert_stderr_contains "Invalid argument"
 }
 
+@test "exec as a user that is not mapped fails, and does not run as root" {
+  check() {
+    local id="c-$ENGINE-$BATS_TEST_NUMBER"
+    jq '.process.args = ["/bin/sleep", "1000"] | .process.terminal = false | .root.readonly = false | del(.process.rlimits)
+      | .linux.namespaces |= map(select(.type == "user" or .type == "mount")) | .mounts |= map(select(.type != "cgroup"))' "$B/config.json" >"$T/config.json"
+    rt --engine "$ENGINE" run -d -b "$B" --config "$T/config.json" "$id" </dev/null >/dev/null 2>&1
+    ok rt exec -u 0:0 "$id" /bin/sh -c 'id -u; chown 5 /tmp'
+    assert_output 0
+    fails 255 rt exec -u 1000 "$id" /bin/id -u
+    assert_output ""
+    assert_stderr_contains "mapped"
+    fails 255 rt exec -u 0:50 "$id" /bin/id -g
+    assert_output ""
+    rt delete --force "$id"
+  }
+  each_engine check
+}
+
 @test "a container that ends leaves apt's configuration to one that runs" {
   local id="c-${ENGINES%%$'\n'*}-$BATS_TEST_NUMBER"
   mkdir -p "$ROOT/etc/apt/apt.conf.d"

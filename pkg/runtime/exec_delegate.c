@@ -86,11 +86,33 @@ static bool needs_process(const struct execution *x)
 	if ((o->process_file && *o->process_file) || (o->tty && !o->detach) ||
 		(crun && (o->groups->n > 0 || o->env->n > 0)))
 		return true;
-	if (!o->user)
-		return false;
+	if (!o->user || crun)
+		return o->user != NULL; /* crun's are looked at, too: check_user() */
 	colon = strchr(o->user, ':');
 	user = xstrndup(o->user, strcspn(o->user, ":"));
 	return !is_number(user) || (colon && !is_number(colon + 1));
+}
+
+/*
+ * Where root's calls are said to succeed (fake_root.h) crun would take a user that cannot be had for one that it has become, and run the
+ * program as root.
+ */
+static int check_user(const struct execution *x, const struct json *process, struct err **err)
+{
+	static const struct {
+		const char *list, *key, *what;
+	} t[] = { { "uidMappings", "uid", "user" }, { "gidMappings", "gid", "group" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		int64_t id = 0;
+
+		(void)json_to_i64(json_path(process, "user", t[i].key, NULL), &id); /* absent is 0 */
+		if (!runtime_id_is_mapped(x->p.bundle.config, t[i].list, id))
+			return err_make(err, ERR_DENIED,
+				"container '%s': %s %lld is not mapped in its user namespace", x->c.id,
+				t[i].what, (long long)id);
+	}
+	return 0;
 }
 
 /* From the configuration that the delegate was given, which differs from the bundle's. */
@@ -110,7 +132,7 @@ static int write_process(struct work *w, struct err **err)
 	json_free(x->p.bundle.config);
 	x->p.bundle.config = NULL;
 	if (json_read(x->c.dirfd, STATE_BUNDLE "/config.json", &limits, &x->p.bundle.config, err) < 0 ||
-		exec_process(x->options, &x->p.bundle, &process, err) < 0)
+		exec_process(x->options, &x->p.bundle, &process, err) < 0 || check_user(x, process, err) < 0)
 		return -1;
 	w->wants_terminal = json_true(json_get(process, "terminal"));
 	/* So that the program sees the size of the caller's terminal from its first moment. */
