@@ -1,74 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Capability names, and the bounding set. */
+/* Capability names, by libcap, and the bounding set. */
 #include "pkg/runtime/caps.h"
 
-#include <linux/capability.h>
+#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "pkg/base/dl.h"
+#include "pkg/base/err.h"
 #include "pkg/base/json.h"
+#include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 
-/* By number, linux/capability.h. */
-static const char *const names[] = {
-	"CAP_CHOWN",
-	"CAP_DAC_OVERRIDE",
-	"CAP_DAC_READ_SEARCH",
-	"CAP_FOWNER",
-	"CAP_FSETID",
-	"CAP_KILL",
-	"CAP_SETGID",
-	"CAP_SETUID",
-	"CAP_SETPCAP",
-	"CAP_LINUX_IMMUTABLE",
-	"CAP_NET_BIND_SERVICE",
-	"CAP_NET_BROADCAST",
-	"CAP_NET_ADMIN",
-	"CAP_NET_RAW",
-	"CAP_IPC_LOCK",
-	"CAP_IPC_OWNER",
-	"CAP_SYS_MODULE",
-	"CAP_SYS_RAWIO",
-	"CAP_SYS_CHROOT",
-	"CAP_SYS_PTRACE",
-	"CAP_SYS_PACCT",
-	"CAP_SYS_ADMIN",
-	"CAP_SYS_BOOT",
-	"CAP_SYS_NICE",
-	"CAP_SYS_RESOURCE",
-	"CAP_SYS_TIME",
-	"CAP_SYS_TTY_CONFIG",
-	"CAP_MKNOD",
-	"CAP_LEASE",
-	"CAP_AUDIT_WRITE",
-	"CAP_AUDIT_CONTROL",
-	"CAP_SETFCAP",
-	"CAP_MAC_OVERRIDE",
-	"CAP_MAC_ADMIN",
-	"CAP_SYSLOG",
-	"CAP_WAKE_ALARM",
-	"CAP_BLOCK_SUSPEND",
-	"CAP_AUDIT_READ",
-	"CAP_PERFMON",
-	"CAP_BPF",
-	"CAP_CHECKPOINT_RESTORE",
-};
+DL_SLOT(cap_from_name);
+static const struct dl_symbol symbols[] = { DL_ENTRY(cap_from_name), DL_END };
 
-uint64_t caps_allowed(const struct json *config)
+int caps_read(const struct json *config, uint64_t *ret, struct err **err)
 {
 	const struct json *caps = json_path(config, "process", "capabilities", NULL);
 	const struct json *list = json_get(caps, "permitted");
-	uint64_t set = 0;
 
+	*ret = UINT64_MAX;
+	if (!caps || geteuid() != 0)
+		return 0;
+	*ret = 0;
 	if (!list)
 		list = json_get(caps, "bounding");
-	if (!list)
-		return caps ? 0 : UINT64_MAX;
-	for (size_t i = 0; i < json_len(list); i++)
-		for (size_t k = 0; k < ARRAY_LEN(names); k++)
-			if (str_eq(json_str(json_at(list, i)), names[k]))
-				set |= (uint64_t)1 << k;
-	return set;
+	if (json_len(list) > 0 && dl_load("libcap.so.2", "libcap2", symbols, err) < 0)
+		return err_add(err, "config.json: process.capabilities");
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *name = json_str(json_at(list, i));
+		cap_value_t cap;
+
+		if (name && dl_cap_from_name(name, &cap) == 0 && cap >= 0 && cap < 64)
+			*ret |= (uint64_t)1 << cap;
+		else
+			log_debug("config.json: process.capabilities: '%.60s' is not known, passing over it",
+				name ? name : "");
+	}
+	return 0;
 }
 
 void caps_limit(uint64_t allowed)

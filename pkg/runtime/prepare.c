@@ -138,7 +138,8 @@ int prepare_load(const struct runtime_globals *g, const struct runtime_create_op
 	if (engine_choose(&g->engine, p.bundle.config, p.bundle.fd, &p.choice, err) < 0)
 		return -1;
 	if (is_direct(&p) && (proc_sibling(GUEST_INIT_PROGRAM, &p.guest_init, err) < 0 ||
-				     process_setup_read(p.bundle.config, &p.setup, err) < 0))
+				     process_setup_read(p.bundle.config, &p.setup, err) < 0 ||
+				     caps_read(p.bundle.config, &p.caps, err) < 0))
 		return -1;
 	*ret = p;
 	p = PREPARED_INIT;
@@ -252,7 +253,8 @@ int prepare_exec(const struct runtime_globals *g, const struct instance *c, bool
 		take_caller_size(p);
 	if (choose_recorded(c, &p->choice, err) < 0 ||
 		proc_sibling(GUEST_INIT_PROGRAM, &p->guest_init, err) < 0 ||
-		process_setup_read(p->bundle.config, &p->setup, err) < 0 || prepare_check(g, p, err) < 0)
+		process_setup_read(p->bundle.config, &p->setup, err) < 0 ||
+		caps_read(p->bundle.config, &p->caps, err) < 0 || prepare_check(g, p, err) < 0)
 		return -1;
 	return prepare_plan(g, p, -1, c->path, foreground, err);
 }
@@ -265,7 +267,7 @@ struct launch prepared_launch(struct prepared *p, const struct runtime_fds *fds,
 		.fds = fds,
 		.file = &p->program,
 		.mark = c->rec.mark,
-		.caps = caps_allowed(p->bundle.config),
+		.caps = p->caps,
 		.setup = &p->setup,
 		.seccomp = &p->seccomp,
 		.instance = c,

@@ -49,6 +49,7 @@ struct prepared {
 	char *guest_init; /* path of the first program, direct engines */
 	struct strv ignored; /* "property: note" */
 	struct process_setup setup; /* of a direct engine */
+	uint64_t caps; /* that a direct engine's program may have at most (caps.h) */
 	struct seccomp_program seccomp; /* of a direct engine's program, from prepare_check() on */
 };
 #define PREPARED_INIT ((struct prepared){ .bundle = { .fd = -1, .rootfs_fd = -1 } })
