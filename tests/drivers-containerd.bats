@@ -92,6 +92,27 @@ nothing_of_ctr() {
   }
   each_engine check
 }
+@test "ctr task ps, pause and resume" {
+  containerd_start
+  check() {
+    ok run_it -d "$BB" c /bin/sh -c "sleep $MARK & wait"
+    wait_until 10 pgrep -f "^sleep $MARK" || fail "not started"
+    ok ct task ps c
+    assert_contains "$(pgrep -f "^sleep $MARK")"
+    # Without a freezer of control groups a delegate cannot.
+    if ct task pause c 2>err; then
+      task_is c PAUSED || fail "not paused: $(ct task ls)"
+      ok ct task resume c
+    elif [ "$ENGINE" = proot ]; then
+      fail "$(cat err)"
+    fi
+    task_is c RUNNING || fail "not running: $(ct task ls)"
+    ok ct task rm -f c
+    ok ct container rm c
+    nothing_of_ctr
+  }
+  each_engine check
+}
 container_file() { find "$D/root" -path "*/tmp/$1" | grep -q .; }
 
 @test "containerd: without an annotation the daemon's environment chooses the engine" {

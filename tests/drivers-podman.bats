@@ -149,6 +149,20 @@ state_is() { [ "$(pm inspect --format '{{.State.Status}}' "$1")" = "$2" ]; }
   each_engine check
 }
 
+@test "podman pause and unpause, with PRoot" {
+  requires root proot # podman lets nobody else pause without control groups v2
+  ok pm --runtime-flag=engine=proot run -d --name c --network=none bb /bin/sh -c "$WAITER" "$MARK"
+  wait_until 10 logs_have c up || fail "not up: $(pm logs c 2>&1)"
+  ok pm pause c
+  state_is c paused || fail "not paused"
+  ok pm unpause c
+  state_is c running || fail "not running"
+  ok pm stop -t 10 c
+  [ "$(pm inspect --format '{{.State.ExitCode}}' c)" = 3 ]
+  ok pm rm c
+  nothing_left
+}
+
 @test "podman pod: members beside an infra container" {
   requires /usr/libexec/podman/catatonit
   check() {
