@@ -347,6 +347,12 @@ can_pause() { is_direct || [ "$(id -u)" = 0 ]; }
     assert_contains COMMAND
     refute_contains UID
     fails 1 rt ps "$C-other"
+    ok rt kill -a "$C" KILL
+    wait_until 5 is_in_state "$C" stopped
+    ok rt ps --format json "$C"
+    assert_output "[]"
+    ok rt ps "$C"
+    [[ $output == UID* && $output != *sleep* ]] || fail "$ENGINE: a stopped container has processes: $output"
     ok rt delete -f "$C"
   }
   ENGINES=${ENGINES/crun/} # its table is the numbers alone

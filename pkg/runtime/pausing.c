@@ -150,8 +150,12 @@ int runtime_ps(const struct runtime_globals *g, const char *id, const char *form
 	*ret_pids = NULL;
 	if (instance_find(g, id, &root, &c, err) < 0)
 		return -1;
-	if (instance_status(&c) == STATUS_STOPPED)
-		return err_make(err, ERR_BUSY, "container not running: '%s'", id);
+	if (instance_status(&c) == STATUS_STOPPED) {
+		/* None: as runc says it, and not an error. */
+		*ret_pids = xcalloc(1, sizeof(**ret_pids));
+		*ret_n = 0;
+		return 0;
+	}
 	if (c.rec.delegate && !instance_is_foreign(&c) && delegate_has_cgroup(&c)) {
 		strv_add(&before, "ps");
 		strv_addf(&before, "--format=%s", format ? format : "table");

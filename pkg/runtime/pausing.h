@@ -24,7 +24,7 @@ int runtime_resume(const struct runtime_globals *g, const char *id, struct err *
 
 /*
  * Processes as the host numbers them, ascending: those of the container, and the one that its pid file names. *ret_pids is the caller's, *ret_n
- * their number. A delegate that has a control group answers itself: then *ret_pids is NULL.
+ * their number, 0 for a stopped one. A delegate that has a control group answers itself: then *ret_pids is NULL.
  */
 int runtime_ps(const struct runtime_globals *g, const char *id, const char *format, const struct strv *args,
 	pid_t **ret_pids, size_t *ret_n, struct err **err);
