@@ -36,15 +36,16 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 		{ "mounts.proc", ENGINE_APPLIES, "the host's without a pid namespace" }, \
 		{ "mounts.sysfs", ENGINE_APPLIES, "the host's without a network namespace" }, \
 		{ "mounts.mqueue", ENGINE_APPLIES, "the host's without an ipc namespace" }, \
-		{ "mounts.cgroup", ENGINE_APPLIES, "where the caller can make control groups" }, \
-		{ "mounts.cgroup2", ENGINE_APPLIES, "where the caller can make control groups" }, \
+		{ "mounts.cgroup", ENGINE_APPLIES, "the caller's own where none can be made" }, \
+		{ "mounts.cgroup2", ENGINE_APPLIES, "the caller's own where none can be made" }, \
 		{ "process", ENGINE_IGNORES, "unknown to this version" }, \
 		{ "process.terminal", ENGINE_APPLIES, NULL }, \
 		{ "process.consoleSize", ENGINE_APPLIES, NULL }, { "process.cwd", ENGINE_APPLIES, NULL }, \
 		{ "process.env", ENGINE_APPLIES, NULL }, { "process.args", ENGINE_APPLIES, NULL }, \
 		{ "process.commandLine", ENGINE_IGNORES, "of Windows" }, \
 		{ "process.user.umask", ENGINE_APPLIES, NULL }, \
-		{ "process.user.additionalGids", ENGINE_APPLIES, "not where a single id is mapped" }, \
+		{ "process.user.additionalGids", ENGINE_APPLIES, \
+			"not where a single id is mapped, nor with runc for an ordinary caller" }, \
 		{ "process.user.username", ENGINE_IGNORES, "of Windows" }, \
 		{ "process.rlimits", ENGINE_APPLIES, "up to the caller's hard limits" }, \
 		{ "process.capabilities", ENGINE_APPLIES, NULL }, \
@@ -58,7 +59,7 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 			"one id is the caller's; ranges as the bundle has them" }, \
 		{ "linux.gidMappings", ENGINE_APPLIES, \
 			"one id is the caller's; ranges as the bundle has them" }, \
-		{ "linux.devices", ENGINE_APPLIES, NULL }, \
+		{ "linux.devices", ENGINE_APPLIES, "the host's in a user namespace" }, \
 		{ "linux.netDevices", ENGINE_IGNORES, "unknown to most versions" }, \
 		{ "linux.cgroupsPath", ENGINE_APPLIES, "where the caller can make control groups" }, \
 		{ "linux.resources", ENGINE_APPLIES, "where the caller can make control groups" }, \
