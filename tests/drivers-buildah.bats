@@ -9,6 +9,7 @@ load drivers
 
 setup() {
   common_setup
+  not_sanitized
   requires buildah
   drivers_setup
   BH=("${DRIVE[@]}" buildah --root "$D/storage" --runroot "$D/runroot" --storage-driver vfs)

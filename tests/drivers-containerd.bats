@@ -9,6 +9,7 @@ load drivers
 
 setup() {
   common_setup
+  not_sanitized
   requires root containerd ctr
   drivers_setup
 }

@@ -9,6 +9,7 @@ load drivers
 
 setup() {
   common_setup
+  not_sanitized
   requires podman conmon
   drivers_setup
   podman_setup

@@ -10,6 +10,7 @@ load drivers
 
 setup() {
   common_setup
+  not_sanitized
   requires root munged slurmctld slurmd srun
   id udocker-test >/dev/null 2>&1 || skip "no user udocker-test"
   drivers_setup
