@@ -371,6 +371,49 @@ PY
   each_engine check
 }
 
+@test "what a delete that was killed had begun does not make the container again" {
+  ENGINE=runc
+  [[ $ENGINES == *runc* ]] || skip "runc does not work here"
+  # The first one is slow to begin, and says when it has.
+  cat >"$T/runc" <<EOF
+#!/bin/sh
+case " \$* " in *" delete "*) [ -e "$T/begun" ] || { : >"$T/begun"; sleep 2; } ;; esac
+exec $(command -v runc) "\$@"
+EOF
+  chmod 755 "$T/runc"
+  MORE='.hooks.poststop = [{path: "/bin/true"}]' args sleep 98765
+  UDOCKER_USE_RUNC_EXECUTABLE=$T/runc create "$C"
+  udocker-runtime --root "$ROOT" delete --force "$C" >/dev/null 2>&1 &
+  wait_until 10 test -e "$T/begun"
+  kill -9 $!
+  wait $! || true
+  ok rt delete --force "$C"
+  sleep 3 # longer than the first one's runc would take to begin
+  ok rt list -q
+  assert_output ""
+  [ ! -e "$ROOT/$C" ] || fail "left: $(find "$ROOT/$C")"
+}
+
+@test "two deletes at once: the second finds nothing to do" {
+  ENGINE=runc
+  [[ $ENGINES == *runc* ]] || skip "runc does not work here"
+  cat >"$T/runc" <<EOF
+#!/bin/sh
+case " \$* " in *" delete "*) : >"$T/begun"; sleep 1 ;; esac
+exec $(command -v runc) "\$@"
+EOF
+  chmod 755 "$T/runc"
+  MORE='.hooks.poststop = [{path: "/bin/true"}]' args sleep 98766
+  UDOCKER_USE_RUNC_EXECUTABLE=$T/runc create "$C"
+  udocker-runtime --root "$ROOT" delete --force "$C" >"$T/first" 2>&1 &
+  wait_until 10 test -e "$T/begun"
+  ok rt delete --force "$C"
+  wait $! || fail "the first: $(cat "$T/first")"
+  ! grep error "$T/first" || fail "said by the first"
+  ok rt list -q
+  assert_output ""
+}
+
 @test "a state file that cannot be read is listed, and deleted by force" {
   ENGINE=${ENGINES##* }
   args sleep 1000

@@ -3,6 +3,7 @@
 #include "cmd/udocker/program.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -78,7 +79,7 @@ static int start_pull(const struct cli_call *call, const struct udocker_fetch *o
 	spawn.argv = strv_argv(&words);
 	/* Our standard output is the program's: the name that pull prints is not for its reader. */
 	spawn.fd_out = PROC_NULL;
-	spawn.ends_with_us = true;
+	spawn.ends_with_us = SIGTERM;
 	spawn.keep = o->proxy_fd > 0 ? keep : NULL;
 	return proc_spawn(&spawn, ret_pid, err);
 }

@@ -5,6 +5,7 @@
 #include "cmd/udocker/program.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
@@ -72,7 +73,7 @@ int udocker_ask_sibling(const struct strv *words, int fd_out, int fd_err, int *r
 
 	spawn.fd_out = fd_out;
 	spawn.fd_err = fd_err;
-	spawn.ends_with_us = true;
+	spawn.ends_with_us = SIGTERM;
 	return run_sibling(&spawn, words, ret_status, err);
 }
 

@@ -87,7 +87,8 @@ static void NORETURN child_run(const struct launch *l)
 	const struct proc_spawn *s = l->s;
 
 	sig_reset_all();
-	if (s->ends_with_us && (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || getppid() != l->parent))
+	if (s->ends_with_us &&
+		(prctl(PR_SET_PDEATHSIG, s->ends_with_us, 0, 0, 0) < 0 || getppid() != l->parent))
 		_exit(127); /* nobody is left to be told */
 	if (s->new_group && setpgid(0, 0) < 0)
 		child_fail(l, STAGE_GROUP);

@@ -18,7 +18,7 @@ struct proc_spawn {
 	const int *keep; /* further descriptors to pass on at the same number, ended by -1; NULL: none */
 	bool keep_all; /* pass on everything that is open and not close-on-exec, plus keep */
 	bool new_group; /* own process group */
-	bool ends_with_us; /* SIGTERM for it when the thread that starts it ends before it, however that ends */
+	int ends_with_us; /* the signal that it gets when the thread that starts it ends before it, however that ends; 0: none */
 	int dirfd; /* working directory, -1: ours */
 };
 #define PROC_NULL (-2)

@@ -376,6 +376,8 @@ int delegate_words(
 	s.path = argv.v[0];
 	s.argv = strv_argv(&argv);
 	s.keep_all = true;
+	/* Later it would make its directory again, in a container that has been deleted meanwhile. */
+	s.ends_with_us = SIGKILL;
 	if (proc_spawn(&s, &pid, err) < 0 || proc_wait(pid, &status, err) < 0)
 		return -1;
 	return status;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
@@ -196,13 +197,34 @@ static int lock_for_delete(const struct instance *c, bool force, struct lock *lo
 	return force ? 0 : err_make(err, ERR_BUSY, "container '%s' is being created or started", c->id);
 }
 
+/* Another delete may have been faster, and somebody may have made one of the same name since. */
+static bool is_still_there(const struct runtime_root *root, const struct instance *c, const char *id)
+{
+	struct stat opened, named;
+
+	return fstat(c->dirfd, &opened) == 0 && fstatat(root->fd, id, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+static int lock_what_is_there(const struct runtime_root *root, const struct instance *c, const char *id,
+	bool force, struct lock *lock, struct err **err)
+{
+	auto_err *e = NULL;
+
+	if (lock_for_delete(c, force, lock, &e) < 0 && !err_is(e, ERR_NOT_FOUND))
+		return err_move(err, &e);
+	return e || !is_still_there(root, c, id)
+		       ? err_make(err, ERR_NOT_FOUND, "container '%s' does not exist", id)
+		       : 0;
+}
+
 int runtime_delete(const struct runtime_globals *g, const char *id, bool force, struct err **err)
 {
 	auto_runtime_root root = RUNTIME_ROOT_INIT;
 	auto_instance c = INSTANCE_INIT;
 	auto_lock lock = LOCK_INIT;
 	auto_json *config = NULL;
-	auto_err *e = NULL;
+	auto_err *e = NULL, *gone = NULL;
 	int r;
 
 	if (instance_find(g, id, &root, &c, &e) < 0) {
@@ -216,8 +238,8 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 		/* Nothing can be known of it but what lies beside the record. */
 		log_verbose("%s", err_text(e));
 	}
-	if (lock_for_delete(&c, force, &lock, err) < 0)
-		return -1;
+	if (lock_what_is_there(&root, &c, id, force, &lock, &gone) < 0)
+		return force && err_is(gone, ERR_NOT_FOUND) ? 0 : err_move(err, &gone);
 	if (!e && c.rec.proc.pid == 0) {
 		/* It may have become known while we waited, and nobody may have made it after all. */
 		instance_free(&c);
