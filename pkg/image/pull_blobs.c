@@ -199,8 +199,8 @@ static int start(struct job *j, struct err **err)
 
 static int pump(struct pull *p, struct err **err)
 {
-	/* Those that settle have memory too. */
-	for (size_t i = 0; i < p->n_jobs && p->running < p->limit && p->settling <= p->limit; i++)
+	/* Those that settle have their memory and their line on the terminal too. */
+	for (size_t i = 0; i < p->n_jobs && p->running + p->settling < p->limit; i++)
 		if ((p->jobs[i].state == JOB_WANTED || p->jobs[i].state == JOB_ELSEWHERE) &&
 			start(&p->jobs[i], err) < 0)
 			return -1;
