@@ -350,6 +350,9 @@ if sys.argv[2] == "lock":
   fi
   [ "$(id -u)" = 0 ] || podman unshare rm -rf "$pod" || true
   rm -rf "$pod"
+  # A process that podman leaves to keep a user's namespace.
+  local file
+  while read -r file; do kill "$(cat "$file")" || true; done < <(find "$T" -name pause.pid 2>/dev/null)
   [ "$status" != skip ] || skip "podman does not work here"
   [ "$status" -eq 0 ] || fail "podman import: status $status"
   ok udocker-image load -q -i back.tar back:1
