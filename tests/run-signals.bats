@@ -1,44 +1,16 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2317,SC2016,SC2086,SC2010,SC2030,SC2031,SC2094,SC2126,SC2143,SC2314  # called through each_engine; names and numbers are ours
+# shellcheck disable=SC2034,SC2317,SC2016,SC2086,SC2010,SC2030,SC2031,SC2094,SC2126,SC2143,SC2314  # called through each_engine; names and numbers are ours, and runtime.bash reads RUNTIME_ENV
 # bats: also as root
 # `udocker-runtime run` in the foreground, with every engine that works here: signals, the terminal, job control, hooks of
 # direct engines, and nothing that piles up over many runs.
 
 load helpers
+load runtime
+RUNTIME_ENV='["PATH=/bin", "TERM=dumb"]'
 
-setup() {
-  common_setup
-  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available) | .name' | sort -u)
-  [ -n "$ENGINES" ] || skip "no engine works here"
-  ROOT=$T/state
-  B=$T/bundle
-  C=s$BATS_TEST_NUMBER-$$
-  mkdir "$B"
-  mkrootfs "$B/rootfs"
-  cp "$SUITE_TOOLS/payload" "$B/rootfs/bin/payload"
-}
-
-teardown() {
-  local id
-  for id in $(rt list -q 2>/dev/null); do rt delete --force "$id" || true; done
-}
-
-rt() { udocker-runtime --root "$ROOT" "$@"; }
-each_engine() {
-  for ENGINE in $ENGINES; do
-    "$@"
-  done
-}
-config() {
-  rm -f "$B/config.json"
-  if [ "$(id -u)" = 0 ]; then udocker-runtime spec -b "$B"; else udocker-runtime spec --rootless -b "$B"; fi
-  jq ".root.readonly = false | .process.terminal = false | .process.env = [\"PATH=/bin\", \"TERM=dumb\"] | del(.process.rlimits)
-    | .linux.namespaces |= map(select(.type == \"user\" or .type == \"mount\")) | .mounts |= map(select(.type != \"cgroup\"))
-    | $1" "$B/config.json" >"$B/config.new"
-  mv "$B/config.new" "$B/config.json"
-}
-args() { config ".process.args = $(jq -cn '$ARGS.positional' --args -- "$@")${MORE:+ | $MORE}"; }
+setup() { runtime_setup s; }
+teardown() { runtime_teardown; }
 
 @test "the program and its tracer have the processors of the caller" {
   check() {

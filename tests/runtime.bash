@@ -37,11 +37,13 @@ each_engine() {
 }
 is_direct() { [ "$ENGINE" = proot ]; }
 
+RUNTIME_ENV='["PATH=/bin", "A=b"]'
+
 # config JQ-FILTER: the bundle's config.json, with a plain environment and no terminal.
 config() {
   rm -f "$B/config.json"
   if [ "$(id -u)" = 0 ]; then udocker-runtime spec -b "$B"; else udocker-runtime spec --rootless -b "$B"; fi
-  jq ".root.readonly = false | .process.terminal = false | .process.env = [\"PATH=/bin\", \"A=b\"] | del(.process.rlimits)
+  jq ".root.readonly = false | .process.terminal = false | .process.env = $RUNTIME_ENV | del(.process.rlimits)
     | .linux.namespaces |= map(select(.type == \"user\" or .type == \"mount\")) | .mounts |= map(select(.type != \"cgroup\"))
     | $1" "$B/config.json" >"$B/config.new"
   mv "$B/config.new" "$B/config.json"

@@ -288,7 +288,7 @@ static int add_listener(struct builder *b, const struct json *profile, struct er
 /* ---- the program ---- */
 
 /* What stands in front of libseccomp's own program; its jumps are relative, so nothing in that changes. */
-static size_t write_prologue(const struct builder *b, bool stub, struct sock_filter out[10])
+static size_t write_prologue(const struct builder *b, bool newer_fail, struct sock_filter out[10])
 {
 	const struct sock_filter all[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -300,16 +300,16 @@ static size_t write_prologue(const struct builder *b, bool stub, struct sock_fil
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, dl_seccomp_arch_native(), 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 	};
-	size_t n = stub ? ARRAY_LEN(all) : 3;
+	size_t n = newer_fail ? ARRAY_LEN(all) : 3;
 
 	memcpy(out, all, n * sizeof(all[0]));
 	return n;
 }
 
-static int export(struct builder *b, bool stub, struct err **err)
+static int export(struct builder *b, bool newer_fail, struct err **err)
 {
 	struct sock_filter prologue[10];
-	size_t before = write_prologue(b, stub, prologue), n;
+	size_t before = write_prologue(b, newer_fail, prologue), n;
 	autoclose int fd = fd_anon("seccomp");
 	struct stat st;
 	int r;
@@ -339,7 +339,7 @@ static int build(struct builder *b, const struct json *profile, struct err **err
 {
 	const struct json *calls = json_get(profile, "syscalls");
 	int64_t ignored;
-	bool stub;
+	bool newer_fail;
 
 	if (add_architectures(b, json_get(profile, "architectures"), err) < 0)
 		return -1;
@@ -348,9 +348,9 @@ static int build(struct builder *b, const struct json *profile, struct err **err
 			return -1;
 	if (add_flags(b, json_get(profile, "flags"), err) < 0 || add_listener(b, profile, err) < 0)
 		return -1;
-	stub = b->by_default == SCMP_ACT_ERRNO(EPERM) && b->newest >= 0 &&
-	       json_to_i64(json_get(profile, "defaultErrnoRet"), &ignored) < 0;
-	return export(b, stub, err);
+	newer_fail = b->by_default == SCMP_ACT_ERRNO(EPERM) && b->newest >= 0 &&
+		     json_to_i64(json_get(profile, "defaultErrnoRet"), &ignored) < 0;
+	return export(b, newer_fail, err);
 }
 
 int seccomp_build(const struct json *config, struct seccomp_program *ret, struct err **err)
