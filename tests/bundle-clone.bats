@@ -88,6 +88,7 @@ assert os.getxattr(sys.argv[1] + "/etc", "user.note") == b"of the \0 folder"' "$
 }
 
 @test "trees of many files and of many levels" {
+  once
   python3 - "$ROOT" <<'PY'
 import os, sys
 os.chdir(sys.argv[1])

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# bats: also as root
+# bats: also as root and under the sanitizers
 # shellcheck disable=SC2012  # the names are ours
 # From an image to a container: what layers do to the root file system, what is checked, and that a failure leaves nothing.
 

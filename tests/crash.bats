@@ -11,7 +11,7 @@ setup() {
   [ -z "${SANITIZE:-}" ] || [[ $BATS_TEST_DESCRIPTION == *interrupt* ]] || [[ $BATS_TEST_DESCRIPTION == *"any instant" ]] ||
     skip "takes too long under the sanitizers"
 }
-INSTANTS=$([ -z "${SANITIZE:-}" ] && echo 20 || echo 2)
+INSTANTS=$([ -z "${SANITIZE:-}" ] && echo 10 || echo 2)
 
 @test "image commands killed at any instant" { ok crash image instants "$INSTANTS"; }
 @test "container commands killed at any instant" { ok crash container instants "$INSTANTS"; }
@@ -24,7 +24,7 @@ INSTANTS=$([ -z "${SANITIZE:-}" ] && echo 20 || echo 2)
 @test "archive commands on a disk that is full or fails" { ok crash archive faults 2; }
 
 # Every line of these stands for two commands without locks, one of which runs while the other stands still in front of a call.
-@test "two commands at once, without locks" { ok crash pairs 6; }
+@test "two commands at once, without locks" { ok crash pairs 3; }
 
 @test "an interrupt ends load with 128 + its number and leaves nothing" {
   mkimage -n i:1 image.tar "$(rootfs_tar)"

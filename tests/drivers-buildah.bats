@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2317,SC2016,SC2030,SC2031  # called through each_engine; single quotes are for the shell inside
 # bats: also as root
+# bats: not under the sanitizers
 # buildah with udocker-runtime as its runtime, with every engine: run, bud, terminals and errors, as root and as a user.
 
 load helpers
@@ -9,7 +10,6 @@ load drivers
 
 setup() {
   common_setup
-  not_sanitized
   requires buildah
   drivers_setup
   BH=("${DRIVE[@]}" buildah --root "$D/storage" --runroot "$D/runroot" --storage-driver vfs)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2317,SC2016,SC2030,SC2031  # called through each_engine; single quotes are for the shell inside
 # bats: also as root
+# bats: not under the sanitizers
 # containerd and its shim with udocker-runtime as BinaryName, used by way of ctr, with every engine. Root's alone.
 
 load helpers
@@ -9,7 +10,6 @@ load drivers
 
 setup() {
   common_setup
-  not_sanitized
   requires root containerd ctr
   drivers_setup
 }

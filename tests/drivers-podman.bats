@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2317,SC2016,SC2030,SC2031  # called through each_engine; single quotes are for the shell inside
 # bats: also as root
+# bats: not under the sanitizers
 # podman (and conmon) with udocker-runtime as its runtime, with every engine: what its users see, and what is left behind.
 
 load helpers
@@ -9,7 +10,6 @@ load drivers
 
 setup() {
   common_setup
-  not_sanitized
   requires podman conmon
   drivers_setup
   podman_setup

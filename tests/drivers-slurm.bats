@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2317,SC2016,SC2030,SC2031  # called through each_engine; single quotes are for the shell inside
 # bats: also as root
+# bats: not under the sanitizers
 # Slurm (munged, slurmctld, slurmd on loopback) with udocker-runtime in its oci.conf, with every engine. slurmd is root's; the jobs
 # are an ordinary user's.
 
@@ -10,7 +11,6 @@ load drivers
 
 setup() {
   common_setup
-  not_sanitized
   requires root munged slurmctld slurmd srun
   id udocker-test >/dev/null 2>&1 || skip "no user udocker-test"
   drivers_setup

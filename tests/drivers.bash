@@ -23,13 +23,8 @@ drivers_setup() {
     DRIVE=(nsenter -m -t "$!" --wd=.)
   fi
   ENGINES=$("${DRIVE[@]}" "$RT" engines --format json | jq -r '.[] | select(.available) | .name' | sort -u)
-  # The sanitizers watch our own processes, which stay with PRoot alone.
-  [ -z "${SANITIZE:-}" ] || ENGINES=$(grep -x proot <<<"$ENGINES" || true)
   [ -n "$ENGINES" ] || skip "no engine works here"
 }
-
-# What the sanitizers could show here, lifecycle.bats shows in a tenth of the time.
-not_sanitized() { [ -z "${SANITIZE:-}" ] || skip "takes too long under the sanitizers"; }
 
 drivers_teardown() {
   local pid

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: not under the sanitizers
 # shellcheck disable=SC2016,SC2030,SC2031,SC2317  # scripts for other shells; functions are called through each_engine
 # Root of a map of one id, with runc and crun: what needs other ids or devices is said to be done, with the package managers of
 # this machine in a root file system of its own.

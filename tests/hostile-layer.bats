@@ -121,6 +121,7 @@ link outside $T/outside"
 }
 
 @test "whiteouts" {
+  once
   local no="names no file"
   layer_case ".wh." import "$no|.wh." <<<"file .wh."
   layer_case ".wh.." import "$no" <<<"file .wh.."
@@ -196,6 +197,7 @@ link .bind_orig_files /'
 }
 
 @test "long names and paths" {
+  once
   local n255 n256 p4095 p4096
   n255=$(printf 'n%.0s' {1..255}) n256=n$n255
   p4095=$(printf 'abcdefg/%.0s' {1..511})$(printf 'p%.0s' {1..7}) p4096=$(printf 'abcdefg/%.0s' {1..511})$(printf 'p%.0s' {1..8})

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# bats: also as root
+# bats: not under the sanitizers
 # What we save skopeo, podman, buildah, umoci and udocker 1.3.x read; what they write we load; with several platforms too.
 
 load helpers

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# bats: also as root
 # save: archives of every format, several images in one, layers packed anew, layouts added to, and what cannot be saved.
 
 load helpers

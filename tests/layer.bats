@@ -525,11 +525,11 @@ PY
 }
 
 # Names of few files, for the sake of disks with few inodes: a million files of their own are in `make check-long`.
-@test "a million entries" {
+@test "a hundred thousand entries" {
   once
   python3 - <<'PY' | mktar | zstd -q1 >layer.tar.zst
 print("mtime 1000000000")
-for i in range(20000):
+for i in range(2000):
     print(f"file d/{i % 100}/{i} 0644 {i}")
     for n in range(48):
         print(f"hard d/{i % 100}/{i}-{n} d/{i % 100}/{i}")
@@ -540,7 +540,7 @@ PY
   rm layer.tar.zst
   ok bounded -t 600 -m 64 udocker-bundle create --no-sync t:1
   ROOT=$STORE/containers/$output/ROOT
-  [ "$(find "$ROOT/d" -mindepth 2 -printf x | wc -c)" = 1000000 ]
-  [ "$(find "$ROOT/d" -type f -links 49 -printf x | wc -c)" = 980000 ]
-  [ "$(cat "$ROOT/d/99/19999-47" "$ROOT/d/7/7-link")" = 199997 ]
+  [ "$(find "$ROOT/d" -mindepth 2 -printf x | wc -c)" = 100000 ]
+  [ "$(find "$ROOT/d" -type f -links 49 -printf x | wc -c)" = 98000 ]
+  [ "$(cat "$ROOT/d/99/1999-47" "$ROOT/d/7/7-link")" = 19997 ]
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016,SC2086,SC2030,SC2031,SC2153  # filters of jq; words are split on purpose
-# bats: also as root
+# bats: also as root and under the sanitizers
 # What a property of config.json does under a direct engine, as its program sees it. The answers of `man 7 udocker-engines` are
 # this file's subject: each test shows one of them.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: not under the sanitizers
 # The registry commands of `udocker` beside those of udocker 1.3.x: every option in every spelling, the same output, the same files.
 
 load helpers

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: not under the sanitizers
 # pull beside other programs: schema 1 of docker-registry, udocker 1.3.x on the same store, nginx before a registry that stops, dies and comes back.
 
 load helpers

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# bats: also as root
 # Containers of images that are still being pulled: layers are unpacked while they arrive, nothing is seen before all of it was checked, and whatever
 # becomes of the pull or of the follower leaves nothing half-made. The registry holds a layer back until a test lets it go on: no time is asserted.
 

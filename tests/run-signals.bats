@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2034,SC2317,SC2016,SC2086,SC2010,SC2030,SC2031,SC2094,SC2126,SC2143,SC2314  # called through each_engine; names and numbers are ours, and runtime.bash reads RUNTIME_ENV
-# bats: also as root
 # `udocker-runtime run` in the foreground, with every engine that works here: signals, the terminal, job control, hooks of
 # direct engines, and nothing that piles up over many runs.
 
