@@ -160,7 +160,7 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 	struct engine_choice *ret, struct err **err);
 void engine_choice_free(struct engine_choice *c);
 
-/* One row per engine and mode for the doctor (`udocker-runtime engines`): probes everything. */
+/* One row per engine and mode for the doctor (`udocker-runtime engines`): probes everything, the engines at once. */
 struct engine_report {
 	const struct engine *engine;
 	const char *mode;

@@ -3,6 +3,7 @@
 #include "engines/engine.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "engines/crun.h"
@@ -14,6 +15,7 @@
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
+#include "pkg/base/thread.h"
 #include "pkg/conf/conf.h"
 
 const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_proot, NULL };
@@ -290,25 +292,69 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 }
 
 /* ---- the doctor ---- */
+/* Engines are asked at once, each by a thread: the slowest is a program of many megabytes that prints its version. */
+struct inquiry {
+	const struct engine *engine;
+	struct engine_report *rows; /* one per mode */
+	pthread_t thread;
+	bool started;
+	int r;
+	struct err *err;
+};
+
+static size_t count_modes(const struct engine *e)
+{
+	size_t n = 0;
+
+	while (e->modes[n])
+		n++;
+	return n;
+}
+
+static void *inquire(void *arg)
+{
+	struct inquiry *q = arg;
+
+	for (size_t i = 0; q->engine->modes[i] && q->r == 0; i++) {
+		q->rows[i] = (struct engine_report){ .engine = q->engine, .mode = q->engine->modes[i] };
+		q->r = q->engine->probe(q->rows[i].mode, &q->rows[i].probe, &q->err);
+	}
+	return NULL;
+}
+
 int engine_report_all(struct engine_report **ret, size_t *ret_n, struct err **err)
 {
-	struct engine_report *rows = NULL;
-	size_t n = 0, cap = 0;
+	struct inquiry q[ARRAY_LEN(engine_table)] = { 0 };
+	struct engine_report *rows;
 	bool have_auto = false;
+	size_t n = 0;
+	int r = 0;
 
-	for (const struct engine *const *e = engine_table; *e; e++)
-		for (const char *const *m = (*e)->modes; *m; m++) {
-			struct engine_report row = { .engine = *e, .mode = *m };
-
-			if ((*e)->probe(*m, &row.probe, err) < 0) {
-				engine_report_free(rows, n);
-				return -1;
-			}
-			row.is_auto = row.probe.available && !have_auto;
-			have_auto |= row.is_auto;
-			rows = mem_grow(rows, &cap, n + 1, sizeof(*rows));
-			rows[n++] = row;
-		}
+	for (size_t i = 0; engine_table[i]; i++)
+		n += count_modes(engine_table[i]);
+	rows = xcalloc(n, sizeof(*rows));
+	for (size_t i = 0, at = 0; engine_table[i]; at += count_modes(engine_table[i++])) {
+		q[i].engine = engine_table[i];
+		q[i].rows = rows + at;
+		q[i].started = thread_start(&q[i].thread, inquire, &q[i], NULL) == 0;
+		if (!q[i].started)
+			(void)inquire(&q[i]); /* no thread to be had: what it found is in q */
+	}
+	for (size_t i = 0; engine_table[i]; i++) {
+		if (q[i].started)
+			(void)pthread_join(q[i].thread, NULL); /* it is ours and was not joined yet */
+		if (q[i].r < 0 && r == 0)
+			r = err_move(err, &q[i].err);
+		err_free(q[i].err); /* NULL where it was moved */
+	}
+	if (r < 0) {
+		engine_report_free(rows, n);
+		return -1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		rows[i].is_auto = rows[i].probe.available && !have_auto;
+		have_auto |= rows[i].is_auto;
+	}
 	*ret = rows;
 	*ret_n = n;
 	return 0;

@@ -112,6 +112,15 @@ bool oci_host_is_hybrid(void)
 	return controllers.len > 0;
 }
 
+const char *oci_host_cgroup_layout(void)
+{
+	if (is_fs(CGROUP_TOP, CGROUP2_SUPER_MAGIC))
+		return "v2";
+	if (is_fs(CGROUP_TOP "/unified", CGROUP2_SUPER_MAGIC))
+		return "v1 and v2";
+	return is_fs(CGROUP_TOP, TMPFS_MAGIC) ? "v1" : "none";
+}
+
 /* Our own cgroup in the v2 tree: the line "0::PATH". */
 static bool own_cgroup2_writable(void)
 {

@@ -14,6 +14,9 @@ bool oci_userns_works(const char *program, char **ret_reason, char **ret_remedy)
 /* A cgroup2 tree with controllers beside cgroup v1: crun refuses such a host, even when its cgroup manager is disabled. */
 bool oci_host_is_hybrid(void);
 
+/* "v2", "v1", "v1 and v2" or "none"; static. */
+const char *oci_host_cgroup_layout(void);
+
 /* Can this process make a control group? Below its own one on cgroup v2, anywhere on v1 (root alone). */
 bool oci_cgroups_writable(void);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,51 @@
 #define CACHE_MAX_BYTES 4096
 
 static char *cache_dir;
+
+/* What this process has found itself, so that the second mode of an engine costs nothing without a directory too. */
+#define MEMO_ROWS 16
+static pthread_mutex_t memo_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	char *name, *key;
+	struct probe_facts facts;
+} memo[MEMO_ROWS];
+
+static struct probe_facts copy_facts(const struct probe_facts *f)
+{
+	return (struct probe_facts){ xstrdup_null(f->version), xstrdup_null(f->detail), f->flags };
+}
+
+static bool memo_load(const char *name, const char *key, struct probe_facts *ret)
+{
+	bool found = false;
+
+	(void)pthread_mutex_lock(&memo_lock); /* cannot fail */
+	for (size_t i = 0; i < MEMO_ROWS && memo[i].name && !found; i++)
+		if (str_eq(memo[i].name, name) && str_eq(memo[i].key, key)) {
+			*ret = copy_facts(&memo[i].facts);
+			found = true;
+		}
+	(void)pthread_mutex_unlock(&memo_lock);
+	return found;
+}
+
+static void memo_save(const char *name, const char *key, const struct probe_facts *facts)
+{
+	size_t i = 0;
+
+	(void)pthread_mutex_lock(&memo_lock);
+	while (i < MEMO_ROWS && memo[i].name && !str_eq(memo[i].name, name))
+		i++;
+	if (i < MEMO_ROWS) {
+		free(memo[i].name);
+		free(memo[i].key);
+		probe_facts_free(&memo[i].facts);
+		memo[i].name = xstrdup(name);
+		memo[i].key = xstrdup(key);
+		memo[i].facts = copy_facts(facts);
+	}
+	(void)pthread_mutex_unlock(&memo_lock);
+}
 
 void engine_set_cache_dir(const char *dir)
 {
@@ -89,11 +135,16 @@ static int open_dir(bool make)
 bool probe_cache_load(const char *name, const char *key, struct probe_facts *ret)
 {
 	static const struct json_limits limits = { .bytes = CACHE_MAX_BYTES, .depth = 2, .nodes = 16 };
-	autoclose int dirfd = key ? open_dir(false) : -1;
+	autoclose int dirfd = -1;
 	auto_json *j = NULL;
 	const char *got_key = NULL, *version = NULL, *detail = NULL;
 	int64_t flags = 0;
 
+	if (!key)
+		return false;
+	if (memo_load(name, key, ret))
+		return true;
+	dirfd = open_dir(false);
 	if (dirfd < 0 || json_read(dirfd, name, &limits, &j, NULL) < 0)
 		return false;
 	if (json_get_str(j, name, "key", &got_key, NULL) != 1 || !str_eq(got_key, key) ||
@@ -111,6 +162,8 @@ void probe_cache_save(const char *name, const char *key, const struct probe_fact
 	auto_json *j = json_new_object();
 	auto_str text = STR_INIT;
 
+	if (key)
+		memo_save(name, key, facts);
 	if (dirfd < 0)
 		return;
 	json_set_str(j, "key", key);

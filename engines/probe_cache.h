@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Remembers what probing an executable found, so that a start runs the engine once and not twice. One small file per engine name
- * and executable in the directory of engine_set_cache_dir(). Never an error: what cannot be read or written is probed again.
+ * and executable in the directory of engine_set_cache_dir(). Never an error: what cannot be read or written is probed again. Within
+ * the process it is remembered in any case; threads may ask at once.
  */
 #ifndef UDOCKER_PROBE_CACHE_H
 #define UDOCKER_PROBE_CACHE_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engines: what works here, and why not. */
+#include "engines/doctor.h"
 #include "engines/engine.h"
 
 #include "cmd/udocker-runtime/program.h"
@@ -41,7 +42,36 @@ static size_t run_length(const struct engine_report *r, size_t n)
 	return i;
 }
 
-static struct json *to_json(const struct engine_report *r, size_t n)
+static bool is_needed_by(const struct doctor_fact *f, const char *engine)
+{
+	auto_strv names = STRV_INIT;
+
+	strv_split(&names, f->needed_by, " ");
+	return strv_has(&names, engine);
+}
+
+/* What the engine needs of the machine. */
+static struct json *requirements_of(const char *engine, const struct doctor_fact *f, size_t n)
+{
+	struct json *all = json_new_array();
+
+	for (size_t i = 0; i < n; i++) {
+		struct json *j;
+
+		if (!is_needed_by(&f[i], engine))
+			continue;
+		j = json_new_object();
+		json_set_str(j, "name", f[i].name);
+		json_set_bool(j, "met", f[i].met);
+		json_set_str(j, "found", f[i].found);
+		json_set_str(j, "remedy", f[i].remedy);
+		json_append(all, j);
+	}
+	return all;
+}
+
+static struct json *to_json(
+	const struct engine_report *r, size_t n, const struct doctor_fact *facts, size_t n_facts)
 {
 	struct json *all = json_new_array();
 
@@ -60,6 +90,7 @@ static struct json *to_json(const struct engine_report *r, size_t n)
 		json_set_str(j, "reason", r[i].probe.reason ? r[i].probe.reason : "");
 		json_set_str(j, "remedy", r[i].probe.remedy);
 		json_set_bool(j, "auto", r[i].is_auto);
+		json_set(j, "requires", requirements_of(r[i].engine->name, facts, n_facts));
 		json_append(all, j);
 	}
 	return all;
@@ -94,25 +125,43 @@ static void print_table(const struct engine_report *r, size_t n)
 	output_table_print(&t, false);
 }
 
+static void print_facts(const struct doctor_fact *f, size_t n)
+{
+	static const char *const heads[] = { "REQUIREMENT", "MET", "NEEDED BY", "FOUND", "REMARK", NULL };
+	auto_table t;
+
+	output_table_init(&t, heads);
+	for (size_t i = 0; i < n; i++)
+		output_row(&t, f[i].name, f[i].met ? "yes" : "no", *f[i].needed_by ? f[i].needed_by : "-",
+			f[i].found, f[i].remedy ? f[i].remedy : "-", NULL);
+	output_line("");
+	output_table_print(&t, false);
+}
+
 static int engines_run(const struct cli_call *call, struct err **err)
 {
 	const struct engines_opts *o = call->options;
-	struct runtime_globals g = runtime_globals_of(call);
+	struct doctor_fact *facts;
 	struct engine_report *r;
-	size_t n;
+	size_t n, n_facts;
 
+	/* Nothing that was remembered is asked: a machine that has changed since is what this is for. */
 	if (runtime_load_conf(call, err) < 0)
 		return -1;
-	runtime_remember_probes(&g);
-	if (engine_report_all(&r, &n, err) < 0)
+	doctor_facts(&facts, &n_facts);
+	if (engine_report_all(&r, &n, err) < 0) {
+		doctor_facts_free(facts, n_facts);
 		return -1;
+	}
 	if (str_eq(o->format, "json")) {
-		auto_json *j = to_json(r, n);
+		auto_json *j = to_json(r, n, facts, n_facts);
 
 		output_json(j);
 	} else {
 		print_table(r, n);
+		print_facts(facts, n_facts);
 	}
+	doctor_facts_free(facts, n_facts);
 	engine_report_free(r, n);
 	return 0;
 }

@@ -57,6 +57,7 @@ static const struct name calls[] = {
 	CALL(pidfd_open),
 	CALL(pidfd_send_signal),
 	CALL(copy_file_range),
+	CALL(prctl),
 	CALL(ptrace),
 	CALL(unshare),
 	CALL(mount),
