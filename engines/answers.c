@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the properties that a config.json asks for to what an engine does with them. */
+#include "engines/ability.h"
 #include "engines/common.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
@@ -30,6 +31,23 @@ const struct engine_answer *engine_answer_for(const struct engine *e, const char
 	return best;
 }
 
+static bool is_met(enum engine_needs needs)
+{
+	enum engine_guard guard = ability_guard();
+
+	return needs == ENGINE_NEEDS_MOUNTS ? guard == ENGINE_GUARD_MOUNTS : guard != ENGINE_GUARD_NONE;
+}
+
+const struct engine_answer *engine_answer_here(const struct engine *e, const char *property)
+{
+	const struct engine_answer *a = engine_answer_for(e, property);
+
+	for (const struct engine_condition *c = e->conditions; c && c->otherwise.property; c++)
+		if (str_eq(c->otherwise.property, a->property) && !is_met(c->needs))
+			return &c->otherwise;
+	return a;
+}
+
 struct unmet {
 	const struct engine *engine;
 	struct strv *ignored, *refused;
@@ -37,7 +55,7 @@ struct unmet {
 
 static void add_property(struct unmet *u, const char *property)
 {
-	const struct engine_answer *a = engine_answer_for(u->engine, property);
+	const struct engine_answer *a = engine_answer_here(u->engine, property);
 	const char *name = *a->property ? a->property : property;
 	struct strv *list = a->how == ENGINE_IGNORES   ? u->ignored
 			    : a->how == ENGINE_REFUSES ? u->refused

@@ -51,6 +51,9 @@ void engine_plan_free(struct engine_plan *p)
 	}
 	free(p->makes);
 	strv_free(&p->sources);
+	strv_free(&p->writable);
+	strv_free(&p->readonly_sources);
+	strv_free(&p->readonly_targets);
 	json_free(p->config);
 	strv_free(&p->prefix);
 	strv_free(&p->notes);

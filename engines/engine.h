@@ -28,6 +28,23 @@ struct engine_answer {
 	const char *note; /* for udocker-engines(7) and warnings: why, or how it differs */
 };
 
+/*
+ * What an answer takes of the machine and the caller, for engines without namespaces and mounts of their own: see ability.h. Where it is not
+ * to be had, `otherwise` is the answer.
+ */
+enum engine_needs { ENGINE_NEEDS_GUARD, ENGINE_NEEDS_MOUNTS };
+struct engine_condition {
+	enum engine_needs needs;
+	struct engine_answer otherwise; /* property NULL: the table's end */
+};
+
+/* How the runtime keeps the program of a direct engine from writing. */
+enum engine_guard {
+	ENGINE_GUARD_NONE,
+	ENGINE_GUARD_LANDLOCK, /* by a list of what may be written in: nothing within that can be taken out */
+	ENGINE_GUARD_MOUNTS, /* by read-only mounts in a mount namespace of its own */
+};
+
 /* What probing found. Writes nothing, and stops at the first executable that will do. */
 struct engine_probe {
 	bool available;
@@ -54,6 +71,7 @@ struct engine_ctx {
 	bool strict;
 	bool checked; /* the answers have been looked at: the plan need not */
 	bool interactive; /* run in the foreground */
+	enum engine_guard guard; /* for direct engines */
 	uid_t uid; /* the true effective ids of the caller */
 	gid_t gid;
 };
@@ -78,6 +96,10 @@ struct engine_plan {
 	struct engine_make *makes;
 	size_t n_makes;
 	struct strv sources; /* host paths that must be there, which the engine would leave out in silence */
+	/* With a Landlock guard: the host's hierarchies that may be written in; empty: all, nothing is to be read-only. */
+	struct strv writable;
+	/* With mounts: each source (absolute, without links where it is there) is to be bound read-only at its target, one of makes. */
+	struct strv readonly_sources, readonly_targets;
 	/* The engine does not keep the promise of section 6: the waiting child stays as a supervisor. */
 	bool supervise;
 	/* ---- delegate ---- */
@@ -103,6 +125,7 @@ struct engine {
 	const char *const *modes; /* NULL-terminated */
 	enum engine_kind kind;
 	const struct engine_answer *answers;
+	const struct engine_condition *conditions; /* or NULL */
 	int (*probe)(const char *mode, struct engine_probe *ret, struct err **err);
 	/* Make ROOT fit this mode, and undo it; NULL where there is nothing to do. Idempotent and resumable after a crash. */
 	int (*prepare)(const struct engine_ctx *ctx, struct err **err);
@@ -133,6 +156,9 @@ void engine_collect_env(struct strv *ret);
 
 /* How the engine handles a property (longest dotted prefix in its answers; IGNORES if there is none). */
 const struct engine_answer *engine_answer_for(const struct engine *e, const char *property);
+
+/* The same for this caller on this machine. */
+const struct engine_answer *engine_answer_here(const struct engine *e, const char *property);
 
 /* The properties of this config that the engine does not apply, as "property: note" lines; true if any is refused. */
 bool engine_unmet(const struct engine *e, const struct json *config, struct strv *ret_ignored,

@@ -22,6 +22,10 @@
 #define REMEDY_FIND \
 	"install PRoot (Debian: apt install proot), or set UDOCKER_USE_PROOT_EXECUTABLE to its path"
 
+#define READ_ONLY \
+	"by mounts, with CAP_SYS_ADMIN; else by Landlock (Linux 5.19): see below; else it stays writable, " \
+	"as --strict says"
+
 /* One row a line reads as the table it is. */
 /* clang-format off */
 static const struct engine_answer proot_answers[] = {
@@ -29,12 +33,12 @@ static const struct engine_answer proot_answers[] = {
 	{ "annotations", ENGINE_APPLIES, NULL },
 	{ "hooks", ENGINE_APPLIES, NULL },
 	{ "root.path", ENGINE_APPLIES, NULL },
-	{ "root.readonly", ENGINE_IGNORES, "the root file system stays writable" },
+	{ "root.readonly", ENGINE_EMULATES, READ_ONLY },
 	{ "hostname", ENGINE_EMULATES, "uname() tells it; not with PRoot before 5.2" },
 	{ "domainname", ENGINE_EMULATES, "uname() tells it; not with PRoot before 5.2" },
 	{ "mounts", ENGINE_REFUSES, "only bind mounts and the kernel's own file systems can be shown" },
 	{ "mounts.bind", ENGINE_APPLIES, NULL },
-	{ "mounts.readonly", ENGINE_IGNORES, "bind mounts stay writable" },
+	{ "mounts.readonly", ENGINE_EMULATES, READ_ONLY },
 	{ "mounts.proc", ENGINE_EMULATES, "the host's" },
 	{ "mounts.sysfs", ENGINE_EMULATES, "the host's" },
 	{ "mounts.devpts", ENGINE_EMULATES, "the host's" },
@@ -88,7 +92,7 @@ static const struct engine_answer proot_answers[] = {
 	{ "linux.seccomp", ENGINE_EMULATES, "calls that PRoot answers itself (getcwd, chdir, ids) do not reach the filter; tracing fails with ENOSYS" },
 	{ "linux.rootfsPropagation", ENGINE_EMULATES, "there are no mounts to propagate" },
 	{ "linux.maskedPaths", ENGINE_EMULATES, "empty files and directories are shown in their place" },
-	{ "linux.readonlyPaths", ENGINE_IGNORES, "what the caller may write stays writable" },
+	{ "linux.readonlyPaths", ENGINE_EMULATES, "by mounts, with CAP_SYS_ADMIN; else what the caller may write stays writable, as --strict says" },
 	{ "linux.mountLabel", ENGINE_IGNORES, "no security label is set" },
 	{ "linux.personality", ENGINE_APPLIES, NULL },
 	{ "solaris", ENGINE_REFUSES, "not for Linux" },
@@ -96,6 +100,12 @@ static const struct engine_answer proot_answers[] = {
 	{ "vm", ENGINE_REFUSES, "no virtual machine" },
 	{ "zos", ENGINE_REFUSES, "not for Linux" },
 	{ NULL, ENGINE_IGNORES, NULL },
+};
+static const struct engine_condition proot_conditions[] = {
+	{ ENGINE_NEEDS_GUARD, { "root.readonly", ENGINE_IGNORES, "the root file system stays writable" } },
+	{ ENGINE_NEEDS_GUARD, { "mounts.readonly", ENGINE_IGNORES, "bind mounts stay writable" } },
+	{ ENGINE_NEEDS_MOUNTS, { "linux.readonlyPaths", ENGINE_IGNORES, "what the caller may write stays writable" } },
+	{ ENGINE_NEEDS_GUARD, { NULL, ENGINE_IGNORES, NULL } },
 };
 /* clang-format on */
 
@@ -274,6 +284,7 @@ const struct engine engine_proot = {
 	.modes = proot_modes,
 	.kind = ENGINE_DIRECT,
 	.answers = proot_answers,
+	.conditions = proot_conditions,
 	.probe = proot_probe,
 	.plan = proot_plan,
 };

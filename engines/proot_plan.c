@@ -13,6 +13,7 @@
 
 #include "engines/common.h"
 #include "engines/compat_filter.h"
+#include "engines/host_path.h"
 #include "engines/proot.h"
 #include "engines/proot_loader.h"
 #include "oci-spec/runtime_config.h"
@@ -30,6 +31,13 @@
 
 struct bind {
 	char *host, *guest;
+	char *stand_in; /* where a read-only mount of `host` will be, for PRoot to show; NULL: `host` itself */
+};
+
+/* What is to be read-only by Landlock. */
+struct kept {
+	char *host;
+	const char *property;
 };
 
 struct planner {
@@ -40,6 +48,9 @@ struct planner {
 		*binds; /* in the order of config.json: a later one covers an earlier one at the same place */
 	size_t n, cap;
 	size_t makes_cap;
+	struct kept *kept;
+	size_t n_kept, kept_cap;
+	const char *root; /* what PRoot is given as the root */
 };
 
 static void planner_free(struct planner *p)
@@ -47,14 +58,18 @@ static void planner_free(struct planner *p)
 	for (size_t i = 0; i < p->n; i++) {
 		free(p->binds[i].host);
 		free(p->binds[i].guest);
+		free(p->binds[i].stand_in);
 	}
 	free(p->binds);
+	for (size_t i = 0; i < p->n_kept; i++)
+		free(p->kept[i].host);
+	free(p->kept);
 }
 
 static void add_bind(struct planner *p, const char *host, const char *guest)
 {
 	p->binds = mem_grow(p->binds, &p->cap, p->n + 1, sizeof(*p->binds));
-	p->binds[p->n++] = (struct bind){ xstrdup(host), xstrdup(guest) };
+	p->binds[p->n++] = (struct bind){ xstrdup(host), xstrdup(guest), NULL };
 }
 
 /* A name below state_dir for something to be made; the order of planning makes it the same in every run of one config. */
@@ -66,6 +81,95 @@ static const char *add_make(struct planner *p, const char *target)
 	plan->makes = mem_grow(plan->makes, &p->makes_cap, plan->n_makes + 1, sizeof(*plan->makes));
 	plan->makes[plan->n_makes++] = (struct engine_make){ .path = path, .target = xstrdup_null(target) };
 	return path;
+}
+
+/* ---- read-only ---- */
+
+/* A mount of `host` is to be where the result says, which is made for it: a directory, or a file for all else. */
+static const char *add_readonly_mount(struct planner *p, const char *host)
+{
+	struct engine_plan *plan = p->plan;
+	struct stat st;
+	bool is_dir;
+	autofree char *plain = host_path_canonical(host);
+	const char *target;
+
+	is_dir = stat(host, &st) < 0 || S_ISDIR(st.st_mode);
+	target = add_make(p, NULL);
+	plan->makes[plan->n_makes - 1].content = is_dir ? NULL : "";
+	strv_add(&plan->readonly_sources, plain ? plain : host);
+	strv_add(&plan->readonly_targets, target);
+	return target;
+}
+
+static void add_kept(struct planner *p, const char *host, const char *property)
+{
+	p->kept = mem_grow(p->kept, &p->kept_cap, p->n_kept + 1, sizeof(*p->kept));
+	p->kept[p->n_kept++] = (struct kept){ xstrdup(host), property };
+}
+
+/* What may be written in, if what may not is told by Landlock. */
+static void add_writable(struct planner *p, const char *host)
+{
+	if (p->ctx->guard == ENGINE_GUARD_LANDLOCK && !strv_has(&p->plan->writable, host))
+		strv_add(&p->plan->writable, host);
+}
+
+/* Something of the host at `guest`. `property`: what asks for it to be read-only; NULL: nothing does, or nothing has to be done. */
+static void add_shown(
+	struct planner *p, const char *host, const char *guest, bool readonly, const char *property)
+{
+	add_bind(p, host, guest);
+	if (!readonly)
+		add_writable(p, host);
+	else if (p->ctx->guard == ENGINE_GUARD_MOUNTS)
+		p->binds[p->n - 1].stand_in = xstrdup(add_readonly_mount(p, host));
+	else if (property)
+		add_kept(p, host, property);
+}
+
+static void add_root(struct planner *p)
+{
+	const char *root = p->ctx->rootfs;
+
+	p->root = root;
+	if (!runtime_root_readonly(p->ctx->config))
+		add_writable(p, root);
+	else if (p->ctx->guard == ENGINE_GUARD_MOUNTS)
+		p->root = add_readonly_mount(p, root);
+	else
+		add_kept(p, root, "root.readonly");
+}
+
+/*
+ * PRoot and every program write in /dev and /proc. PRoot's own directory is one of this container, unless its loader has to be executed from
+ * there, which a state directory may not allow.
+ */
+static void add_engines_own(struct planner *p)
+{
+	add_writable(p, "/dev");
+	add_writable(p, "/proc");
+	if (p->probe->flags & PROOT_LOADER)
+		strv_env_set(&p->plan->env, "PROOT_TMP_DIR", add_make(p, NULL));
+	add_writable(p, strv_env_get(&p->plan->env, "PROOT_TMP_DIR"));
+}
+
+/* Landlock grants whole hierarchies: what lies in one that is granted stays writable. Where nothing is kept, nothing is restricted. */
+static void settle_landlock(struct planner *p)
+{
+	size_t kept = 0;
+
+	if (p->ctx->guard == ENGINE_GUARD_LANDLOCK && p->n_kept > 0)
+		add_engines_own(p);
+	for (size_t i = 0; p->ctx->guard == ENGINE_GUARD_LANDLOCK && i < p->n_kept; i++) {
+		if (host_path_is_within(p->kept[i].host, &p->plan->writable))
+			strv_addf(&p->plan->notes, "%s: %s stays writable, as what holds it is",
+				p->kept[i].property, p->kept[i].host);
+		else
+			kept++;
+	}
+	if (kept == 0)
+		strv_free(&p->plan->writable);
 }
 
 /* The binding in force at `guest`: the deepest that covers it, the last among equals. */
@@ -105,44 +209,62 @@ static int add_mount(struct planner *p, const struct runtime_mount *m, struct er
 		autofree char *host =
 			*m->source == '/' ? xstrdup(m->source) : path_join(p->ctx->bundle, m->source);
 
-		add_bind(p, host, m->destination);
+		add_shown(p, host, m->destination, m->readonly, "mounts.readonly");
 		strv_add(&p->plan->sources, host);
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(kernel); i++)
 		if (str_eq(m->type, kernel[i].type)) {
 			if (!in_host_dev(p, m->destination))
-				add_bind(p, kernel[i].host, m->destination);
+				add_shown(p, kernel[i].host, m->destination, m->readonly, NULL);
 			return 0;
 		}
 	if (str_eq(m->type, "tmpfs")) {
 		if (str_eq(m->destination, "/dev"))
 			add_bind(p, "/dev", "/dev");
 		else if (!in_host_dev(p, m->destination))
-			add_bind(p, add_make(p, NULL), m->destination);
+			add_shown(p, add_make(p, NULL), m->destination, m->readonly, NULL);
 	}
 	/* What is left are control groups, which are ignored: other types were refused by the answers. */
 	return 0;
 }
 
-/* What `path` is inside: S_IFDIR, S_IFREG …, 0 if it is not there. */
-static mode_t type_inside(const struct planner *p, int rootfd, const char *path)
+/* What `path` is inside, opened with O_PATH, which reads nothing and opens anything; a final link is followed, in the root. -1: nothing. */
+static int open_inside(const struct planner *p, int rootfd, const char *path)
 {
 	const struct bind *b = covering(p, path);
+	autofree char *host = b ? path_join(b->host, path + strlen(b->guest)) : NULL;
+
+	return host ? open(host, O_PATH | O_CLOEXEC) : fs_open(rootfd, path, O_PATH, 0, FS_IN_ROOT);
+}
+
+/* S_IFDIR, S_IFREG …, 0 if it is not there. */
+static mode_t type_inside(const struct planner *p, int rootfd, const char *path)
+{
+	autoclose int fd = open_inside(p, rootfd, path);
 	struct stat st;
-	int r;
 
-	if (b) {
-		autofree char *host = path_join(b->host, path + strlen(b->guest));
+	return fd < 0 || fstat(fd, &st) < 0 ? 0 : st.st_mode & S_IFMT;
+}
 
-		r = stat(host, &st);
-	} else {
-		/* O_PATH reads nothing and opens anything; a final link is followed, in the root. */
-		autoclose int fd = fs_open(rootfd, path, O_PATH, 0, FS_IN_ROOT);
+/* Each that is there, by a mount: without, they are ignored. */
+static void add_readonly_paths(struct planner *p)
+{
+	const struct json *list = json_path(p->ctx->config, "linux", "readonlyPaths", NULL);
+	autoclose int rootfd = -1;
 
-		r = fd < 0 ? -1 : fstat(fd, &st);
+	if (p->ctx->guard != ENGINE_GUARD_MOUNTS || json_len(list) == 0)
+		return;
+	rootfd = open(p->ctx->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *text = json_str(json_at(list, i));
+		autofree char *path = text && *text == '/' ? path_clean(text) : NULL;
+		autoclose int fd = path && !str_eq(path, "/") ? open_inside(p, rootfd, path) : -1;
+		autofree char *host = fd >= 0 ? fs_fd_path(fd) : NULL;
+
+		if (host)
+			add_shown(p, host, path, true, NULL);
 	}
-	return r < 0 ? 0 : st.st_mode & S_IFMT;
 }
 
 /* Each masked path that is there is covered; one empty directory serves all. */
@@ -167,7 +289,7 @@ static void add_masks(struct planner *p)
 /* PRoot splits at the first ':', so such a host path is reached through a link; a '!' at the end of the guest path is its own. */
 static int emit_bind(struct planner *p, const struct bind *b, struct err **err)
 {
-	const char *host = b->host;
+	const char *host = b->stand_in ? b->stand_in : b->host;
 
 	if (strchr(host, ':')) {
 		if (strchr(p->ctx->state_dir, ':')) {
@@ -220,7 +342,7 @@ static bool is_shown_already(const struct planner *p, const struct bind *b)
 			(!around || strlen(o->guest) >= strlen(around->guest)))
 			around = o;
 	}
-	if (!around)
+	if (!around || b->stand_in || around->stand_in)
 		return false;
 	n = strlen(around->host);
 	return strncmp(b->host, around->host, n) == 0 &&
@@ -234,10 +356,13 @@ static int add_binds(struct planner *p, struct err **err)
 
 	if (runtime_mounts_read(p->ctx->config, &mounts, err) < 0)
 		return -1;
+	add_root(p);
 	for (size_t i = 0; i < mounts.n; i++)
 		if (add_mount(p, &mounts.items[i], err) < 0)
 			return -1;
+	add_readonly_paths(p);
 	add_masks(p);
+	settle_landlock(p);
 	p->plan->init_path = init_place(p);
 	add_bind(p, p->ctx->guest_init, p->plan->init_path);
 	for (size_t i = 0; i < p->n; i++)
@@ -387,7 +512,7 @@ static int plan_argv(struct planner *p, struct err **err)
 	add_kernel(p);
 	add_ports(p);
 	strv_add(argv, "-r");
-	strv_add(argv, p->ctx->rootfs);
+	strv_add(argv, p->root);
 	strv_add(argv, "-w");
 	strv_add(argv, cwd ? cwd : "/");
 	strv_add(argv, p->plan->init_path);
@@ -401,11 +526,15 @@ int proot_plan(const struct engine_ctx *ctx, const struct engine_probe *probe, s
 	CLEANUP(planner_free) struct planner p = { .ctx = ctx, .probe = probe, .plan = &plan };
 	unsigned version = engine_version_number(probe->version);
 
-	if (engine_check_answers(&engine_proot, ctx, &plan, err) < 0 || plan_argv(&p, err) < 0) {
+	if (engine_check_answers(&engine_proot, ctx, &plan, err) < 0) {
 		engine_plan_free(&plan);
 		return -1;
 	}
 	add_env(&p);
+	if (plan_argv(&p, err) < 0) {
+		engine_plan_free(&plan);
+		return -1;
+	}
 	plan.cwd = xstrdup("/");
 	plan.filter = compat_filter_build(compat_arch_host(), version, &plan.filter_len);
 	plan.supervise = true;

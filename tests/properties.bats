@@ -321,8 +321,6 @@ EOT
 # Rows of FILTER | the property in messages.
 ignored() {
   cat <<'EOT'
-.root.readonly = true|root.readonly
-.mounts += [{destination: "/x", source: "/tmp", options: ["bind", "ro"]}]|mounts.readonly
 .mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup"}]|mounts.cgroup
 .process.apparmorProfile = "none-of-this-name"|process.apparmorProfile
 .process.execCPUAffinity = {initial: "0"}|process.execCPUAffinity
@@ -363,7 +361,7 @@ EOT
     program "$(ignored | cut -d'|' -f1 | grep -v -e apparmor -e '^.linux.namespaces' | paste -sd'|') | .linux.namespaces = [{type: \"pid\"}, {type: \"uts\", path: \"/proc/self/ns/uts\"}]" payload echo on
     ok rt --debug --engine "$ENGINE" run -b "$B" c2
     assert_output on
-    for name in root.readonly linux.devices linux.namespaces.pid linux.namespaces.path linux.sysctl; do
+    for name in linux.readonlyPaths linux.devices linux.namespaces.pid linux.namespaces.path linux.sysctl; do
       assert_stderr_contains "$name: "
     done
     ok rt --engine "$ENGINE" run -b "$B" c3

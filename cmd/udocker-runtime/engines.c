@@ -4,6 +4,7 @@
 #include "engines/engine.h"
 
 #include "cmd/udocker-runtime/program.h"
+#include "engines/ability.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
@@ -40,6 +41,22 @@ static size_t run_length(const struct engine_report *r, size_t n)
 	while (i < n && same_answer(&r[0], &r[i]))
 		i++;
 	return i;
+}
+
+/* How a direct engine's read-only things are kept; NULL for those of which the answers alone speak. */
+static const char *readonly_way(const struct engine *e)
+{
+	if (!e->conditions)
+		return NULL;
+	switch (ability_guard()) {
+	case ENGINE_GUARD_MOUNTS:
+		return "mounts";
+	case ENGINE_GUARD_LANDLOCK:
+		return "landlock";
+	case ENGINE_GUARD_NONE:
+		break;
+	}
+	return "no";
 }
 
 static bool is_needed_by(const struct doctor_fact *f, const char *engine)
@@ -91,6 +108,7 @@ static struct json *to_json(
 		json_set_str(j, "remedy", r[i].probe.remedy);
 		json_set_bool(j, "auto", r[i].is_auto);
 		json_set(j, "requires", requirements_of(r[i].engine->name, facts, n_facts));
+		json_set_str(j, "readonly", readonly_way(r[i].engine));
 		json_append(all, j);
 	}
 	return all;

@@ -29,7 +29,7 @@ static const char *const all_mount_options[] = { "async", "atime", "bind", "defa
 
 static bool does(const struct engine *e, const char *property)
 {
-	enum engine_how how = engine_answer_for(e, property)->how;
+	enum engine_how how = engine_answer_here(e, property)->how;
 
 	return how == ENGINE_APPLIES || how == ENGINE_EMULATES;
 }

@@ -25,6 +25,7 @@
 #include "pkg/base/str.h"
 #include "pkg/runtime/caps.h"
 #include "pkg/runtime/fds.h"
+#include "pkg/runtime/guard.h"
 #include "pkg/runtime/listener.h"
 #include "pkg/runtime/mark.h"
 #include "pkg/runtime/process.h"
@@ -40,6 +41,7 @@ struct wires {
 	int complaints; /* the engine's stderr */
 	int far_sock, far_complaints; /* the child's */
 	struct listener listener;
+	struct guard guard;
 	bool stays; /* it is held to one processor, */
 	cpu_set_t cpus; /* and gets these back, the program by itself */
 };
@@ -54,6 +56,7 @@ static void wires_close(struct wires *w)
 		*all[i] = -1;
 	}
 	listener_close(&w->listener);
+	guard_close(&w->guard);
 }
 
 /* ---- the processor of the start ---- */
@@ -246,6 +249,9 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 		child_fails(w->far_complaints, "/dev/null");
 	if (plan->cwd && chdir(plan->cwd) < 0)
 		child_fails(w->far_complaints, plan->cwd);
+	what = guard_enter(&w->guard);
+	if (what)
+		child_fails(w->far_complaints, what);
 	if (geteuid() == 0)
 		caps_limit(l->caps);
 	what = l->setup ? process_setup_enter(l->setup) : NULL;
@@ -443,20 +449,21 @@ static int hand_over(const struct launch *l, struct wires *w, launch_started_fn 
 int runtime_launch(
 	const struct launch *l, launch_started_fn *started, void *arg, struct launched *ret, struct err **err)
 {
-	CLEANUP(wires_close) struct wires w = { -1, -1, -1, -1, .listener = LISTENER_INIT };
+	CLEANUP(wires_close)
+	struct wires w = { -1, -1, -1, -1, .listener = LISTENER_INIT, .guard = GUARD_INIT };
 	auto_strv argv = STRV_INIT;
 	struct engine_plan plan;
 	struct launch full = *l;
 	struct launched run = { 0 };
 	pid_t parent = getpid();
 
-	if (open_wires(&w, err) < 0)
+	if (open_wires(&w, err) < 0 || guard_open(&w.guard, l->plan, l->fds, err) < 0)
 		return -1;
 	plan = with_arguments(l, &argv);
 	full.plan = &plan;
 	w.stays = l->plan->supervise && has_choice(&w.cpus);
-	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. */
-	run.engine = vfork();
+	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. Mounts take more than that. */
+	run.engine = w.guard.mounts ? fork() : vfork();
 	if (run.engine < 0)
 		return err_sys(err, errno, "start the engine: fork");
 	if (run.engine == 0)

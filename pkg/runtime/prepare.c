@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
+#include "engines/ability.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/log.h"
@@ -157,6 +158,20 @@ int prepare_check(const struct runtime_globals *g, struct prepared *p, struct er
 	return 0;
 }
 
+/* How to keep from writing, where anything asks for it. */
+static enum engine_guard guard_for(const struct json *config)
+{
+	auto_runtime_mounts m = RUNTIME_MOUNTS_INIT;
+	bool asked = runtime_root_readonly(config) ||
+		     json_len(json_path(config, "linux", "readonlyPaths", NULL)) > 0;
+
+	if (runtime_mounts_read(config, &m, NULL) < 0)
+		return ENGINE_GUARD_NONE; /* the plan says what is wrong */
+	for (size_t i = 0; i < m.n; i++)
+		asked |= m.items[i].readonly;
+	return asked ? ability_guard() : ENGINE_GUARD_NONE;
+}
+
 /* A driver's throw-away root file system may be changed for the engine; a container is, by `setup`, on request alone. */
 static int prepare_rootfs(const struct prepared *p, const struct engine_ctx *ctx, struct err **err)
 {
@@ -180,6 +195,7 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 		.strict = is_strict(g, p->bundle.config),
 		.checked = true,
 		.interactive = foreground,
+		.guard = is_direct(p) ? guard_for(p->bundle.config) : ENGINE_GUARD_NONE,
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
@@ -197,6 +213,8 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 	if (r < 0)
 		return -1;
 	p->has_plan = true;
+	if (p->plan.writable.n > 0 && ability_landlock() < LANDLOCK_TRUNCATE)
+		strv_add(&p->plan.notes, "truncate() shortens what is read-only before Linux 6.2");
 	if (is_direct(p) && ctx.strict && p->plan.notes.n > 0)
 		return err_make(err, ERR_UNSUPPORTED, "engine %s: %s (--strict)", p->choice.engine->name,
 			p->plan.notes.v[0]);
