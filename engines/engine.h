@@ -104,6 +104,7 @@ struct engine_plan {
 	bool supervise;
 	/* ---- delegate ---- */
 	struct json *config; /* the rewritten config.json */
+	bool cgroups; /* it may make control groups */
 	bool guard_devices; /* it would change the owner of devices among the caller's standard streams */
 	/* argv before the verb: runtime, global options, with --root STATE_DIR/delegate; more may follow (--log). */
 	struct strv prefix;

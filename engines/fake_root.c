@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engines/fake_root_filter.h"
 #include "oci-spec/runtime_config.h"
+#include "pkg/base/codec.h"
 #include "pkg/base/fs.h"
 #include "pkg/base/host.h"
 #include "pkg/base/json.h"
@@ -26,12 +29,13 @@ static const struct node_call {
 	const char *name;
 	int mode_index;
 } node_calls[] = { { "mknod", 1 }, { "mknodat", 2 } };
-static const mode_t devices[] = { S_IFCHR, S_IFBLK };
-static const mode_t other_nodes[] = { 0, S_IFREG, S_IFIFO, S_IFSOCK, S_IFDIR };
+/* Files, pipes, sockets and folders lack it, devices have it. Links do, too: they are never made so. */
+#define OTHER_NODES_MASK S_IFCHR
 
 struct merger {
 	struct json *rules;
 	struct json *added; /* array of rules, appended at the end */
+	struct json *plain; /* the one rule for calls that are answered whatever they are asked for */
 	bool permissive; /* a call without a rule is allowed */
 };
 
@@ -53,11 +57,14 @@ static int find_name(const struct json *rule, const char *call)
 	return -1;
 }
 
+/* `call`: or NULL, for a rule whose names come later. */
 static struct json *new_rule(const char *call, const char *action, const struct json *args)
 {
 	struct json *rule = json_new_object();
+	struct json *names = json_need_array(rule, "names");
 
-	json_append(json_need_array(rule, "names"), json_new_str(call));
+	if (call)
+		json_append(names, json_new_str(call));
 	json_set_str(rule, "action", action);
 	if (str_eq(action, "SCMP_ACT_ERRNO"))
 		json_set_i64(rule, "errnoRet", 0);
@@ -66,20 +73,25 @@ static struct json *new_rule(const char *call, const char *action, const struct 
 	return rule;
 }
 
+/* One rule for all that need no condition: a runtime reads, keeps and passes on each rule several times. */
 static void add_fake(struct merger *m, const char *call, const struct json *args)
 {
-	json_append(m->added, new_rule(call, "SCMP_ACT_ERRNO", args));
+	if (json_len(args) > 0)
+		json_append(m->added, new_rule(call, "SCMP_ACT_ERRNO", args));
+	else if (find_name(m->plain, call) < 0)
+		json_append(json_get(m->plain, "names"), json_new_str(call));
 }
 
-/* The action, for nodes of one type. */
-static void add_typed(struct merger *m, const struct node_call *call, const char *action, mode_t type)
+/* The action, for nodes of some types. */
+static void add_typed(
+	struct merger *m, const struct node_call *call, const char *action, mode_t mask, mode_t bits)
 {
 	auto_json *args = json_new_array();
 	struct json *arg = json_new_object();
 
 	json_set_i64(arg, "index", call->mode_index);
-	json_set_i64(arg, "value", S_IFMT);
-	json_set_i64(arg, "valueTwo", type);
+	json_set_i64(arg, "value", mask);
+	json_set_i64(arg, "valueTwo", bits);
 	json_set_str(arg, "op", "SCMP_CMP_MASKED_EQ");
 	json_append(args, arg);
 	json_append(m->added, new_rule(call->name, action, args));
@@ -100,10 +112,9 @@ static bool is_restricted(const struct merger *m, const char *call)
 /* An allowed device node is a done one. libseccomp knows no "else", so the other types are named. */
 static void replace_nodes(struct merger *m, const struct node_call *call, const char *action)
 {
-	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
-		add_typed(m, call, "SCMP_ACT_ERRNO", devices[i]);
-	for (size_t i = 0; action && i < ARRAY_LEN(other_nodes); i++)
-		add_typed(m, call, action, other_nodes[i]);
+	add_typed(m, call, "SCMP_ACT_ERRNO", FAKE_ROOT_DEVICE_MASK, FAKE_ROOT_DEVICE_BITS);
+	if (action)
+		add_typed(m, call, action, OTHER_NODES_MASK, 0);
 }
 
 /* `node` is NULL for the calls that are faked whatever they are asked for. */
@@ -190,12 +201,23 @@ static bool runtime_needs_capset(const struct json *config)
 	       (json_len(json_get(caps, "inheritable")) > 0 || json_len(json_get(caps, "ambient")) > 0);
 }
 
+static void append_added(struct merger *m)
+{
+	if (json_len(json_get(m->plain, "names")) > 0)
+		json_append(m->rules, json_clone(m->plain));
+	for (size_t i = 0; i < json_len(m->added); i++)
+		json_append(m->rules, json_clone(json_at(m->added, i)));
+	json_free(m->plain);
+	json_free(m->added);
+}
+
 void fake_root_seccomp(struct json *config)
 {
 	struct json *profile = need_profile(config);
 	struct merger m = {
 		.rules = json_need_array(profile, "syscalls"),
 		.added = json_new_array(),
+		.plain = new_rule(NULL, "SCMP_ACT_ERRNO", NULL),
 		.permissive = allows(json_get(profile, "defaultAction")),
 	};
 
@@ -206,9 +228,36 @@ void fake_root_seccomp(struct json *config)
 	for (size_t i = 0; i < ARRAY_LEN(node_calls); i++)
 		merge(&m, node_calls[i].name, &node_calls[i]);
 	drop_empty(m.rules);
-	for (size_t i = 0; i < json_len(m.added); i++)
-		json_append(m.rules, json_clone(json_at(m.added, i)));
-	json_free(m.added);
+	append_added(&m);
+}
+
+/* Does the document say anything itself about what a filter of ours would decide, or is to be shown by others? */
+static bool is_spoken_for(const struct json *config)
+{
+	const struct json *annotations = json_get(config, "annotations");
+
+	for (size_t i = 0; i < json_len(annotations); i++)
+		if (str_starts(json_key_at(annotations, i), "run.oci.seccomp"))
+			return true;
+	return json_len(json_path(config, "linux", "seccomp", NULL)) > 0 ||
+	       json_len(json_get(config, "hooks")) > 0;
+}
+
+bool fake_root_program(struct json *config, const char *key)
+{
+	autofree struct sock_filter *program = NULL;
+	autofree char *text = NULL;
+	size_t n = 0;
+
+	if (is_spoken_for(config))
+		return false;
+	program = fake_root_filter_build(!runtime_needs_capset(config), &n);
+	if (!program)
+		return false;
+	text = codec_base64_encode(program, n * sizeof(*program));
+	json_set_str(json_need_object(config, "annotations"), key, text);
+	json_remove(json_need_object(config, "linux"), "seccomp"); /* an empty one */
+	return true;
 }
 
 /* ---- apt ---- */

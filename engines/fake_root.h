@@ -18,11 +18,22 @@ struct json;
 	"fake-root" /* in the state directory: the file to bind, and the sign that it is bound */
 #define FAKE_ROOT_APT_TEXT "APT::Sandbox::User \"root\";\n"
 
+/* Character and block devices among the types of a mode: these two, and nothing else, have these bits. */
+#define FAKE_ROOT_DEVICE_MASK (S_IFMT & ~S_IFDIR)
+#define FAKE_ROOT_DEVICE_BITS S_IFCHR
+
 /*
  * Add the answers to linux.seccomp of `config`, or a profile of them alone where the bundle has none. A call that the bundle's profile
  * allows succeeds without effect; one that it forbids, under all conditions or some, stays forbidden.
  */
 void fake_root_seccomp(struct json *config);
+
+/*
+ * The same for a runtime that takes a ready program from the annotation `key` of `config`, in base64. False, and nothing is
+ * changed, where that would not be the same: the bundle has a profile or such an annotation, its hooks would be shown ours, or this machine's
+ * numbers are not known.
+ */
+bool fake_root_program(struct json *config, const char *key);
 
 /*
  * True if FAKE_ROOT_APT_FILE can be bound in this container: apt is there, its folder is in the root file system itself and can be

@@ -152,6 +152,7 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 		return err_make(err, ERR_UNSUPPORTED, "%s", plan.notes.v[before]);
 	if (result.fake_root)
 		tell_apt(ctx, &plan);
+	plan.cgroups = facts.cgroups;
 	plan.guard_devices = (facts.quirks & QUIRK_CHOWNS_DEVICES) && ctx->uid == 0;
 	strv_add(&plan.prefix, probe->path);
 	if (!facts.cgroups)

@@ -23,6 +23,7 @@ const struct oci_quirk oci_quirks[] = {
 	{ "crun", NULL, NULL, QUIRK_REFUSES_HYBRID, NULL },
 	{ "crun", NULL, "0.14", QUIRK_NO_ERRNO, NULL },
 	{ "crun", "1.4.2", "1.24", QUIRK_CHOWNS_DEVICES, NULL }, /* 1.3 to 1.4.1, too: no remedy known */
+	{ "crun", "1.8", NULL, QUIRK_TAKES_FILTER, NULL }, /* the oldest that was tried */
 	{ "crun", NULL, "0.11", 0, "linux.personality" },
 	{ "crun", NULL, "1.7", 0, "domainname" },
 	{ "crun", NULL, "1.8.4", 0, "linux.timeOffsets" },

@@ -14,7 +14,11 @@ enum oci_quirk_flags {
 	QUIRK_NO_ERRNO = 8, /* does not know errnoRet of seccomp rules */
 	QUIRK_CHOWNS_DEVICES =
 		16, /* gives standard streams to the container's user, be they /dev/null of the host */
+	QUIRK_TAKES_FILTER =
+		32, /* installs a ready seccomp program from the annotation OCI_FILTER_ANNOTATION */
 };
+
+#define OCI_FILTER_ANNOTATION "run.oci.seccomp_bpf_data"
 
 struct oci_quirk {
 	const char *engine;

@@ -483,7 +483,8 @@ int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, str
 	edit_devices(&w);
 	drop_unknown(&w);
 	ret->fake_root = fakes_root(&w);
-	if (ret->fake_root)
+	if (ret->fake_root &&
+		(!(facts->quirks & QUIRK_TAKES_FILTER) || !fake_root_program(config, OCI_FILTER_ANNOTATION)))
 		fake_root_seccomp(config);
 	ret->config = steal_ptr(&config);
 	return 0;

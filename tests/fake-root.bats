@@ -252,6 +252,8 @@ PY
     rt --engine "$ENGINE" run -d -b "$B" --config "$T/config.json" "$id" </dev/null >/dev/null 2>&1
     ok rt exec -u 0:0 "$id" /bin/sh -c 'id -u; chown 5 /tmp'
     assert_output 0
+    ok rt exec "$id" /bin/sh -c 'chown 5 /tmp && mknod /tmp/d c 1 3'
+    [ "$(rt state "$id" | jq -c '.annotations // {} | keys')" = '[]' ] || fail "annotations: $(rt state "$id")"
     fails 255 rt exec -u 1000 "$id" /bin/id -u
     assert_output ""
     assert_stderr_contains "mapped"

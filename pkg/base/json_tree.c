@@ -141,11 +141,9 @@ char *json_copy_utf8(const char *s)
 	const char *p = s;
 	size_t len;
 
-	while ((len = str_utf8_len(p)))
-		p += len;
-	if (!*p)
-		return xmemdup(s, (size_t)(p - s));
-	for (p = s; *p; p += len ? len : 1) {
+	if (str_is_utf8(s))
+		return xstrdup(s);
+	for (; *p; p += len ? len : 1) {
 		len = str_utf8_len(p);
 		(void)(len ? str_add_mem(&out, p, len)
 			   : str_add(&out, "\xef\xbf\xbd")); /* no ceiling to hit */

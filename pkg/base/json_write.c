@@ -57,6 +57,12 @@ static bool is_control(uint32_t c)
 	return c < 0x20 || (c >= 0x7f && c < 0xa0);
 }
 
+/* Nearly all of nearly every string. */
+static bool is_plain(char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 static void write_string(const struct writer *w, const char *s)
 {
 	const char *done = s;
@@ -66,6 +72,9 @@ static void write_string(const struct writer *w, const char *s)
 	for (; *s; s += len) {
 		uint32_t c;
 
+		len = 1;
+		if (is_plain(*s))
+			continue;
 		len = str_utf8_len(s);
 		c = decode(s, len);
 		if (!is_control(c) && *s != '"' && *s != '\\' && (len == 1 || !(w->flags & JSON_ASCII)))

@@ -289,6 +289,16 @@ int delegate_create(struct making *m, bool run, struct err **err)
 
 /* ---- run in the foreground ---- */
 
+/* The delegate is busy for a while: what would have to be done in the end is done now. */
+static void use_the_time(struct making *m)
+{
+	runtime_root_sweep(&m->root);
+	m->owes_nothing =
+		!m->p.plan.cgroups && json_len(json_path(m->p.bundle.config, "hooks", "poststop", NULL)) == 0;
+	json_free(steal_ptr(&m->p.plan.config));
+	json_free(steal_ptr(&m->p.bundle.config));
+}
+
 /* Wait for the start to be over. *ret_status is 0 or what it has failed with, having said why. */
 static int start_adopted(struct making *m, const struct carried *t, int *ret_status, struct err **err)
 {
@@ -298,7 +308,7 @@ static int start_adopted(struct making *m, const struct carried *t, int *ret_sta
 	build_command(m, "run", true, t->path, &argv);
 	if (delegate_start(&m->fds, 0, &argv, &pid, err) < 0)
 		return -1;
-	runtime_root_sweep(&m->root); /* the delegate is busy for a while */
+	use_the_time(m);
 	if (proc_wait(pid, ret_status, err) < 0)
 		return -1;
 	if (*ret_status == 1)
@@ -348,7 +358,7 @@ int delegate_run(struct making *m, int *ret_status, struct err **err)
 	supervise_cancel(sigfd);
 	if (r == 0 && m->c.rec.proc.pid != 0 && m->options->keep)
 		return 0;
-	if (m->published && delegate_is_owed(&m->c))
+	if (m->published && !(r == 0 && m->owes_nothing) && delegate_is_owed(&m->c))
 		forget(&m->c);
 	m->retire = true;
 	making_undo(m);

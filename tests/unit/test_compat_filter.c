@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter is run by a small interpreter of the BPF subset it uses, and once for real in a child. */
+/* The filter is interpreted, and run once for real in a child. */
 #include "engines/compat_filter.h"
 
 #include <errno.h>
@@ -11,42 +11,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/bpf.h"
 #include "tests/unit/tap.h"
 
 #define REFUSED (SECCOMP_RET_ERRNO | ENOSYS)
 
-/* The verdict, or 0xdead0000 for anything a kernel would not load. */
 static uint32_t run(const struct sock_filter *f, size_t n, uint32_t arch, uint32_t nr)
 {
-	struct seccomp_data data = { .nr = (int)nr, .arch = arch };
-	uint32_t acc = 0;
+	const struct seccomp_data data = { .nr = (int)nr, .arch = arch };
 
-	for (size_t pc = 0; pc < n; pc++) {
-		switch (f[pc].code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			if (f[pc].k > sizeof(data) - 4)
-				return 0xdead0000;
-			memcpy(&acc, (char *)&data + f[pc].k, 4);
-			break;
-		case BPF_ALU | BPF_AND | BPF_K:
-			acc &= f[pc].k;
-			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			pc += acc == f[pc].k ? f[pc].jt : f[pc].jf;
-			break;
-		case BPF_JMP | BPF_JGE | BPF_K:
-			pc += acc >= f[pc].k ? f[pc].jt : f[pc].jf;
-			break;
-		case BPF_JMP | BPF_JGT | BPF_K:
-			pc += acc > f[pc].k ? f[pc].jt : f[pc].jf;
-			break;
-		case BPF_RET | BPF_K:
-			return f[pc].k;
-		default:
-			return 0xdead0000;
-		}
-	}
-	return 0xdead0000;
+	return bpf_run(f, n, &data);
 }
 
 /* How many of the numbers below 1024 are refused. */
