@@ -10,7 +10,8 @@
 
 #include "pkg/base/base.h"
 
-#define BPF_BROKEN 0xdead0000u /* what a kernel would not load, or an instruction that none of our programs has */
+#define BPF_BROKEN \
+	0xdead0000u /* what a kernel would not load, or an instruction that none of our programs has */
 
 static inline uint32_t bpf_run(const struct sock_filter *program, size_t n, const struct seccomp_data *data)
 {
