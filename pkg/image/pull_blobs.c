@@ -14,12 +14,14 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/progress.h"
 #include "pkg/base/sig.h"
+#include "pkg/base/time.h"
 #include "pkg/registry/client.h"
 #include "pkg/store/layers.h"
 #include "pkg/store/partial.h"
 
 #define TITLE_HEX 12
 #define WAIT_MS 100
+#define FLUSH_NS INT64_C(10000000)
 
 /* SETTLING: all of it is here, the rest of it is hashed and made durable. */
 enum job_state { JOB_WANTED, JOB_ELSEWHERE, JOB_RUNNING, JOB_SETTLING, JOB_DONE };
@@ -40,6 +42,7 @@ struct pull {
 	struct job *jobs;
 	size_t n_jobs, running, settling, limit;
 	int wake_fd; /* told when a blob has settled */
+	int64_t flushed_ns;
 	const struct digest *config;
 };
 
@@ -76,10 +79,7 @@ static int on_bytes(void *arg, const void *data, size_t n, struct err **err)
 {
 	struct job *j = arg;
 
-	if (partial_write(j->partial, data, n, err) < 0)
-		return -1;
-	progress_update(j->progress, partial_size(j->partial));
-	return 0;
+	return partial_write(j->partial, data, n, err);
 }
 
 static int on_done(void *arg, struct err **failure, struct err **err);
@@ -110,6 +110,7 @@ static void settle(struct job *j)
 	j->state = JOB_SETTLING;
 	j->pull->running--;
 	j->pull->settling++;
+	progress_update(j->progress, partial_size(j->partial));
 	partial_settle(j->partial, j->pull->wake_fd);
 }
 
@@ -185,8 +186,7 @@ static int start(struct job *j, struct err **err)
 		return -1;
 	j->resumed_at = partial_size(j->partial);
 	begin_progress(j);
-	if (j->resumed_at)
-		progress_update(j->progress, j->resumed_at);
+	progress_update(j->progress, j->resumed_at);
 	j->state = JOB_RUNNING;
 	p->running++;
 	/* All of it is there, only the end was missing. */
@@ -207,14 +207,31 @@ static int pump(struct pull *p, struct err **err)
 	return 0;
 }
 
+/* A create may follow (store/coming.h), and what a kill leaves need not be fetched again. */
+static int flush(struct pull *p, struct err **err)
+{
+	int64_t now = time_monotonic_ns();
+
+	if (now - p->flushed_ns < FLUSH_NS)
+		return 0;
+	p->flushed_ns = now;
+	for (size_t i = 0; i < p->n_jobs; i++)
+		if (p->jobs[i].state == JOB_RUNNING && p->jobs[i].partial &&
+			partial_flush(p->jobs[i].partial, err) < 0)
+			return -1;
+	return 0;
+}
+
 static int on_tick(void *arg, struct err **err)
 {
 	struct pull *p = arg;
 
-	for (size_t i = 0; i < p->n_jobs; i++) /* where nothing comes the rate falls */
+	for (size_t i = 0; i < p->n_jobs; i++) /* also where nothing comes: the rate falls */
 		if (p->jobs[i].state == JOB_RUNNING && p->jobs[i].partial)
 			progress_update(p->jobs[i].progress, partial_size(p->jobs[i].partial));
-	return commit_settled(p, err) < 0 ? -1 : pump(p, err);
+	if (flush(p, err) < 0 || commit_settled(p, err) < 0)
+		return -1;
+	return pump(p, err);
 }
 
 static bool is_finished(const struct pull *p)

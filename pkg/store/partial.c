@@ -9,7 +9,6 @@
 
 #include "oci-spec/digest.h"
 #include "pkg/base/err.h"
-#include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
 #include "pkg/base/id.h"
 #include "pkg/base/mem.h"
@@ -49,6 +48,8 @@ void partial_keep(struct partial *p)
 		return;
 	if (p->own)
 		(void)unlinkat(p->store->layers_fd, p->name, 0); /* what stays is cleaned by a later writer */
+	else if (p->hash)
+		(void)file_hash_flush(p->hash); /* what is lost is fetched again */
 	partial_free(p);
 }
 
@@ -123,11 +124,8 @@ static int begin_hash(struct partial *p, struct err **err)
 	if (have < 0)
 		return err_sys(err, errno, "read %s/%s", p->store->layers, p->name);
 	p->size = (uint64_t)have;
-	p->hash = file_hash_begin(p->digest.kind, p->fd, err);
-	if (!p->hash)
-		return -1;
-	file_hash_grow(p->hash, p->size);
-	return 0;
+	p->hash = file_hash_begin(p->digest.kind, p->fd, p->size, err);
+	return p->hash ? 0 : -1;
 }
 
 int partial_begin(struct store *s, const struct digest *d, struct partial **ret, struct err **err)
@@ -170,10 +168,16 @@ int partial_write(struct partial *p, const void *data, size_t n, struct err **er
 {
 	if (sig_interrupted())
 		return err_sys(err, EINTR, "write to %s", p->store->layers);
-	if (fd_write_all(p->fd, data, n) < 0)
+	if (file_hash_write(p->hash, data, n) < 0)
 		return err_sys(err, errno, "write to %s", p->store->layers);
 	p->size += n;
-	file_hash_grow(p->hash, p->size);
+	return 0;
+}
+
+int partial_flush(struct partial *p, struct err **err)
+{
+	if (file_hash_flush(p->hash) < 0)
+		return err_sys(err, errno, "write to %s", p->store->layers);
 	return 0;
 }
 

@@ -25,10 +25,13 @@ struct partial;
  * blob now. Where the file system refuses locks, a temporary of our own, from the start.
  */
 int partial_begin(struct store *s, const struct digest *d, struct partial **ret, struct err **err);
+/* With what is not flushed. */
 uint64_t partial_size(const struct partial *p);
 /* Forget what is there and begin anew: it cannot be the beginning of the right content. */
 int partial_restart(struct partial *p, struct err **err);
+/* Small pieces are collected: other processes see them after the next flush, which a caller makes every now and then. */
 int partial_write(struct partial *p, const void *data, size_t n, struct err **err);
+int partial_flush(struct partial *p, struct err **err);
 /*
  * No more comes: what is not hashed yet is, and all of it is made durable, while the caller does other things. wake_fd, an eventfd(2) or -1,
  * is told when partial_commit() will not wait.

@@ -98,6 +98,13 @@ static size_t read_some(struct coming_blob *b)
 	return n > 0 ? (size_t)n : 0;
 }
 
+/* So that others see it. */
+static void put(struct partial *p, const char *text)
+{
+	if (partial_write(p, text, strlen(text), NULL) < 0 || partial_flush(p, NULL) < 0)
+		abort();
+}
+
 static void test_growing(struct store *s)
 {
 	struct announcement *a = announce(s);
@@ -108,13 +115,15 @@ static void test_growing(struct store *s)
 	ok(coming_open(s, NAME, &c, NULL) == 1, "followed");
 	ok(coming_blob_open(c, small_digest.text, 5, &b, NULL) == 0, "a blob that has not begun");
 	p = begin(s, &small_digest);
-	partial_write(p, "he", 2, NULL);
+	put(p, "he");
 	ok(coming_blob_open(c, small_digest.text, 5, &b, NULL) == 1 && read_some(b) == 2, "one that grows");
 	ok(coming_blob_more(b, NULL) == 1 && read_some(b) == 0, "there will be more");
 	partial_write(p, "l", 1, NULL);
-	ok(coming_blob_more(b, NULL) == 1 && read_some(b) == 1, "there is more");
+	ok(partial_size(p) == 3 && read_some(b) == 0, "what was written is collected");
+	ok(partial_flush(p, NULL) == 0 && coming_blob_more(b, NULL) == 1 && read_some(b) == 1,
+		"there is more when it is flushed");
 	ok(partial_restart(p, NULL) == 0 && coming_blob_more(b, NULL) == 1, "one that is begun anew");
-	partial_write(p, "hello", 5, NULL);
+	put(p, "hello");
 	ok(coming_blob_more(b, NULL) == 1 && read_some(b) == 2, "goes on behind what was read");
 	ok(coming_blob_more(b, NULL) == 0, "as many bytes as it has");
 	coming_blob_close(b);
@@ -142,7 +151,7 @@ static void test_given_up(struct store *s)
 
 	ok(coming_open(s, NAME, &c, NULL) == 1, "followed");
 	p = begin(s, &big_digest);
-	partial_write(p, "x", 1, NULL);
+	put(p, "x");
 	ok(coming_blob_open(c, big_digest.text, (int64_t)BIG, &b, NULL) == 1 && read_some(b) == 1,
 		"it grows");
 	ok(partial_commit(p, (int64_t)BIG, NULL, &e) < 0 && err_is(e, ERR_CORRUPT), "wrong size");
@@ -151,7 +160,7 @@ static void test_given_up(struct store *s)
 	err_clear(&e);
 	coming_blob_close(b);
 	p = begin(s, &big_digest);
-	partial_write(p, "x", 1, NULL);
+	put(p, "x");
 	ok(coming_blob_open(c, big_digest.text, (int64_t)BIG, &b, NULL) == 1 && read_some(b) == 1, "again");
 	coming_end(a);
 	ok(coming_blob_more(b, &e) < 0 && err_is(e, ERR_NETWORK), "the pull has ended");
