@@ -71,21 +71,25 @@ _udocker_runtime_table() {
 		options='-d --detach --keep --preserve-all-fds --no-subreaper -b --bundle --config --config-fd --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --dry-run --help'
 		valued=' -b --bundle --config --config-fd --console-socket --pid-file --preserve-fds '
 		operands=''
+		anywhere=1
 		;;
 	create)
 		options='-b --bundle --config --config-fd --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --dry-run --help'
 		valued=' -b --bundle --config --config-fd --console-socket --pid-file --preserve-fds '
 		operands=''
+		anywhere=1
 		;;
 	start)
 		options='--help'
 		valued=' '
 		operands='runtime'
+		anywhere=1
 		;;
 	state)
 		options='--help'
 		valued=' '
 		operands='runtime'
+		anywhere=1
 		;;
 	exec)
 		options='-d --detach -t --tty -p --process --console-socket --pid-file -u --user -g --additional-gids -c --cap -e --env --cwd --no-new-privs --apparmor --process-label --preserve-fds --cgroup --ignore-paused --help'
@@ -97,21 +101,25 @@ _udocker_runtime_table() {
 		options='-a --all --help'
 		valued=' '
 		operands='runtime'
+		anywhere=1
 		;;
 	delete)
-		options='-f --force --help'
+		options='-f --force --regex --help'
 		valued=' '
 		operands='runtime'
+		anywhere=1
 		;;
 	pause)
 		options='--help'
 		valued=' '
 		operands='runtime'
+		anywhere=1
 		;;
 	resume)
 		options='--help'
 		valued=' '
 		operands='runtime'
+		anywhere=1
 		;;
 	ps)
 		options='-f --format --help'
@@ -122,31 +130,37 @@ _udocker_runtime_table() {
 		options='-q --quiet -f --format --help'
 		valued=' -f --format '
 		operands=''
+		anywhere=1
 		;;
 	update)
 		options='-r --resources --blkio-weight --cpu-period --cpu-quota --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --kernel-memory --kernel-memory-tcp --pids-limit --l3-cache-schema --mem-bw-schema --help'
 		valued=' -r --resources --blkio-weight --cpu-period --cpu-quota --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --kernel-memory --kernel-memory-tcp --pids-limit --l3-cache-schema --mem-bw-schema '
 		operands='runtime'
+		anywhere=1
 		;;
 	events)
 		options='--interval --stats --help'
 		valued=' --interval '
 		operands='runtime'
+		anywhere=1
 		;;
 	checkpoint)
 		options='--image-path --work-path --tcp-established --ext-unix-sk --shell-job --file-locks --lazy-pages --auto-dedup --manage-cgroups-mode --empty-ns --parent-path --leave-running --pre-dump --page-server --status-fd --help'
 		valued=' --image-path --work-path --manage-cgroups-mode --empty-ns --parent-path --page-server --status-fd '
 		operands='runtime'
+		anywhere=1
 		;;
 	restore)
 		options='--image-path --work-path --tcp-established --ext-unix-sk --shell-job --file-locks --lazy-pages --auto-dedup --manage-cgroups-mode --empty-ns -d --detach --console-socket --no-pivot --lsm-profile --lsm-mount-context -b --bundle --pid-file --no-subreaper --help'
 		valued=' --image-path --work-path --manage-cgroups-mode --empty-ns --console-socket --lsm-profile --lsm-mount-context -b --bundle --pid-file '
 		operands='runtime'
+		anywhere=1
 		;;
 	spec)
 		options='-b --bundle --rootless --help'
 		valued=' -b --bundle '
 		operands=''
+		anywhere=1
 		;;
 	features)
 		options='--help'

@@ -106,6 +106,8 @@ struct engine_plan {
 	struct json *config; /* the rewritten config.json */
 	bool cgroups; /* it may make control groups */
 	bool guard_devices; /* it would change the owner of devices among the caller's standard streams */
+	bool config_in_bundle; /* it is given the rewritten bundle, so hooks would be told of that one */
+	bool fd_gaps; /* preserved descriptors that are not open are no error to it */
 	/* argv before the verb: runtime, global options, with --root STATE_DIR/delegate; more may follow (--log). */
 	struct strv prefix;
 	/* ---- both ---- */

@@ -154,6 +154,8 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 		tell_apt(ctx, &plan);
 	plan.cgroups = facts.cgroups;
 	plan.guard_devices = (facts.quirks & QUIRK_CHOWNS_DEVICES) && ctx->uid == 0;
+	plan.config_in_bundle = facts.quirks & QUIRK_CONFIG_IN_BUNDLE;
+	plan.fd_gaps = !(facts.quirks & QUIRK_NO_FD_GAPS);
 	strv_add(&plan.prefix, probe->path);
 	if (!facts.cgroups)
 		strv_add_all(&plan.prefix, d->no_cgroups);

@@ -11,6 +11,8 @@
 const struct oci_quirk oci_quirks[] = {
 	{ "runc", NULL, NULL, QUIRK_NEEDS_ROOT_MAPPED, NULL },
 	{ "runc", NULL, NULL, QUIRK_NO_GROUPS, NULL },
+	{ "runc", NULL, NULL, QUIRK_CONFIG_IN_BUNDLE, NULL },
+	{ "runc", NULL, NULL, QUIRK_NO_FD_GAPS, NULL },
 	{ "runc", NULL, "1.2.0", 0, "domainname" },
 	{ "runc", NULL, "1.2.0", 0, "process.scheduler" },
 	{ "runc", NULL, "1.2.0", 0, "process.ioPriority" },
@@ -24,6 +26,8 @@ const struct oci_quirk oci_quirks[] = {
 	{ "crun", NULL, "0.14", QUIRK_NO_ERRNO, NULL },
 	{ "crun", "1.4.2", "1.24", QUIRK_CHOWNS_DEVICES, NULL }, /* 1.3 to 1.4.1, too: no remedy known */
 	{ "crun", "1.8", NULL, QUIRK_TAKES_FILTER, NULL }, /* the oldest that was tried */
+	{ "crun", NULL, "0.14", QUIRK_CONFIG_IN_BUNDLE, NULL },
+	{ "crun", "1.8", NULL, QUIRK_MAKES_DEVICES, NULL },
 	{ "crun", NULL, "0.11", 0, "linux.personality" },
 	{ "crun", NULL, "1.7", 0, "domainname" },
 	{ "crun", NULL, "1.8.4", 0, "linux.timeOffsets" },

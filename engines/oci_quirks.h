@@ -16,6 +16,10 @@ enum oci_quirk_flags {
 		16, /* gives standard streams to the container's user, be they /dev/null of the host */
 	QUIRK_TAKES_FILTER =
 		32, /* installs a ready seccomp program from the annotation OCI_FILTER_ANNOTATION */
+	QUIRK_CONFIG_IN_BUNDLE = 64, /* has no option for a config.json that lies elsewhere */
+	QUIRK_NO_FD_GAPS = 128, /* counts on every descriptor that is to be preserved to be open */
+	QUIRK_MAKES_DEVICES =
+		256, /* root's: makes devices for a container with a user namespace outside of it */
 };
 
 #define OCI_FILTER_ANNOTATION "run.oci.seccomp_bpf_data"

@@ -98,6 +98,11 @@ static bool maps_one(const struct json *maps)
 	return json_len(maps) == 1 && !maps_ranges(maps);
 }
 
+static bool hides_paths(const struct json *lin)
+{
+	return json_len(json_get(lin, "maskedPaths")) > 0 || json_len(json_get(lin, "readonlyPaths")) > 0;
+}
+
 /*
  * An ordinary caller needs a user namespace, and may map nothing but its own id. Root keeps what the bundle says; where that
  * is a namespace of one id, the same rules hold inside.
@@ -115,8 +120,10 @@ static void set_ids(struct rewriter *w)
 
 	if (ordinary)
 		runtime_add_namespace(w->config, "user");
-	/* No runtime starts a container without it. */
-	runtime_add_namespace(w->config, "mount");
+	/* Who has one of users must have one of mounts, too; and without it no path can be hidden. */
+	if (runtime_namespace(w->config, "user", NULL) || w->facts->inner || w->facts->single_id ||
+		hides_paths(lin))
+		runtime_add_namespace(w->config, "mount");
 	w->userns = runtime_namespace(w->config, "user", NULL);
 	if (w->userns && !is_new(w, "user"))
 		return; /* it has its maps already */
@@ -328,12 +335,17 @@ static char *find_device(const struct json *device, const char *path)
 	return NULL;
 }
 
-/* A user namespace can only bind devices. runc knows that of those that the host has under the same name; crun 1.8 fails. */
+/*
+ * A user namespace can only bind devices. runc knows that of those that the host has under the same name; crun makes them outside
+ * for root of the host, from 1.8 on, and fails else.
+ */
 static void edit_devices(struct rewriter *w)
 {
 	static const char *const options[] = { "bind", "nosuid", "noexec", NULL };
 	struct json *list = json_path(w->config, "linux", "devices", NULL);
 
+	if (w->ctx->uid == 0 && !w->facts->inner && (w->facts->quirks & QUIRK_MAKES_DEVICES))
+		return;
 	for (size_t i = 0; w->userns && i < json_len(list); i++) {
 		const struct json *device = json_at(list, i);
 		const char *path = json_str(json_get(device, "path"));

@@ -180,6 +180,70 @@ PY
   each_engine check
 }
 
+@test "hooks are told of the bundle that create was given, and run in it" {
+  check() {
+    local kind hook='[{path: "/bin/sh", args: ["sh", "-c", "cat >$0; echo >>$0; pwd >>$0; echo $A $1 >>$0; exit 0", "\($dir)/\(.)", "-x y"], env: ["A=b", "PATH=/usr/bin:/bin"]}]'
+    rm -rf "$T/hooks" && mkdir "$T/hooks"
+    args true
+    jq --arg dir "$T/hooks" "reduce (\"prestart\", \"createRuntime\", \"poststart\", \"poststop\") as \$kind (.; .hooks[\$kind] = (\$kind | $hook))" \
+      "$B/config.json" >"$T/new" && mv "$T/new" "$B/config.json"
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    for kind in prestart createRuntime poststart poststop; do
+      [ "$(head -n 1 "$T/hooks/$kind" | jq -r '.bundle + " " + .id')" = "$B $C" ] || fail "$ENGINE, $kind: $(cat "$T/hooks/$kind")"
+      [ "$(tail -n 2 "$T/hooks/$kind")" = "$B"$'\n'"b -x y" ] || fail "$ENGINE, $kind: $(cat "$T/hooks/$kind")"
+    done
+    # What a hook prints is not the container's.
+    assert_output ""
+  }
+  each_engine check
+}
+
+@test "options may follow the id, but for exec" {
+  check() {
+    args sleep 98700
+    rt --engine "$ENGINE" create "$C" -b "$B" --pid-file "$T/pid" </dev/null >"$T/out" 2>"$T/err" || fail "create: $(cat "$T/err")"
+    [ "$(cat "$T/pid")" = "$(rt state "$C" | jq .pid)" ]
+    ok rt kill "$C" -a KILL
+    wait_until 10 is_in_state "$C" stopped
+    ok rt delete "$C" --force
+    ok rt list -q
+    assert_output ""
+  }
+  each_engine check
+}
+
+@test "a failing run: what the delegate says when detached, 125 in the foreground" {
+  check() {
+    ! is_direct || return 0
+    MORE='.mounts += [{destination: "/mnt", type: "nosuchfs", source: "none"}]' args true
+    fails 1 rt --engine "$ENGINE" run -d -b "$B" "$C"
+    assert_stderr_contains "o such device"
+    fails 125 rt --engine "$ENGINE" run -b "$B" "$C"
+    ok rt list -q
+    assert_output ""
+  }
+  each_engine check
+}
+
+@test "delete --regex deletes what it matches, and nothing else" {
+  check() {
+    args sleep 98700
+    create "$C-one"
+    create "$C-two"
+    create "$C-other"
+    fails 1 rt delete --regex "($C"
+    assert_stderr_contains "regular expression"
+    ok rt delete --force --regex "^$C-(one|two)\$"
+    ok rt list -q
+    assert_output "$C-other"
+    ok rt delete --force --regex "$C"
+    ok rt list -q
+    assert_output ""
+    ok rt delete --force --regex "$C"
+  }
+  each_engine check
+}
+
 @test "exec: descriptors that are to be preserved arrive, and no others" {
   check() {
     running "$C"

@@ -171,6 +171,7 @@ const struct cli_command cmd_runtime_create = {
 		 "the pid file exists from now "
 		 "on; its end is the container's end, and its status the program's.",
 	.options = create_options,
+	.options_anywhere = true,
 	.run = create_run,
 	.size = sizeof(struct create_opts),
 };

@@ -59,6 +59,7 @@ const struct cli_command cmd_runtime_update = {
 	.summary = "change the limits of a container of runc or crun",
 	.options = update_options,
 	.complete = CLI_COMPLETE_RUNTIME_ID,
+	.options_anywhere = true,
 	.run = pass_on,
 	.size = sizeof(struct update_opts),
 };
@@ -84,6 +85,7 @@ const struct cli_command cmd_runtime_events = {
 	.summary = "print events and statistics of a container of runc",
 	.options = events_options,
 	.complete = CLI_COMPLETE_RUNTIME_ID,
+	.options_anywhere = true,
 	.run = pass_on,
 	.size = sizeof(struct events_opts),
 };
@@ -137,6 +139,7 @@ const struct cli_command cmd_runtime_checkpoint = {
 		 "under its id.",
 	.options = checkpoint_options,
 	.complete = CLI_COMPLETE_RUNTIME_ID,
+	.options_anywhere = true,
 	.run = pass_on,
 	.size = sizeof(struct checkpoint_opts),
 };
@@ -182,6 +185,7 @@ const struct cli_command cmd_runtime_restore = {
 	.options = restore_passed,
 	.more_options = restore_more,
 	.complete = CLI_COMPLETE_RUNTIME_ID,
+	.options_anywhere = true,
 	.run = restore_run,
 	.size = sizeof(struct checkpoint_opts),
 };

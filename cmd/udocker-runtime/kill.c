@@ -37,6 +37,7 @@ const struct cli_command cmd_runtime_kill = {
 		 "it has started.",
 	.options = kill_options,
 	.complete = CLI_COMPLETE_RUNTIME_ID,
+	.options_anywhere = true,
 	.run = kill_run,
 	.size = sizeof(struct kill_opts),
 };

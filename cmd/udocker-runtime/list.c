@@ -95,6 +95,7 @@ const struct cli_command cmd_runtime_list = {
 	.max_args = 0,
 	.summary = "list containers and their states",
 	.options = list_options,
+	.options_anywhere = true,
 	.run = list_run,
 	.size = sizeof(struct list_opts),
 };

@@ -26,6 +26,7 @@ const struct cli_command cmd_runtime_pause = {
 	.about = "With runc and crun by a control group, under PRoot by signals, so that the program may "
 		 "learn of it.",
 	.complete = CLI_COMPLETE_RUNTIME_ID,
+	.options_anywhere = true,
 	.run = pause_run,
 };
 
@@ -36,5 +37,6 @@ const struct cli_command cmd_runtime_resume = {
 	.max_args = 1,
 	.summary = "let a paused container go on",
 	.complete = CLI_COMPLETE_RUNTIME_ID,
+	.options_anywhere = true,
 	.run = resume_run,
 };

@@ -154,6 +154,7 @@ static const struct cli_command *const runtime_commands[] = {
 	&cmd_runtime_spec,
 	&cmd_runtime_features,
 	&cmd_runtime_engines,
+	&cmd_runtime_relay_hook,
 	NULL,
 };
 /* clang-format on */

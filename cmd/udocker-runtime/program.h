@@ -30,7 +30,8 @@ extern const struct cli_program runtime_program;
 extern const struct cli_command cmd_runtime_create, cmd_runtime_run, cmd_runtime_start, cmd_runtime_state,
 	cmd_runtime_exec, cmd_runtime_kill, cmd_runtime_delete, cmd_runtime_list, cmd_runtime_spec,
 	cmd_runtime_features, cmd_runtime_engines, cmd_runtime_pause, cmd_runtime_resume, cmd_runtime_ps,
-	cmd_runtime_update, cmd_runtime_events, cmd_runtime_checkpoint, cmd_runtime_restore;
+	cmd_runtime_relay_hook, cmd_runtime_update, cmd_runtime_events, cmd_runtime_checkpoint,
+	cmd_runtime_restore;
 
 /* What the library wants of the global options; points into them. */
 struct runtime_globals runtime_globals_of(const struct cli_call *call);

@@ -40,6 +40,7 @@ const struct cli_command cmd_runtime_run = {
 		 "126 when the program cannot be executed and 127 when it is not there.",
 	.options = run_options,
 	.more_options = run_more,
+	.options_anywhere = true,
 	.run = run_run,
 	.size = sizeof(struct create_opts),
 };

@@ -3,10 +3,12 @@
 #include <errno.h>
 
 #include "cmd/udocker-runtime/program.h"
+#include "engines/oci_host.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
+#include "pkg/base/mem.h"
 
 struct spec_opts {
 	const char *bundle;
@@ -36,6 +38,8 @@ static int spec_run(const struct cli_call *call, struct err **err)
 	if (dirfd < 0)
 		return err_sys(err, errno, "bundle '%s'", dir);
 	config = runtime_config_example(o->rootless, geteuid(), getegid());
+	if (!str_eq(oci_host_cgroup_layout(), "v2"))
+		runtime_remove_namespace(config, "cgroup"); /* callers add it there, as to runc's example */
 	text = json_text(config, JSON_PRETTY);
 	if (atomic_write(dirfd, "config.json", text, strlen(text), 0666, ATOMIC_EXCL, err) < 0) {
 		if (err_is(err ? *err : NULL, ERR_EXISTS))
@@ -50,6 +54,7 @@ const struct cli_command cmd_runtime_spec = {
 	.max_args = 0,
 	.summary = "write a config.json to start from",
 	.options = spec_options,
+	.options_anywhere = true,
 	.run = spec_run,
 	.size = sizeof(struct spec_opts),
 };

@@ -17,5 +17,6 @@ const struct cli_command cmd_runtime_start = {
 	.max_args = 1,
 	.summary = "start the program of a created container",
 	.complete = CLI_COMPLETE_RUNTIME_ID,
+	.options_anywhere = true,
 	.run = start_run,
 };

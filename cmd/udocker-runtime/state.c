@@ -25,5 +25,6 @@ const struct cli_command cmd_runtime_state = {
 	.max_args = 1,
 	.summary = "print the state of a container",
 	.complete = CLI_COMPLETE_RUNTIME_ID,
+	.options_anywhere = true,
 	.run = state_run,
 };

@@ -125,7 +125,13 @@ static void build_command(
 	if (detach)
 		strv_add(argv, "--detach");
 	strv_add(argv, "--bundle");
-	strv_add_owned(argv, path_join(m->c.path, STATE_BUNDLE));
+	if (m->p.plan.config_in_bundle) {
+		strv_add_owned(argv, path_join(m->c.path, STATE_BUNDLE));
+	} else {
+		strv_add(argv, m->c.rec.bundle); /* hooks are told of it, and run in it */
+		strv_add(argv, "--config");
+		strv_add_owned(argv, path_join(m->c.path, STATE_BUNDLE "/config.json"));
+	}
 	strv_add(argv, "--pid-file");
 	strv_add_owned(argv, path_join(m->c.path, STATE_PIDFILE));
 	if (console && *console) {
@@ -141,7 +147,7 @@ static void build_command(
 	strv_add(argv, m->c.id);
 }
 
-/* In the child: the preserved descriptors pass, and gaps between them are filled, for runc counts without them. */
+/* In the child: the preserved descriptors pass, and gaps between them are filled where a delegate counts without them. */
 static void pass_descriptors(const struct runtime_fds *fds)
 {
 	int last = preserved(fds) + 2;
@@ -151,6 +157,8 @@ static void pass_descriptors(const struct runtime_fds *fds)
 
 		for (size_t i = 3; i < fds->n; i++)
 			wanted |= fds->to[i] == fd;
+		if (!wanted && fds->gaps)
+			continue;
 		if (!wanted) {
 			int null = open("/dev/null", O_RDWR);
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "engines/oci_quirks.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
 #include "pkg/base/json.h"
@@ -193,13 +194,13 @@ static int open_container(struct execution *x, struct err **err)
 	const struct runtime_exec_options *o = x->options;
 	const struct runtime_fds_options fds = { .preserve = o->preserve_fds, .except = -1 };
 
-	/* Before anything is opened that could take the number of a descriptor that is missing. */
 	if (runtime_fds_collect(&fds, &x->fds, err) < 0 ||
 		runtime_root_open(x->globals->root, false, &x->root, err) < 0 ||
 		instance_open(&x->root, o->id, &x->c, err) < 0)
 		return -1;
 	x->c.globals = x->globals;
-	if (instance_check_owner(&x->c, err) < 0)
+	x->fds.gaps = x->c.rec.delegate && !(oci_quirk_flags(x->c.rec.engine, NULL) & QUIRK_NO_FD_GAPS);
+	if (runtime_fds_check(&x->fds, err) < 0 || instance_check_owner(&x->c, err) < 0)
 		return -1;
 	if (x->root.own) {
 		autofree char *probes = path_join(x->root.path, RUNTIME_PROBE_DIR);

@@ -92,7 +92,7 @@ static unsigned listen_fds(void)
 	return (unsigned)n;
 }
 
-static int choose(const struct runtime_fds_options *o, struct runtime_fds *f, struct err **err)
+static void choose(const struct runtime_fds_options *o, struct runtime_fds *f)
 {
 	size_t room = 3 + f->n_inherited;
 	int last;
@@ -105,16 +105,22 @@ static int choose(const struct runtime_fds_options *o, struct runtime_fds *f, st
 	if (o->preserve_all) {
 		for (size_t i = 0; i < f->n_inherited; i++)
 			add(f, f->inherited[i], f->inherited[i]);
-		return 0;
+		return;
 	}
 	last = 2 + (int)f->listen + o->preserve;
 	for (int fd = 3; fd <= last; fd++) {
-		if (!was_inherited(f, fd))
-			return err_make(
-				err, ERR_USAGE, "descriptor %d is to be preserved but is not open", fd);
-		add(f, fd, fd);
+		if (was_inherited(f, fd))
+			add(f, fd, fd);
+		else if (f->missing == 0)
+			f->missing = fd;
 	}
-	return 0;
+}
+
+int runtime_fds_check(const struct runtime_fds *f, struct err **err)
+{
+	if (f->missing == 0 || f->gaps)
+		return 0;
+	return err_make(err, ERR_USAGE, "descriptor %d is to be preserved but is not open", f->missing);
 }
 
 /* It is closed when it has been read, and its number may be another file's then. */
@@ -142,8 +148,7 @@ int runtime_fds_collect(const struct runtime_fds_options *o, struct runtime_fds 
 	for (size_t i = 0; i < l.n; i++)
 		(void)fd_set_cloexec(l.v[i], true); /* it is open, so this cannot fail */
 	forget(&f, o->except);
-	if (choose(o, &f, err) < 0)
-		return -1;
+	choose(o, &f);
 	*ret = f;
 	f = RUNTIME_FDS_INIT;
 	return 0;

@@ -20,6 +20,8 @@ struct runtime_fds {
 	size_t n_inherited;
 	bool guard_devices; /* devices among 0, 1, 2 are passed so that their owner cannot be changed */
 	unsigned listen; /* LISTEN_FDS: so many from 3 up are sockets of a service manager */
+	int missing; /* the first that is to be preserved and is not open; 0: none */
+	bool gaps; /* those are left out */
 };
 #define RUNTIME_FDS_INIT ((struct runtime_fds){ 0 })
 
@@ -29,8 +31,10 @@ struct runtime_fds_options {
 	int except; /* --config-fd, which is no descriptor of the container; or -1 */
 };
 
-/* Look what is open and choose. ERR_USAGE when one that is to be preserved is not open. */
+/* Look what is open and choose, before anything is opened that could take the number of one that is missing. */
 int runtime_fds_collect(const struct runtime_fds_options *o, struct runtime_fds *ret, struct err **err);
+/* ERR_USAGE when one that is to be preserved is not open and `gaps` is not set. */
+int runtime_fds_check(const struct runtime_fds *f, struct err **err);
 /* A terminal takes the place of 0, 1 and 2. */
 void runtime_fds_use_terminal(struct runtime_fds *f, int slave);
 /* In a child that stays: 0, 1 and 2 become /dev/null where a terminal took their place, since a driver reads create's until their end. */

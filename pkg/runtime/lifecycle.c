@@ -178,7 +178,7 @@ static int run_detached(struct making *m, int *ret_status, struct err **err)
 	int r = create(m, true, err);
 
 	if (r != 0 || m->c.rec.delegate) {
-		*ret_status = r == 1 ? STATUS_FAILED : r;
+		*ret_status = r < 0 ? STATUS_FAILED : r; /* a delegate's own, as its callers know it */
 		return r < 0 ? -1 : 0;
 	}
 	*ret_status = 0;

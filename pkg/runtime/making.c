@@ -15,6 +15,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 #include "pkg/base/time.h"
+#include "pkg/runtime/hook_relay.h"
 #include "pkg/runtime/mark.h"
 #include "pkg/runtime/tidy.h"
 
@@ -80,6 +81,7 @@ static void fill_record(struct making *m)
 	if (r->delegate) {
 		strv_dup(&r->prefix, &m->p.plan.prefix);
 		r->guard_devices = m->fds.guard_devices = m->p.plan.guard_devices;
+		m->fds.gaps = m->p.plan.fd_gaps;
 	}
 }
 
@@ -108,8 +110,13 @@ static int plan(struct making *m, struct err **err)
 	if (prepare_plan(m->globals, &m->p, m->c.dirfd, m->c.path, m->foreground, err) < 0)
 		return -1;
 	fill_record(m);
+	if (runtime_fds_check(&m->fds, err) < 0)
+		return -1;
 	if (m->c.rec.delegate)
 		mark_config(m->p.plan.config, m->c.rec.mark);
+	if (m->p.plan.config_in_bundle)
+		hook_relay_wrap(m->p.plan.config, m->c.rec.bundle,
+			m->c.owner == 0 && runtime_namespace(m->p.plan.config, "user", NULL));
 	return 0;
 }
 
@@ -161,7 +168,6 @@ int making_begin(struct making *m, struct err **err)
 		.except = o->bundle.config_fd,
 	};
 
-	/* Before anything is opened that could take the number of a descriptor that is missing. */
 	if (runtime_fds_collect(&fds, &m->fds, err) < 0 || open_root(m, err) < 0 ||
 		prepare_load(m->globals, o, m->foreground, &m->p, err) < 0)
 		return -1;

@@ -137,6 +137,41 @@ static bool has(const struct result *r, const char *text)
 #define DOC(process, rest) \
 	"{'ociVersion':'1.0.0','process':{" process "'args':['x'],'cwd':'/'},'root':{'path':'r'}" rest "}"
 
+/* No mount namespace is inheritance, where that is possible. */
+static void test_mount_namespace(void)
+{
+	static const char plain[] = DOC("", ",'linux':{'namespaces':[{'type':'uts'}]}"),
+			  masked[] = DOC("", ",'linux':{'maskedPaths':['/proc/kcore']}"),
+			  joined[] = DOC(
+				  "", ",'linux':{'namespaces':[{'type':'user','path':'/proc/1/ns/user'}]}");
+	auto_result root = rewrite(plain, &able, 0), hides = rewrite(masked, &able, 0),
+		    joins = rewrite(joined, &able, 0), user = rewrite(plain, &crun, 500);
+
+	ok(!has(&root, "'mount'"), "root's container without one inherits it");
+	ok(has(&hides, "{'type':'mount'}"), "paths cannot be hidden without one");
+	ok(has(&joins, "{'type':'mount'}"), "nor can anything be mounted in another user namespace");
+	ok(has(&user, "{'type':'mount'}"), "an ordinary caller gets one");
+}
+
+static void test_devices_made_outside(void)
+{
+	static const char config[] =
+		DOC("", ",'linux':{'namespaces':[{'type':'user'},{'type':'mount'}],'uidMappings':[{'"
+			"containerID':0,'hostID':"
+			"0,'size':9}],'devices':[{'path':'/dev/x','type':'b','major':1000,'minor':3}]}");
+	struct oci_facts makes = able, inner = able;
+
+	makes.quirks |= QUIRK_MAKES_DEVICES;
+	inner.quirks |= QUIRK_MAKES_DEVICES;
+	inner.inner = true;
+	auto_result a = rewrite(config, &makes, 0), b = rewrite(config, &able, 0),
+		    c = rewrite(config, &inner, 0);
+
+	ok(has(&a, "'/dev/x'") && !*a.losses, "root's devices stay with an engine that makes them outside");
+	ok(!has(&b, "'/dev/x'") && *b.losses, "not with another");
+	ok(!has(&c, "'/dev/x'") && *c.losses, "and not where root is one of a user namespace");
+}
+
 static void test_ids(void)
 {
 	static const char user[] = DOC("'user':{'uid':7,'gid':8,'additionalGids':[9]},", "");
@@ -392,6 +427,8 @@ int main(void)
 {
 	test_whole();
 	test_root();
+	test_mount_namespace();
+	test_devices_made_outside();
 	test_ids();
 	test_root_ids();
 	test_joined_userns();
