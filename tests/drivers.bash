@@ -73,11 +73,12 @@ procs_with() {
 }
 no_procs_with() { [ -z "$(procs_with "$1")" ]; }
 
-# nothing_left [GLOBAL-OPTION...]: no process, no state and no mount is left of what this test's driver ran.
+# nothing_left [GLOBAL-OPTION...]: no process, no state and no mount is left of what this test's driver ran. OWN_MOUNTS: what is the
+# driver's own, a pattern.
 nothing_left() {
   wait_until 10 no_procs_with "$MARK" || fail "left running: $(procs_with "$MARK" | xargs -rn 1 ps -ww -o pid=,args= -p)"
   [ -z "$(known "$@")" ] || fail "the runtime still knows: $(known "$@")"
-  ! "${DRIVE[@]}" grep -F "$D/" /proc/self/mountinfo || fail "still mounted"
+  ! "${DRIVE[@]}" grep -F "$D/" /proc/self/mountinfo | grep -v "${OWN_MOUNTS:-^$}" || fail "still mounted"
 }
 
 # A shell program that waits for signals: says up, usr1 for USR1, and ends with 3 for TERM.
@@ -132,6 +133,24 @@ TOML
 }
 ct() { timeout 60 ctr --address "$D/sock" -n "drv$MARK" "$@"; }
 ct_run() { ct run --snapshotter native --runc-binary "$RT" --runc-root "$D/runtime" --fifo-dir "$D/fifo" "$@"; }
+
+# ---- Docker ----------------------------------------------------------------------------------------
+# docker_start: a daemon of this test with the file that is shipped and one runtime more for each engine, and an image bb in it. dk is docker
+# with it.
+docker_start() {
+  OWN_MOUNTS=" $D/data "
+  # shellcheck disable=SC2086  # a list of names
+  jq --arg rt "$RT" --arg d "$D" '.runtimes[].path = $rt | .runtimes += ([$ARGS.positional[] | {key: "e-\(.)", value: {path: $rt, runtimeArgs: ["--engine", .]}}] | from_entries)
+    | . + {"data-root": "\($d)/data", "exec-root": "\($d)/exec", pidfile: "\($d)/pid", hosts: ["unix://\($d)/sock"], bridge: "none",
+      iptables: false, ip6tables: false, "storage-driver": "vfs", "shutdown-timeout": 5}' \
+    "$EXAMPLES/daemon.json" --args $ENGINES >"$D/daemon.json"
+  background dockerd "${DRIVE[@]}" env -u UDOCKER_DEFAULT_EXECUTION_MODE dockerd --config-file "$D/daemon.json" --log-level warn
+  wait_until 60 dk version || fail "dockerd does not start: $(tail -5 "$T/dockerd.log")"
+  dk import - bb:1 <"$(rootfs_tar)" >/dev/null || fail "no image"
+}
+dk() { timeout 60 docker -H "unix://$D/sock" "$@"; }
+# By the engine of this round.
+dk_run() { dk run --network none --runtime "e-$ENGINE" "$@"; }
 
 # ---- Slurm -----------------------------------------------------------------------------------------
 # slurm_start: munged, slurmctld and slurmd of this test as one cluster of one node; oci.conf is oci_conf's.
