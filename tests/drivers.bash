@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2034,SC2154
-# Real drivers of an OCI runtime, given udocker-runtime: podman, buildah, containerd, Slurm. Each test has their storage, sockets and
+# Real drivers of an OCI runtime, given udocker-runtime: podman, buildah, containerd, Docker, Slurm. Each test has their storage, sockets and
 # configuration in a directory of its own; daemons listen on free ports of loopback and are stopped by their ids.
 
 # To be called in setup, behind common_setup. Sets RT, the runtime's path; D, the driver's directory, of a short name, since podman
