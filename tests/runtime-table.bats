@@ -533,6 +533,26 @@ can_pause() { is_direct || [ "$(id -u)" = 0 ]; }
   each_engine check
 }
 
+@test "kill reaches a program whose runtime has been uninstalled since" {
+  check() {
+    local copy=$T/$ENGINE-copy
+    is_direct && return 0
+    cp "$(udocker-runtime engines --format json | jq -r ".[] | select(.name == \"$ENGINE\") | .path" | head -n 1)" "$copy"
+    args payload trap
+    UDOCKER_USE_RUNC_EXECUTABLE=$copy create "$C"
+    rt start "$C"
+    mv "$copy" "$copy.away"
+    ok rt kill "$C" 0
+    ok rt kill "$C" TERM
+    wait_until 5 is_in_state "$C" stopped
+    fails 1 rt kill "$C" TERM
+    assert_stderr_contains "not running"
+    mv "$copy.away" "$copy"
+    ok rt delete -f "$C"
+  }
+  each_engine check
+}
+
 @test "kill and delete while a container is made or started leave nothing" {
   once
   check() {

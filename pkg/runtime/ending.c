@@ -80,15 +80,26 @@ static int kill_one(const struct instance *c, int sig, struct err **err)
 	return 0;
 }
 
+/* A frozen process hears of nothing, and what else a control group holds is ended with the first process: only the delegate knows how. */
+static bool needs_delegate(const struct instance *c, int sig)
+{
+	return instance_status(c) == STATUS_PAUSED || (sig == SIGKILL && delegate_has_cgroup(c));
+}
+
 static int kill_delegate(const struct instance *c, int sig, struct err **err)
 {
 	static const char *const words[] = { "kill", NULL };
+	bool foreign = instance_is_foreign(c);
 	char number[16];
 
-	if (instance_is_foreign(c)) {
-		if (runtime_proc_signal(&c->rec.proc, instance_trusted_owner(c), sig) < 0)
+	/* The first process is all that a delegate would signal, and its start takes longer than the signal. */
+	if (foreign || !needs_delegate(c, sig)) {
+		if (runtime_proc_signal(&c->rec.proc, instance_trusted_owner(c), sig) == 0)
+			return 0;
+		if (foreign)
 			return err_sys(err, errno, "container '%s': kill", c->id);
-		return 0;
+		if (errno == ESRCH)
+			return not_running(c, err);
 	}
 	(void)snprintf(number, sizeof(number), "%d", sig);
 	return delegate_verb(c, words, number, err);

@@ -2,7 +2,9 @@
 /* Marks on processes. */
 #include "pkg/runtime/mark.h"
 
+#include <errno.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "pkg/base/fd.h"
 #include "pkg/base/id.h"
@@ -61,15 +63,19 @@ void mark_config(struct json *config, uint64_t mark)
 	json_append(limits, limit);
 }
 
-uint64_t mark_of(pid_t pid)
+/* Of a process of our user whom we may not ask, since it has another group than we have. */
+static uint64_t read_mark(pid_t pid)
 {
 	char path[32], text[LIMITS_MAX];
 	autoclose int fd = -1;
 	unsigned long long soft;
 	const char *line;
+	struct stat st;
 	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+	if (stat(path, &st) < 0 || st.st_uid != geteuid())
+		return 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : fd_read_full(fd, text, sizeof(text) - 1);
 	if (n <= 0)
@@ -78,4 +84,13 @@ uint64_t mark_of(pid_t pid)
 	line = strstr(text, LIMIT_LABEL);
 	/* "unlimited" is no number. */
 	return line && sscanf(line + strlen(LIMIT_LABEL), "%llu", &soft) == 1 ? soft : 0;
+}
+
+uint64_t mark_of(pid_t pid)
+{
+	struct rlimit soft;
+
+	if (prlimit(pid, RLIMIT_RTTIME, NULL, &soft) == 0)
+		return soft.rlim_cur == RLIM_INFINITY ? 0 : soft.rlim_cur;
+	return errno == EPERM ? read_mark(pid) : 0;
 }

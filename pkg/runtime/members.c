@@ -20,14 +20,12 @@ void members_find(const struct instance *c, struct tree *ret)
 	struct runtime_proc program;
 	auto_execs execs;
 	pid_t tracer;
+	bool alive;
 
-	tree_read(ret);
-	if (runtime_proc_alive(&c->rec.proc, owner)) {
-		tree_choose_below(ret, c->rec.proc.pid);
-		if (c->rec.delegate)
-			tree_choose_one(ret, &c->rec.proc);
-	}
-	tree_choose_marked(ret, c->rec.mark, owner);
+	alive = runtime_proc_alive(&c->rec.proc, owner);
+	tree_find(ret, alive ? c->rec.proc.pid : 0, c->rec.mark, owner);
+	if (alive && c->rec.delegate)
+		tree_choose_one(ret, &c->rec.proc);
 	/* Delegates have none, nor what has not been started. */
 	if (instance_program(c, &program, &tracer))
 		tree_spare(ret, tracer);
@@ -45,11 +43,12 @@ size_t members_signal(const struct instance *c, int sig)
 }
 
 /* A pid is believed only if it is a child of the one who should have it. */
-static void signal_tracer(const struct tree *t, pid_t tracer, pid_t supervisor, int sig)
+static void signal_tracer(pid_t tracer, pid_t supervisor, int sig)
 {
-	for (size_t i = 0; tracer > 0 && i < t->n; i++)
-		if (t->v[i].pid == tracer && t->v[i].parent == supervisor)
-			(void)proc_kill(tracer, t->v[i].start, sig); /* it may have ended by itself */
+	struct tree_proc p;
+
+	if (tracer > 0 && tree_look(tracer, &p) && p.parent == supervisor)
+		(void)proc_kill(tracer, p.start, sig); /* it may have ended by itself */
 }
 
 void members_signal_tracers(const struct instance *c, int sig)
@@ -57,13 +56,11 @@ void members_signal_tracers(const struct instance *c, int sig)
 	uid_t owner = instance_trusted_owner(c);
 	struct runtime_proc program;
 	auto_execs execs;
-	auto_tree t;
 	pid_t tracer;
 
-	tree_read(&t);
 	if (runtime_proc_alive(&c->rec.proc, owner) && instance_program(c, &program, &tracer))
-		signal_tracer(&t, tracer, c->rec.proc.pid, sig);
+		signal_tracer(tracer, c->rec.proc.pid, sig);
 	execs_read(c->dirfd, owner, &execs);
 	for (size_t i = 0; i < execs.n; i++)
-		signal_tracer(&t, execs.v[i].tracer, execs.v[i].supervisor.pid, sig);
+		signal_tracer(execs.v[i].tracer, execs.v[i].supervisor.pid, sig);
 }

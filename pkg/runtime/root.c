@@ -279,8 +279,7 @@ static void end_unknown(const char *name)
 
 	if (!str_starts(name, NEW_PREFIX) || sscanf(text, "-%" SCNx64, &mark) != 1 || mark == 0)
 		return;
-	tree_read(&t);
-	tree_choose_marked(&t, mark, geteuid());
+	tree_find(&t, 0, mark, geteuid());
 	(void)tree_signal(&t, SIGKILL, 0);
 }
 

@@ -310,7 +310,7 @@ enum runtime_status instance_status(const struct instance *c)
 }
 
 /* Through the files of the host, never NSS, which would load half a directory service for a column. */
-static char *owner_name(uid_t uid)
+static char *read_owner_name(uid_t uid)
 {
 	auto_str text = STR_INIT;
 	struct passwd_entry e;
@@ -324,6 +324,20 @@ static char *owner_name(uid_t uid)
 	name = xstrdup(e.name);
 	passwd_entry_free(&e);
 	return name;
+}
+
+/* A list has one owner, nearly always. */
+static char *owner_name(uid_t uid)
+{
+	static uid_t last_uid;
+	static char *last_name;
+
+	if (!last_name || last_uid != uid) {
+		free(last_name);
+		last_name = read_owner_name(uid);
+		last_uid = uid;
+	}
+	return xstrdup(last_name);
 }
 
 void instance_state(const struct instance *c, enum runtime_status status, struct runtime_state *ret)

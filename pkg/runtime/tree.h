@@ -26,9 +26,18 @@ void tree_read(struct tree *t);
 void tree_free(struct tree *t);
 #define auto_tree CLEANUP(tree_free) struct tree
 
+/*
+ * The processes of one container alone, chosen: those that bear the mark (mark.h) and belong to `owner` ((uid_t)-1: anybody), and what
+ * descends from them and from `top` (0: nobody). Of all others nothing is read but their limit, by one call
+ * each; without a mark it is tree_read() and what descends from `top`.
+ */
+void tree_find(struct tree *t, pid_t top, uint64_t mark, uid_t owner);
+/* One process as it is now; false when there is none. */
+bool tree_look(pid_t pid, struct tree_proc *ret);
+
 /* Choose what descends from `top`, not itself. */
 void tree_choose_below(struct tree *t, pid_t top);
-/* Choose one process by its pid and start time. */
+/* Choose one process by its pid and start time, also one that was not read. */
 void tree_choose_one(struct tree *t, const struct runtime_proc *p);
 /* Choose what bears a mark (mark.h) and belongs to `owner` ((uid_t)-1: anybody). */
 void tree_choose_marked(struct tree *t, uint64_t mark, uid_t owner);

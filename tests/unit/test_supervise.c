@@ -220,6 +220,73 @@ static void marks(void *arg)
 	ok(WIFSIGNALED(status), "and ended (status %x)", (unsigned)status);
 }
 
+/* Starts a child of its own, which bears the mark no more, and a run-away, which has it. */
+static NORETURN void be_container(uint64_t mark)
+{
+	struct rlimit limit = { mark, mark };
+
+	mark_ourselves(mark);
+	if (fork() == 0) {
+		if (fork() == 0)
+			(void)poll(NULL, 0, 60000);
+		_exit(0);
+	}
+	if (fork() == 0) {
+		limit.rlim_cur = limit.rlim_max = mark - 1;
+		(void)setrlimit(RLIMIT_RTTIME, &limit);
+		(void)poll(NULL, 0, 60000);
+		_exit(0);
+	}
+	(void)poll(NULL, 0, 60000);
+	_exit(0);
+}
+
+static size_t chosen(const struct tree *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		n += t->v[i].chosen && !t->v[i].zombie;
+	return n;
+}
+
+static void finds(void *arg)
+{
+	uint64_t mark = mark_new();
+	auto_tree t = { 0 };
+	pid_t pid, other = fork();
+
+	(void)arg;
+	if (other == 0) {
+		(void)poll(NULL, 0, 60000);
+		_exit(0);
+	}
+	pid = fork();
+	if (pid == 0)
+		be_container(mark);
+	for (int i = 0; i < 200 && chosen(&t) < 3; i++) {
+		tree_free(&t);
+		(void)poll(NULL, 0, 10);
+		tree_find(&t, 0, mark, (uid_t)-1);
+	}
+	is_int((long)chosen(&t), 3, "the first process, its child without a mark, what ran away: no other");
+	tree_free(&t);
+	tree_find(&t, 0, mark, getuid() + 1);
+	is_int((long)chosen(&t), 0, "nobody else's");
+	tree_free(&t);
+	tree_find(&t, getpid(), mark + 1, (uid_t)-1);
+	ok(chosen(&t) >= 3, "what descends from the given one, whatever its mark");
+	tree_free(&t);
+	tree_find(&t, getpid(), 0, (uid_t)-1);
+	ok(chosen(&t) >= 3, "and without a mark to look for");
+	tree_free(&t);
+	tree_find(&t, 0, mark, (uid_t)-1);
+	is_int((long)tree_signal(&t, SIGKILL, 0), 3, "signals reach them");
+	(void)kill(other, SIGKILL);
+	while (wait(NULL) > 0)
+		;
+}
+
 static void trees(void *arg)
 {
 	auto_tree t = { 0 };
@@ -251,5 +318,6 @@ int main(void)
 	in_child(dies_as, NULL);
 	in_child(marks, NULL);
 	in_child(trees, NULL);
+	in_child(finds, NULL);
 	return tap_done();
 }
