@@ -14,6 +14,8 @@
 struct err;
 struct json;
 
+#define RUNTIME_SPEC_NEWEST "1.3.0" /* what we know, and rewrite for engines that know less */
+#define RUNTIME_SPEC_OLDEST "1.0.0"
 #define RUNTIME_SPEC_VERSION "1.0.2" /* what we write: every engine since 2019 takes it */
 #define RUNTIME_CONFIG_MAX_BYTES ((size_t)8 << 20)
 #define RUNTIME_MAX_MOUNTS 4096

@@ -481,7 +481,7 @@ EOF
   [ "$(jq -r .ociVersionMin <<<"$output")" = 1.0.0 ]
   ok udocker-runtime --version
   [ "${lines[0]%% *}" = udocker-runtime ]
-  assert_contains "spec: "
+  assert_contains "spec: $(udocker-runtime features | jq -r .ociVersionMax)"
   ok udocker-runtime engines --format json
   [ "$(jq -r '.[0] | [has("name", "modes", "available", "path", "version", "reason")] | all' <<<"$output")" = true ]
   ok udocker-runtime engines
@@ -496,6 +496,16 @@ EOF
   assert_stderr_contains "executable file not found"
   fails 1 rt --log "$T/text" create -b "$B" "$C"
   tail -1 "$T/text" | grep -q '^time=".*" level=error msg="'
+}
+
+@test "a log that cannot be opened keeps everything from starting" {
+  args touch /tmp/ran
+  fails 125 rt --log "$T/none/log" run -b "$B" "$C"
+  assert_stderr_contains "$T/none/log"
+  fails 1 rt --log "$T/none/log" create -b "$B" "$C"
+  fails 255 rt --log "$T" exec "$C" true
+  refute_file "$B/rootfs/tmp/ran"
+  [ -z "$(rt list -q)" ]
 }
 
 @test "a state root shared by users: root sees and ends a user's container" {

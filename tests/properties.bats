@@ -190,6 +190,41 @@ EOT
   [ -z "$(rt list -q)" ]
 }
 
+@test "seccomp: a listener that never answers does not keep a signal from ending run" {
+  # Its queue is full: nobody else is let in.
+  python3 - "$T/deaf.sock" <<'EOT' 3>&- &
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1] + ".new")
+s.listen(0)
+held = []
+try:
+    while True:
+        c = socket.socket(socket.AF_UNIX)
+        c.setblocking(False)
+        held.append(c)
+        c.connect(sys.argv[1] + ".new")
+except BlockingIOError:
+    __import__("os").rename(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(60)
+EOT
+  AGENT=$!
+  wait_until 20 test -S "$T/deaf.sock"
+  for ENGINE in $ENGINES; do
+    program "$(profile SCMP_ACT_NOTIFY "$MKDIR") | .linux.seccomp.listenerPath = \"$T/deaf.sock\"" busybox mkdir /tmp/d
+    udocker-runtime --root "$ROOT" --engine "$ENGINE" run -b "$B" deaf 2>"$T/err" 3>&- &
+    p=$!
+    wait_until 20 sh -c "udocker-runtime --root '$ROOT' list -q | grep -q deaf"
+    sleep 0.5
+    kill -TERM $p
+    wait_until 6 sh -c "! kill -0 $p 2>/dev/null" # it waits for ten seconds for one that only is slow
+    run wait $p
+    [ "$status" -eq 143 ] || fail "$ENGINE: status $status: $(cat "$T/err")"
+    [ -z "$(rt list -q)" ] || fail "$ENGINE: left"
+    refute_file "$B/rootfs/tmp/d"
+  done
+}
+
 @test "seccomp: a profile that is none fails at create and leaves nothing" {
   once
   for ENGINE in $ENGINES; do

@@ -4,6 +4,7 @@
 
 #include "cmd/udocker-runtime/program.h"
 #include "engines/engine.h"
+#include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
@@ -14,8 +15,6 @@
 
 #define ANSWER_MAX ((size_t)1 << 20)
 #define ANSWER_MS 10000
-#define VERSION_MIN "1.0.0"
-#define VERSION_MAX "1.3.0" /* whatever engine does the work: the document is rewritten for it */
 
 static const char *const hooks[] = { "prestart", "createRuntime", "createContainer", "startContainer",
 	"poststart", "poststop", NULL };
@@ -42,8 +41,8 @@ static struct json *of_direct(const struct engine *e)
 	const char *options[] = { "bind", "rbind", "rw", does(e, "mounts.readonly") ? "ro" : NULL, NULL };
 	size_t n = 0;
 	const struct runtime_features f = {
-		.oci_version_min = VERSION_MIN,
-		.oci_version_max = VERSION_MAX,
+		.oci_version_min = RUNTIME_SPEC_OLDEST,
+		.oci_version_max = RUNTIME_SPEC_NEWEST,
 		.hooks = hooks,
 		.mount_options = options,
 		.namespaces = namespaces,
@@ -65,8 +64,8 @@ static struct json *of_all(void)
 {
 	static const char *const annotations[] = { "org.udocker.runtime.version", UDOCKER_VERSION, NULL };
 	const struct runtime_features f = {
-		.oci_version_min = VERSION_MIN,
-		.oci_version_max = VERSION_MAX,
+		.oci_version_min = RUNTIME_SPEC_OLDEST,
+		.oci_version_max = RUNTIME_SPEC_NEWEST,
 		.hooks = hooks,
 		.mount_options = all_mount_options,
 		.namespaces = all_namespaces,
@@ -96,8 +95,8 @@ static struct json *of_delegate(const char *path)
 	free(argv[1]);
 	if (!json_is(j, JSON_OBJECT))
 		return NULL;
-	json_set_str(j, "ociVersionMin", VERSION_MIN);
-	json_set_str(j, "ociVersionMax", VERSION_MAX);
+	json_set_str(j, "ociVersionMin", RUNTIME_SPEC_OLDEST);
+	json_set_str(j, "ociVersionMax", RUNTIME_SPEC_NEWEST);
 	json_set_str(json_need_object(j, "annotations"), "org.udocker.runtime.version", UDOCKER_VERSION);
 	return steal_ptr(&j);
 }

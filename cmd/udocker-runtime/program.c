@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/conf/conf.h"
+
+#define STATUS_NOT_STARTED 125
 
 static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const rootless_choices[] = { "true", "false", "auto", NULL };
@@ -131,7 +134,9 @@ static int runtime_status_of(const struct cli_call *call, const struct err *err)
 	if (call->command == &cmd_runtime_exec)
 		return 255;
 	(void)err; /* what it means for run has been found out there */
-	return call->command == &cmd_runtime_run && o->status ? o->status : 1;
+	if (call->command != &cmd_runtime_run)
+		return 1;
+	return o->status ? o->status : STATUS_NOT_STARTED; /* it has not come so far: the log */
 }
 
 /* clang-format off: one a line */
@@ -176,5 +181,5 @@ const struct cli_program runtime_program = {
 	.usage_status = 1,
 	.failure_status = 1,
 	.status_of = runtime_status_of,
-	.version_extra = "commit: v" UDOCKER_VERSION "\nspec: 1.2.0",
+	.version_extra = "commit: v" UDOCKER_VERSION "\nspec: " RUNTIME_SPEC_NEWEST,
 };

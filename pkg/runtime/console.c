@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,8 +16,10 @@
 #include "pkg/base/id.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/base/time.h"
 
 #define SEND_TIMEOUT_S 10
+#define RETRY_MS 5
 
 int console_open(const struct runtime_process *process, struct console *ret, struct err **err)
 {
@@ -74,6 +77,33 @@ static int make_address(
 	return 0;
 }
 
+/* Signals wait while a container is started, for its sake: one that is to end us must not wait for somebody who does not read. */
+static bool is_told_to_end(void)
+{
+	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	sigset_t waiting;
+
+	if (sigpending(&waiting) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		if (sigismember(&waiting, ends[i]) == 1)
+			return true;
+	return false;
+}
+
+/* A call on a socket has failed: pause, and 0 if it is worth another try; else -1 with errno. */
+static int wait_to_retry(int64_t deadline)
+{
+	if (errno != EAGAIN && errno != EINTR)
+		return -1;
+	if (is_told_to_end() || time_monotonic_ns() > deadline) {
+		errno = is_told_to_end() ? EINTR : ETIMEDOUT;
+		return -1;
+	}
+	(void)poll(NULL, 0, RETRY_MS);
+	return 0;
+}
+
 int console_pass(
 	const char *socket_path, const char *what, const struct iovec *message, int fd, struct err **err)
 {
@@ -88,32 +118,33 @@ int console_pass(
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	struct timeval patience = { .tv_sec = SEND_TIMEOUT_S };
+	int64_t deadline = time_monotonic_ns() + (int64_t)SEND_TIMEOUT_S * 1000000000;
 	struct sockaddr_un address;
 	autoclose int dirfd = -1;
 	autoclose int sock = -1;
-	ssize_t n;
+	ssize_t n, more;
 
 	if (make_address(socket_path, what, &address, &dirfd, err) < 0)
 		return -1;
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (sock < 0)
 		return err_sys(err, errno, "%s", what);
-	(void)setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(sock, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return err_sys(err, errno, "%s '%s'", what, socket_path);
+	while (connect(sock, (struct sockaddr *)&address, sizeof(address)) < 0)
+		if (wait_to_retry(deadline) < 0)
+			return err_sys(err, errno, "%s '%s'", what, socket_path);
 	control.head.cmsg_level = SOL_SOCKET;
 	control.head.cmsg_type = SCM_RIGHTS;
 	control.head.cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
-	do
-		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	if (n >= 0 && (size_t)n < iov.iov_len &&
-		fd_write_all(sock, (const char *)iov.iov_base + n, iov.iov_len - (size_t)n) < 0)
-		n = -1;
-	if (n < 0)
-		return err_sys(err, errno, "%s '%s'", what, socket_path);
+	while ((n = sendmsg(sock, &msg, MSG_NOSIGNAL)) < 0)
+		if (wait_to_retry(deadline) < 0)
+			return err_sys(err, errno, "%s '%s'", what, socket_path);
+	while ((size_t)n < iov.iov_len) {
+		more = send(sock, (const char *)iov.iov_base + n, iov.iov_len - (size_t)n, MSG_NOSIGNAL);
+		if (more < 0 && wait_to_retry(deadline) < 0)
+			return err_sys(err, errno, "%s '%s'", what, socket_path);
+		n += more > 0 ? more : 0;
+	}
 	return 0;
 }
 

@@ -128,8 +128,8 @@ static int step(const struct view *v, struct str *done, char **rest, int *links,
 	return str_add(done, path);
 }
 
-/* Where `path` leads, as the host names it (relative: below *ret_dirfd); NULL with errno. Owned by the caller. */
-static char *resolve(const struct view *v, const char *path, struct stat *st, int *ret_dirfd)
+/* Where `path` leads, inside and without a link; NULL with errno. Owned by the caller. */
+static char *resolve(const struct view *v, const char *path, struct stat *st)
 {
 	auto_str done = STR_INIT_MAX(PATH_LIMIT);
 	autofree char *rest = xstrdup(path);
@@ -143,7 +143,25 @@ static char *resolve(const struct view *v, const char *path, struct stat *st, in
 		errno = EISDIR;
 		return NULL;
 	}
-	return host_name(v, str_text(&done), ret_dirfd);
+	return str_steal(&done);
+}
+
+/*
+ * Open what resolve() has found. A program that runs there may have put something else in its place meanwhile: a link anywhere on the way
+ * that it can change is an error now.
+ */
+static int open_resolved(const struct view *v, const char *path, int flags)
+{
+	const struct runtime_mount *m = mount_over(v, path);
+	const char *rest = m ? path + strlen(m->destination) : path;
+	autoclose int base = -1;
+
+	if (!m)
+		return fs_open(v->bundle->rootfs_fd, path + 1, flags, 0, FS_BENEATH);
+	if (!*rest)
+		return openat(v->bundle->fd, m->source, flags | O_CLOEXEC);
+	base = openat(v->bundle->fd, m->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return base < 0 ? -1 : fs_open(base, rest + strspn(rest, "/"), flags, 0, FS_BENEATH);
 }
 
 /* 0 if `path` is a program that can be run; else -1 with errno: ENOENT, EACCES, EISDIR … */
@@ -151,7 +169,8 @@ static int check_program(const struct view *v, const char *path)
 {
 	struct stat st = { 0 };
 	int dirfd;
-	autofree char *name = resolve(v, path, &st, &dirfd);
+	autofree char *inside = resolve(v, path, &st);
+	autofree char *name = inside ? host_name(v, inside, &dirfd) : NULL;
 
 	if (!name)
 		return -1;
@@ -238,28 +257,36 @@ int runtime_find_program(const struct runtime_bundle *b, const struct runtime_pr
 	return r;
 }
 
-int runtime_read_inside(const struct runtime_bundle *b, const char *path, size_t max, struct str *ret)
+static int open_inside(const struct view *v, const char *path)
 {
-	struct view v = { .bundle = b };
 	struct stat st = { 0 };
-	autofree char *name = NULL;
+	autofree char *inside = resolve(v, path, &st);
 	autoclose int fd = -1;
-	int dirfd = -1;
 
-	if (runtime_mounts_read(b->config, &v.mounts, NULL) < 0) {
-		errno = EINVAL;
+	if (!inside)
 		return -1;
-	}
-	name = resolve(&v, path, &st, &dirfd);
-	runtime_mounts_free(&v.mounts);
-	if (!name)
+	/* Nothing here may block, whatever it is by now. */
+	fd = open_resolved(v, inside, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
 	if (!S_ISREG(st.st_mode)) {
 		errno = EINVAL;
 		return -1;
 	}
-	/* What it is may have changed since: nothing here may block. */
-	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return steal_fd(&fd);
+}
+
+int runtime_read_inside(const struct runtime_bundle *b, const char *path, size_t max, struct str *ret)
+{
+	struct view v = { .bundle = b };
+	autoclose int fd = -1;
+
+	if (runtime_mounts_read(b->config, &v.mounts, NULL) < 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	fd = open_inside(&v, path);
+	runtime_mounts_free(&v.mounts);
 	if (fd < 0)
 		return -1;
 	if (fd_read_text(fd, max, ret, path, NULL) < 0) {

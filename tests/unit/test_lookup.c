@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The search for the program inside a root file system and its bind mounts, with links that lead across them. */
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/str.h"
 #include "pkg/runtime/bundle.h"
 #include "tests/unit/scratch.h"
 
@@ -88,6 +91,57 @@ static void make_bundle(void)
 	put_link("bin/tool", "outside/link");
 }
 
+/* Exchange two names for as long as somebody reads. */
+static NORETURN void exchange(const char *a, const char *b)
+{
+	for (;;)
+		(void)renameat2(topfd, a, topfd, b, RENAME_EXCHANGE);
+}
+
+/* A program in the container that puts links in the place of files and folders shows nothing from outside. */
+static void test_read(const struct runtime_bundle *b, const char *path, const char *name, const char *other)
+{
+	int right = 0, wrong = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		exchange(name, other);
+	for (int i = 0; i < 200000 && (i < 5000 || right == 0); i++) {
+		auto_str text = STR_INIT;
+
+		if (runtime_read_inside(b, path, 1000, &text) < 0)
+			continue;
+		right += str_eq(str_text(&text), "inside");
+		wrong += !str_eq(str_text(&text), "inside");
+	}
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	ok(right > 0, "%s is read (%d times)", path, right);
+	is_int(wrong, 0, "and nothing else");
+}
+
+static void test_swapped(const struct runtime_bundle *b)
+{
+	autofree char *secret = xasprintf("%s/secret/file", top);
+	autofree char *secrets = xasprintf("%s/secret", top);
+	auto_str text = STR_INIT;
+
+	(void)mkdirat(topfd, "secret", 0755);
+	(void)mkdirat(topfd, "rootfs/dir", 0755);
+	(void)mkdirat(topfd, "outside/dir", 0755);
+	put(topfd, "secret/file", "outside");
+	put(topfd, "rootfs/file", "inside");
+	put(topfd, "rootfs/dir/file", "inside");
+	put(topfd, "outside/dir/file", "inside");
+	put_link(secret, "rootfs/file.other");
+	put_link(secrets, "rootfs/dir.other");
+	put_link(secrets, "outside/dir.other");
+	is_int(runtime_read_inside(b, "/file.other", 1000, &text), -1, "a link that leads nowhere inside");
+	test_read(b, "/file", "rootfs/file", "rootfs/file.other");
+	test_read(b, "/dir/file", "rootfs/dir", "rootfs/dir.other");
+	test_read(b, "/data/dir/file", "outside/dir", "outside/dir.other");
+}
+
 int main(void)
 {
 	auto_runtime_bundle b = RUNTIME_BUNDLE_INIT;
@@ -118,6 +172,7 @@ int main(void)
 	expect(&b, "here", ".", "/work/./here");
 	expect(&b, "/usr/bin/true/x", NULL, "not found");
 	expect(&b, "", "/bin", "not found");
+	test_swapped(&b);
 	runtime_bundle_free(&b);
 	scratch_close(topfd, top);
 	return tap_done();
