@@ -26,6 +26,17 @@ load helpers
   valid_config file.json
 }
 
+@test "an output that is a device or a pipe is written into, never replaced" {
+  busybox_container c1
+  ok udocker-bundle config -o /dev/null c1
+  mkfifo pipe
+  udocker-bundle config -o pipe c1 &
+  ok jq -r .root.path pipe
+  assert_output ROOT
+  wait $!
+  [ -p pipe ]
+}
+
 @test "runc runs a container's folder as it lies" {
   requires runc userns user
   busybox_container c1 '{"Cmd":["/bin/sh","-c","echo as it lies; id -u"],"Env":["PATH=/bin"]}'

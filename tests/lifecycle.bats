@@ -189,6 +189,25 @@ teardown() {
   each_engine check
 }
 
+@test "a pid file that is a device or a pipe is written into, never replaced" {
+  local null=/dev/null
+  # The machine's own stays out of root's reach.
+  if [ "$(id -u)" = 0 ]; then mknod -m 666 null c 1 3 && null=null; fi
+  check() {
+    args true
+    ok rt --engine "$ENGINE" run --pid-file $null -b "$B" "$C"
+    [ -c $null ]
+    rm -f pipe
+    mkfifo pipe
+    cat pipe >pid &
+    ok rt --engine "$ENGINE" run --pid-file pipe -b "$B" "$C"
+    wait $!
+    [ -p pipe ]
+    [ "$(cat pid)" -gt 1 ]
+  }
+  each_engine check
+}
+
 @test "descriptors: what is to be preserved arrives, nothing else is held" {
   check() {
     args payload fds

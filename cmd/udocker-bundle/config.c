@@ -39,8 +39,6 @@ static const struct cli_option *const more_options[] = { run_config_options, NUL
 static int print(const struct json *config, const char *output, struct err **err)
 {
 	auto_str text = STR_INIT;
-	autofree char *dir = NULL;
-	autoclose int fd = -1;
 
 	json_write(config, JSON_PRETTY, &text);
 	if (!output || str_eq(output, "-")) {
@@ -48,11 +46,7 @@ static int print(const struct json *config, const char *output, struct err **err
 			return err_sys(err, errno, "write config.json");
 		return 0;
 	}
-	dir = path_dir(output);
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(err, errno, "%s", dir);
-	return atomic_write(fd, path_base(output), str_text(&text), text.len, 0644, 0, err);
+	return atomic_write_path(output, str_text(&text), text.len, 0644, err);
 }
 
 /* ---- a container of the store ---- */

@@ -13,6 +13,7 @@
 #include "pkg/base/fs.h"
 #include "pkg/base/id.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/path.h"
 #include "pkg/base/strv.h"
 #include "pkg/base/time.h"
 
@@ -223,6 +224,41 @@ int atomic_write(
 	if (fd_write_all(t.fd, p, n) < 0)
 		return err_sys(err, errno, "write '%s'", name);
 	return atomic_commit(&t, flags, err);
+}
+
+/* -1 where there is a file to be replaced, or nothing; else 1 when it was written into, 0 with an error. */
+static int write_into(const char *path, const void *p, size_t n, struct err **err)
+{
+	autoclose int fd = -1;
+	struct stat st;
+
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+		return -1;
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		err_sys(err, errno, "%s", path);
+	else if (
+		S_ISREG(st.st_mode)) /* nobody is to make us write into a file by putting it there meanwhile */
+		err_make(err, ERR_DENIED, "%s: became a file while it was opened", path);
+	else if (fd_write_all(fd, p, n) < 0)
+		err_sys(err, errno, "write '%s'", path);
+	else
+		return 1;
+	return 0;
+}
+
+int atomic_write_path(const char *path, const void *p, size_t n, mode_t mode, struct err **err)
+{
+	autofree char *dir = path_dir(path);
+	autoclose int dirfd = -1;
+	int r = write_into(path, p, n, err);
+
+	if (r >= 0)
+		return r ? 0 : -1;
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_sys(err, errno, "%s", dir);
+	return atomic_write(dirfd, path_base(path), p, n, mode, 0, err);
 }
 
 int atomic_symlink(int dirfd, const char *target, const char *name, struct err **err)

@@ -47,6 +47,11 @@ void atomic_abort(struct atomic *t);
 int atomic_write(
 	int dirfd, const char *name, const void *p, size_t n, mode_t mode, unsigned flags, struct err **err);
 /*
+ * The same for a file that the user names, not synced. What is there and is no regular file - a device, a pipe, a link to one - is written
+ * into: root's /dev/null must not become a file.
+ */
+int atomic_write_path(const char *path, const void *p, size_t n, mode_t mode, struct err **err);
+/*
  * Rename, but not over an existing name (EEXIST); by hard link where the kernel or file system has no such rename:
  * then a crash may leave both names. Not synced. -1 with errno.
  */

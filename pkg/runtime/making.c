@@ -219,18 +219,12 @@ int making_write_pid_file(const struct making *m, pid_t pid, struct err **err)
 
 int pid_file_write(const char *path, pid_t pid, struct err **err)
 {
-	autofree char *dir = NULL;
-	autoclose int dirfd = -1;
 	char text[16];
 	int n = snprintf(text, sizeof(text), "%d", (int)pid);
 
 	if (!path || !*path)
 		return 0;
-	dir = path_dir(path);
-	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0)
-		return err_sys(err, errno, "pid file '%s'", path);
-	if (atomic_write(dirfd, path_base(path), text, (size_t)n, 0644, 0, err) < 0)
+	if (atomic_write_path(path, text, (size_t)n, 0644, err) < 0)
 		return err_add(err, "pid file '%s'", path);
 	return 0;
 }

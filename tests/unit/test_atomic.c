@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/path.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 #include "tests/unit/scratch.h"
@@ -109,6 +110,30 @@ static void test_unnamed(void *arg)
 	unlinkat(dir, "u", 0);
 }
 
+static void test_path(int dir)
+{
+	autofree char *top = fs_fd_path(dir);
+	autofree char *fifo = path_join(top, "fifo"), *device = path_join(top, "device"),
+		      *plain = path_join(top, "plain");
+	char buf[8] = "";
+	int reader;
+
+	ok(atomic_write_path(plain, "one", 3, 0644, NULL) == 0 &&
+			atomic_write_path(plain, "two", 3, 0644, NULL) == 0,
+		"by its path, twice");
+	is_file(dir, "plain", "two", "a file is replaced");
+	mkfifoat(dir, "fifo", 0600);
+	reader = openat(dir, "fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ok(atomic_write_path(fifo, "pipe", 4, 0644, NULL) == 0 && read(reader, buf, sizeof(buf) - 1) == 4,
+		"a pipe is written into");
+	is_str(buf, "pipe", "what was written");
+	close(reader);
+	ok(symlinkat("/dev/null", dir, "device") == 0 && atomic_write_path(device, "x", 1, 0644, NULL) == 0 &&
+			readlinkat(dir, "device", buf, sizeof(buf)) > 0,
+		"a link to a device stays one");
+	ok(atomic_write_path("/dev/full", "x", 1, 0644, NULL) < 0, "what a device says counts");
+}
+
 static void test_errors(int dir)
 {
 	auto_err *missing = NULL, *over_dir = NULL;
@@ -195,6 +220,7 @@ int main(void)
 	test_unnamed(&dir);
 	in_child(test_excl_by_link, &dir);
 	in_child(test_excl_by_look, &dir);
+	test_path(dir);
 	test_errors(dir);
 	test_symlink(dir);
 	test_clean(dir);
