@@ -2,6 +2,7 @@
 #include "pkg/store/file_hash.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,9 @@
 #define BLOCKS 32 /* of all files together, unless there are more files */
 #define QUEUE 16 /* of one file: others go on when its thread does not keep up */
 #define STEP (UINT64_C(256) << 10) /* worth waking the thread for */
+#define AHEAD \
+	(UINT64_C(8) \
+		<< 20) /* what the kernel begins to write to the disk, so that fsync(2) has little left */
 #define PATIENCE_NS 4000000L
 #define NS_PER_S 1000000000L
 
@@ -44,6 +48,7 @@ struct file_hash {
 	/* The thread's, until it is settled. */
 	char *buf;
 	uint64_t at; /* hashed up to here */
+	uint64_t begun; /* on its way to the disk up to here */
 	const char *doing; /* what has failed with `error`, or NULL */
 	int error;
 	pthread_mutex_t mutex; /* of what follows */
@@ -168,10 +173,19 @@ static void fail(struct file_hash *h, const char *doing, int error)
 	h->error = error;
 }
 
+/* A hint: fsync(2) tells what fails. */
+static void write_out(struct file_hash *h)
+{
+	(void)sync_file_range(h->fd, (off_t)h->begun, (off_t)(h->at - h->begun), SYNC_FILE_RANGE_WRITE);
+	h->begun = h->at;
+}
+
 static void hash(struct file_hash *h, const char *p, size_t n)
 {
 	sha_update(h->sha, p, n);
 	h->at += n;
+	if (h->at - h->begun >= AHEAD)
+		write_out(h);
 }
 
 /* The next part, which no block holds; at most up to `end`. */
