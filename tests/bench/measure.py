@@ -25,28 +25,44 @@ def run(argv):
     return elapsed
 
 
-def run_usage(argv):
-    """(milliseconds, peak MiB, milliseconds of processor time), children included."""
+def processor_time(pid):
+    """Milliseconds that the threads of a process have run so far."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task") if pid else []:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as f:
+                total += int(f.read().split()[0]) / 1e6
+        except FileNotFoundError:
+            pass  # it has just ended
+    return total
+
+
+def run_usage(argv, server=None):
+    """(milliseconds, peak MiB, milliseconds of processor time), children included; and the server's processor time."""
+    before = processor_time(server)
     elapsed = run(["usage", f"{HOME}/usage", *argv])
     with open(f"{HOME}/usage", encoding="ascii") as f:
         peak, user, system = map(int, f.read().split())
-    return elapsed, peak / 1024, user + system
+    return elapsed, peak / 1024, user + system + processor_time(server) - before
 
 
-def compare(title, contenders, rounds=ROUNDS, clean=None, warm_up=True, usage=False):
+def compare(title, contenders, rounds=ROUNDS, clean=None, warm_up=True, usage=False, server=None, processors=None):
     """
     contenders: [(name, argv)], the first is what the others are compared with. In each round every contender runs once, so
-    that a busy machine slows all of them alike. clean() runs before each of them and is not measured.
+    that a busy machine slows all of them alike. clean() runs before each of them and is not measured. server: a process that works
+    for all of them. processors: a dict for the processor time of each run, as the result has the times.
     """
     results = {name: [] for name, _ in contenders}
     for i in range(rounds + warm_up):
         for name, argv in contenders:
             if clean:
                 clean()
-            result = run_usage(argv) if usage else (run(argv), 0, 0)
+            result = run_usage(argv, server) if usage else (run(argv), 0, 0)
             if i >= warm_up:
                 results[name].append(result)
     times = {name: [r[0] for r in rows] for name, rows in results.items()}
+    if processors is not None:
+        processors.update({name: [r[2] for r in rows] for name, rows in results.items()})
     base = contenders[0][0]
     print(f"\n{title} ({rounds} rounds, compared with {base})")
     for name, _ in contenders:
