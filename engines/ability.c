@@ -29,7 +29,7 @@ static bool has_sys_admin(void)
 }
 
 /* The capability is not all: inside other containers a profile may forbid it still. */
-static bool can_mount(void)
+static bool can_unshare(int type)
 {
 	pid_t pid;
 	int status;
@@ -38,7 +38,8 @@ static bool can_mount(void)
 		return false;
 	pid = vfork();
 	if (pid == 0)
-		_exit(unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0);
+		_exit(unshare(type) < 0 ||
+			(type == CLONE_NEWNS && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0));
 	if (pid < 0)
 		return false;
 	while (waitpid(pid, &status, 0) < 0)
@@ -53,9 +54,20 @@ enum engine_guard ability_guard(void)
 	static bool known;
 
 	if (!known) {
-		answer = can_mount()                            ? ENGINE_GUARD_MOUNTS
+		answer = can_unshare(CLONE_NEWNS)               ? ENGINE_GUARD_MOUNTS
 			 : ability_landlock() >= LANDLOCK_REFER ? ENGINE_GUARD_LANDLOCK
 								: ENGINE_GUARD_NONE;
+		known = true;
+	}
+	return answer;
+}
+
+bool ability_namespaces(void)
+{
+	static bool answer, known;
+
+	if (!known) {
+		answer = can_unshare(CLONE_NEWUTS);
 		known = true;
 	}
 	return answer;

@@ -11,6 +11,9 @@
  */
 enum engine_guard ability_guard(void);
 
+/* May it make network, IPC, UTS and control group namespaces and enter others? Found out once. */
+bool ability_namespaces(void);
+
 /* The version of Landlock that is in force here, 0: none. */
 #define LANDLOCK_REFER 2 /* renames from one directory to another can be allowed: Linux 5.19 */
 #define LANDLOCK_TRUNCATE 3 /* truncate() is kept from too: Linux 6.2 */

@@ -33,9 +33,10 @@ const struct engine_answer *engine_answer_for(const struct engine *e, const char
 
 static bool is_met(enum engine_needs needs)
 {
-	enum engine_guard guard = ability_guard();
-
-	return needs == ENGINE_NEEDS_MOUNTS ? guard == ENGINE_GUARD_MOUNTS : guard != ENGINE_GUARD_NONE;
+	if (needs == ENGINE_NEEDS_NAMESPACES)
+		return ability_namespaces();
+	return needs == ENGINE_NEEDS_MOUNTS ? ability_guard() == ENGINE_GUARD_MOUNTS
+					    : ability_guard() != ENGINE_GUARD_NONE;
 }
 
 const struct engine_answer *engine_answer_here(const struct engine *e, const char *property)
@@ -92,19 +93,24 @@ static bool asks(const struct json *j)
 	return true;
 }
 
-/* Namespaces answer by type. */
+/* Namespaces answer by type; one with a path as that says, where the engine has a row for it ("linux.namespaces.network.path"). */
 static void add_namespaces(struct unmet *u, const struct json *list)
 {
 	for (size_t i = 0; i < json_len(list); i++) {
 		const char *type = json_str(json_get(json_at(list, i), "type"));
-		autofree char *property = type ? xasprintf("linux.namespaces.%s", type) : NULL;
-
 		const char *path = json_str(json_get(json_at(list, i), "path"));
+		autofree char *made = type ? xasprintf("linux.namespaces.%s", type) : NULL;
+		autofree char *joined = type ? xasprintf("%s.path", made) : NULL;
+		bool joins = path && *path && u->engine->kind == ENGINE_DIRECT;
 
-		if (property)
-			add_property(u, property);
-		/* Runtimes with namespaces join one as they make one. */
-		if (path && *path && u->engine->kind == ENGINE_DIRECT)
+		if (!type)
+			continue;
+		if (joins && str_eq(engine_answer_for(u->engine, joined)->property, joined)) {
+			add_property(u, joined);
+			continue;
+		}
+		add_property(u, made);
+		if (joins)
 			add_property(u, "linux.namespaces.path");
 	}
 }

@@ -32,7 +32,7 @@ struct engine_answer {
  * What an answer takes of the machine and the caller, for engines without namespaces and mounts of their own: see ability.h. Where it is not
  * to be had, `otherwise` is the answer.
  */
-enum engine_needs { ENGINE_NEEDS_GUARD, ENGINE_NEEDS_MOUNTS };
+enum engine_needs { ENGINE_NEEDS_GUARD, ENGINE_NEEDS_MOUNTS, ENGINE_NEEDS_NAMESPACES };
 struct engine_condition {
 	enum engine_needs needs;
 	struct engine_answer otherwise; /* property NULL: the table's end */
@@ -72,6 +72,7 @@ struct engine_ctx {
 	bool checked; /* the answers have been looked at: the plan need not */
 	bool interactive; /* run in the foreground */
 	enum engine_guard guard; /* for direct engines */
+	bool has_uts; /* a direct engine's program has a UTS namespace of its own, with its names */
 	uid_t uid; /* the true effective ids of the caller */
 	gid_t gid;
 };

@@ -416,7 +416,7 @@ static void add_kernel(struct planner *p)
 	struct utsname u;
 	bool named;
 
-	named = uname(&u) == 0 &&
+	named = !p->ctx->has_uts && uname(&u) == 0 &&
 		((host && !str_eq(host, u.nodename)) || (domain && !str_eq(domain, u.domainname)));
 	if (!safe && named)
 		strv_addf(&p->plan->notes, "proot %s cannot show another host name", p->probe->version);

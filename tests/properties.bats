@@ -364,7 +364,7 @@ ignored() {
 .linux.namespaces = [{type: "ipc"}]|linux.namespaces.ipc
 .linux.namespaces = [{type: "cgroup"}]|linux.namespaces.cgroup
 .linux.namespaces = [{type: "time"}]|linux.namespaces.time
-.linux.namespaces = [{type: "uts", path: "/proc/self/ns/uts"}]|linux.namespaces.path
+.linux.namespaces = [{type: "pid", path: "/proc/self/ns/pid"}]|linux.namespaces.pid.path
 .linux.timeOffsets = {boottime: {secs: 5}}|linux.timeOffsets
 .linux.devices = [{type: "c", path: "/dev/own", major: 1, minor: 3}]|linux.devices
 .linux.netDevices = {eth7: {name: "x"}}|linux.netDevices
@@ -393,10 +393,10 @@ EOT
     done < <(ignored)
     [ -z "$(rt list -q)" ]
     # All of them at once, without: it runs, and says what it leaves out.
-    program "$(ignored | cut -d'|' -f1 | grep -v -e apparmor -e '^.linux.namespaces' | paste -sd'|') | .linux.namespaces = [{type: \"pid\"}, {type: \"uts\", path: \"/proc/self/ns/uts\"}]" payload echo on
+    program "$(ignored | cut -d'|' -f1 | grep -v -e apparmor -e '^.linux.namespaces' | paste -sd'|') | .linux.namespaces = [{type: \"pid\"}, {type: \"uts\", path: \"/proc/self/ns/uts\"}, {type: \"ipc\"}]" payload echo on
     ok rt --debug --engine "$ENGINE" run -b "$B" c2
     assert_output on
-    for name in linux.readonlyPaths linux.devices linux.namespaces.pid linux.namespaces.path linux.sysctl; do
+    for name in linux.readonlyPaths linux.devices linux.namespaces.pid linux.namespaces.ipc linux.sysctl; do
       assert_stderr_contains "$name: "
     done
     ok rt --engine "$ENGINE" run -b "$B" c3

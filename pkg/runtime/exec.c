@@ -50,6 +50,17 @@ static void note(const struct launched *run, void *arg)
 	execs_note(x->c.dirfd, run);
 }
 
+/* Those that the container's program is in. */
+static int open_namespaces(struct execution *x, struct err **err)
+{
+	struct runtime_proc program;
+	pid_t tracer;
+
+	if (!instance_program(&x->c, &program, &tracer))
+		program = x->c.rec.proc;
+	return namespaces_open_of(x->p.bundle.config, program.pid, &x->p.namespaces, err);
+}
+
 static int prepare(struct execution *x, struct err **err)
 {
 	const struct runtime_exec_options *o = x->options;
@@ -59,7 +70,7 @@ static int prepare(struct execution *x, struct err **err)
 		return -1;
 	json_set(x->p.bundle.config, "process", process);
 	if (console_check(json_true(json_get(process, "terminal")), !o->detach, o->console_socket, err) < 0 ||
-		prepare_exec(x->globals, &x->c, !o->detach, &x->p, err) < 0)
+		prepare_exec(x->globals, &x->c, !o->detach, &x->p, err) < 0 || open_namespaces(x, err) < 0)
 		return -1;
 	return engine_plan_make(&x->p.plan, err);
 }
@@ -127,7 +138,7 @@ static int launch_detached(struct execution *x, struct supervise *s, struct err 
 /* The process of the pid file: its end and its wait status are the program's. */
 static NORETURN void stay(struct execution *x, int report)
 {
-	const int keep[] = { x->c.dirfd, report, -1 };
+	int keep[NAMESPACES_MAX + 3] = { x->c.dirfd, report };
 	struct runtime_proc hosts[HOSTS];
 	struct supervise s = { .tty = -1, .own_session = true, .hosts = hosts };
 	auto_err *e = NULL;
@@ -137,6 +148,7 @@ static NORETURN void stay(struct execution *x, int report)
 	sig_reset_all();
 	log_set_file(-1, LOG_TEXT);
 	log_set_level(LOG_LEVEL_ERROR);
+	namespaces_keep(&x->p.namespaces, keep + 2);
 	runtime_fds_close_others(&x->fds, keep);
 	s.sigfd = supervise_begin(&e);
 	if (s.sigfd < 0 || execs_enter(&x->c, &e) < 0) {

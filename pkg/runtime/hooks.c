@@ -162,6 +162,7 @@ static int run_one_inside(const struct hook_call *call, const struct runtime_hoo
 		.mark = launch->mark,
 		.caps = launch->caps,
 		.setup = launch->setup,
+		.namespaces = launch->namespaces,
 		.seccomp = launch->seccomp, /* its listener is the program's alone */
 		.tty = -1,
 		.new_session = true,

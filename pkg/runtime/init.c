@@ -17,6 +17,7 @@
 #include "pkg/base/sig.h"
 #include "pkg/runtime/execs.h"
 #include "pkg/runtime/fds.h"
+#include "pkg/runtime/namespaces.h"
 #include "pkg/runtime/report.h"
 #include "pkg/runtime/state.h"
 #include "pkg/runtime/supervise.h"
@@ -24,6 +25,7 @@
 #define READY 'R'
 #define COMMIT 'C'
 #define START 'S'
+#define FAILURE_MAX 256
 #define POLL_MS 50 /* how often start looks whether the process still lives */
 
 /* ---- the waiting process ---- */
@@ -97,9 +99,37 @@ static NORETURN void run_program(struct init *init, int reply)
 	supervise_exit(status);
 }
 
+/* What keeps the process from being ready, for create to tell. */
+static NORETURN void not_ready(int control, const char *what)
+{
+	const char *why = strerror(errno);
+	char text[FAILURE_MAX];
+
+	(void)snprintf(text, sizeof(text), "%s: %s", what, why);
+	(void)fd_write_all(control, text, strlen(text));
+	_exit(125);
+}
+
+/*
+ * Others take the container's namespaces from this process. In a user namespace it would lose what it needs outside of it: then
+ * only the engine enters them.
+ */
+static void enter_namespaces(struct namespaces *ns, int control)
+{
+	const char *what;
+
+	if (ns->n == 0 || namespaces_have_user(ns))
+		return;
+	what = namespaces_enter(ns);
+	if (what)
+		not_ready(control, what);
+	namespaces_close(ns);
+}
+
 static NORETURN void init_main(struct init *init, int control)
 {
-	const int keep[] = { init->dirfd, control, -1 };
+	struct namespaces *ns = init->launch.namespaces;
+	int keep[NAMESPACES_MAX + 3] = { init->dirfd, control };
 	int fifo, reply;
 	char byte = READY;
 
@@ -108,7 +138,9 @@ static NORETURN void init_main(struct init *init, int control)
 	/* Nothing of the caller's may be held: its pipes would not end, its bundle could not be unmounted. */
 	log_set_file(-1, LOG_TEXT);
 	log_set_level(LOG_LEVEL_ERROR);
+	namespaces_keep(ns, keep + 2);
 	runtime_fds_close_others(init->fds, keep);
+	enter_namespaces(ns, control);
 	runtime_fds_drop_replaced(init->fds);
 	if (chdir("/") < 0)
 		_exit(125);
@@ -130,7 +162,8 @@ int init_fork(struct init *init, pid_t *ret_pid, int *ret_control, struct err **
 {
 	autoclose int near = -1;
 	int pair[2];
-	char byte;
+	char text[FAILURE_MAX] = "";
+	ssize_t n;
 	pid_t pid;
 
 	if (mkfifoat(init->dirfd, STATE_FIFO, 0600) < 0 || mkfifoat(init->dirfd, STATE_ANSWER, 0600) < 0)
@@ -146,10 +179,13 @@ int init_fork(struct init *init, pid_t *ret_pid, int *ret_control, struct err **
 	close(pair[1]);
 	if (pid < 0)
 		return err_sys(err, errno, "container '%s': fork", init->id);
-	if (fd_read_full(near, &byte, 1) != 1) {
+	do
+		n = read(near, text, sizeof(text) - 1);
+	while (n < 0 && errno == EINTR);
+	if (n < 1 || text[0] != READY) {
 		(void)waitpid(pid, NULL, 0);
-		return err_make(err, ERR_SYSTEM,
-			"container '%s': its first process ended before it was ready", init->id);
+		return err_make(err, ERR_SYSTEM, "container '%s': %s", init->id,
+			n > 0 ? text : "its first process ended before it was ready");
 	}
 	*ret_pid = pid;
 	*ret_control = steal_fd(&near);

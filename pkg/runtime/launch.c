@@ -28,6 +28,7 @@
 #include "pkg/runtime/guard.h"
 #include "pkg/runtime/listener.h"
 #include "pkg/runtime/mark.h"
+#include "pkg/runtime/namespaces.h"
 #include "pkg/runtime/process.h"
 #include "pkg/runtime/seccomp.h"
 
@@ -201,6 +202,11 @@ static NORETURN void child_fails(int complaints, const char *what)
 	_exit(125);
 }
 
+static bool has_namespaces(const struct launch *l)
+{
+	return l->namespaces->n > 0;
+}
+
 static void install_filter(const struct engine_plan *plan, int complaints)
 {
 	struct sock_fprog prog = { .len = (unsigned short)plan->filter_len, .filter = plan->filter };
@@ -230,8 +236,10 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 {
 	const struct engine_plan *plan = l->plan;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	const char *what;
+	const char *what = has_namespaces(l) ? namespaces_enter(l->namespaces) : NULL;
 
+	if (what)
+		child_fails(w->far_complaints, what);
 	/* A tracer that outlives its supervisor would leave its tracees without one. */
 	if (plan->supervise) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -462,8 +470,8 @@ int runtime_launch(
 	plan = with_arguments(l, &argv);
 	full.plan = &plan;
 	w.stays = l->plan->supervise && has_choice(&w.cpus);
-	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. Mounts take more than that. */
-	run.engine = w.guard.mounts ? fork() : vfork();
+	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. Mounts and namespaces take more. */
+	run.engine = w.guard.mounts || has_namespaces(l) ? fork() : vfork();
 	if (run.engine < 0)
 		return err_sys(err, errno, "start the engine: fork");
 	if (run.engine == 0)

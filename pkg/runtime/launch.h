@@ -14,6 +14,7 @@
 struct engine_plan;
 struct err;
 struct instance;
+struct namespaces;
 struct process_setup;
 struct runtime_fds;
 struct runtime_process;
@@ -29,6 +30,7 @@ struct launch {
 	uint64_t mark; /* mark.h; 0: none */
 	uint64_t caps; /* that the program may have at most (caps.h) */
 	const struct process_setup *setup; /* NULL: nothing */
+	struct namespaces *namespaces; /* to go into; may be empty */
 	/* The container's own filter, NULL or empty: none; known when `meanwhile` has returned. */
 	const struct seccomp_program *seccomp;
 	const struct instance *

@@ -75,6 +75,8 @@ static int create_direct(struct making *m, struct err **err)
 	autoclose int control = -1;
 	pid_t pid;
 
+	if (prepare_namespaces(m->globals, &m->p, err) < 0)
+		return -1;
 	if (m->p.process.terminal) {
 		if (console_open(&m->p.process, &console, err) < 0)
 			return -1;
@@ -230,7 +232,7 @@ static int launch_attached(struct making *m, struct attach *a, int *ret_status, 
 		return err_make(err, ERR_UNSUPPORTED, "config.json has no process to run");
 	l.early = m->early;
 	l.meanwhile = m->late ? make_known_and_sweep : sweep; /* the engine is busy with itself */
-	if (!m->late && make_known(m, err) < 0)
+	if (prepare_namespaces(m->globals, &m->p, err) < 0 || (!m->late && make_known(m, err) < 0))
 		return -1;
 	if (attach_terminal(a, &m->p.process, &m->fds, &l, err) < 0)
 		return -1;

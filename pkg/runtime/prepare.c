@@ -31,6 +31,7 @@ void prepared_free(struct prepared *p)
 	strv_free(&p->ignored);
 	process_setup_free(&p->setup);
 	seccomp_program_free(&p->seccomp);
+	namespaces_close(&p->namespaces);
 	*p = PREPARED_INIT;
 }
 
@@ -172,6 +173,13 @@ static enum engine_guard guard_for(const struct json *config)
 	return asked ? ability_guard() : ENGINE_GUARD_NONE;
 }
 
+static bool has_uts(const struct json *config)
+{
+	const char *path = NULL;
+
+	return runtime_namespace(config, "uts", &path) && !(path && *path) && ability_namespaces();
+}
+
 /* A driver's throw-away root file system may be changed for the engine; a container is, by `setup`, on request alone. */
 static int prepare_rootfs(const struct prepared *p, const struct engine_ctx *ctx, struct err **err)
 {
@@ -195,6 +203,7 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 		.strict = is_strict(g, p->bundle.config),
 		.checked = true,
 		.interactive = foreground,
+		.has_uts = is_direct(p) && has_uts(p->bundle.config),
 		.guard = is_direct(p) ? guard_for(p->bundle.config) : ENGINE_GUARD_NONE,
 		.uid = geteuid(),
 		.gid = getegid(),
@@ -221,6 +230,13 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 	for (size_t i = 0; i < p->plan.notes.n; i++)
 		log_verbose("engine %s: %s", p->choice.engine->name, p->plan.notes.v[i]);
 	return 0;
+}
+
+int prepare_namespaces(const struct runtime_globals *g, struct prepared *p, struct err **err)
+{
+	if (!p->has_plan)
+		return 0; /* nothing will run in them */
+	return namespaces_open(p->bundle.config, is_strict(g, p->bundle.config), &p->namespaces, err);
 }
 
 /* ---- a further program ---- */
@@ -288,6 +304,7 @@ struct launch prepared_launch(struct prepared *p, const struct runtime_fds *fds,
 		.caps = p->caps,
 		.setup = &p->setup,
 		.seccomp = &p->seccomp,
+		.namespaces = &p->namespaces,
 		.instance = c,
 		.tty = -1,
 	};

@@ -9,6 +9,7 @@
 #include "engines/engine.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/runtime/bundle.h"
+#include "pkg/runtime/namespaces.h"
 #include "pkg/runtime/process.h"
 #include "pkg/runtime/seccomp.h"
 
@@ -51,6 +52,7 @@ struct prepared {
 	struct process_setup setup; /* of a direct engine */
 	uint64_t caps; /* that a direct engine's program may have at most (caps.h) */
 	struct seccomp_program seccomp; /* of a direct engine's program, from prepare_check() on */
+	struct namespaces namespaces; /* the same, from prepare_namespaces() on */
 };
 #define PREPARED_INIT ((struct prepared){ .bundle = { .fd = -1, .rootfs_fd = -1 } })
 void prepared_free(struct prepared *p); /* leaves it empty */
@@ -69,6 +71,9 @@ int prepare_check(const struct runtime_globals *g, struct prepared *p, struct er
 /* Generated files into state_dirfd (-1: none are written), then the engine's plan for a container whose directory will be state_path. */
 int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_dirfd, const char *state_path,
 	bool foreground, struct err **err);
+
+/* Right before anything is started: they are opened, or made. */
+int prepare_namespaces(const struct runtime_globals *g, struct prepared *p, struct err **err);
 
 /*
  * A further program in a container that is there, in two steps. Its bundle as it is recorded, with the configuration of create; then, when
