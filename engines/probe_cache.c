@@ -24,7 +24,7 @@
 
 static char *cache_dir;
 
-/* What this process has found itself, so that the second mode of an engine costs nothing without a directory too. */
+/* What this process has found itself, so that the second mode of an engine costs nothing without a directory. */
 #define MEMO_ROWS 16
 static pthread_mutex_t memo_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
@@ -142,7 +142,7 @@ bool probe_cache_load(const char *name, const char *key, struct probe_facts *ret
 
 	if (!key)
 		return false;
-	if (memo_load(name, key, ret))
+	if (!cache_dir && memo_load(name, key, ret))
 		return true;
 	dirfd = open_dir(false);
 	if (dirfd < 0 || json_read(dirfd, name, &limits, &j, NULL) < 0)
