@@ -363,6 +363,30 @@ PY
   each_engine check
 }
 
+@test "delete --force ends what another has frozen" {
+  local group=/sys/fs/cgroup/freezer/frozen-$C pid
+  [ "$(id -u)" = 0 ] && mkdir "$group" 2>/dev/null || skip "no freezer of cgroup v1, or not root"
+  check() {
+    args sleep 98766
+    rt --engine "$ENGINE" run -d -b "$B" "$C" </dev/null >/dev/null 2>&1 || fail "run"
+    for pid in $(procs_with '^sleep 98766'); do echo "$pid" >"$group/cgroup.procs"; done
+    echo FROZEN >"$group/freezer.state"
+    ok rt delete --force "$C"
+    [ -z "$(cat "$group/cgroup.procs")" ] || fail "still frozen"
+    echo THAWED >"$group/freezer.state"
+    [ -z "$(procs_with '^sleep 98766')" ] || fail "left"
+    ok rt list -q
+    assert_output ""
+  }
+  # Whatever fails: the group must not stay.
+  local failed=
+  (each_engine check) || failed=yes
+  echo THAWED >"$group/freezer.state"
+  wait_until 5 test -z "$(cat "$group/cgroup.procs")" || true
+  rmdir "$group"
+  [ -z "$failed" ]
+}
+
 @test "create, start and delete killed at any instant leave what delete --force cleans" {
   check() {
     args sh -c '(setsid sleep 98764 &) ; exec sleep 98764'

@@ -198,6 +198,20 @@ PY
   each_engine check
 }
 
+@test "a terminal has the group and mode that the bundle's devpts asks for" {
+  requires root
+  check() {
+    MORE='.process.terminal = true | .process.user = {uid: 7, gid: 8}' args sh -c 'stat -c "%g %a" /proc/self/fd/0 -L; tty'
+    ok rt --engine "$ENGINE" run -b "$B" "$C" </dev/null
+    assert_contains "5 620"
+    MORE='.process.user = {uid: 7, gid: 8}' running "$C"
+    ok rt exec -t "$C" sh -c 'stat -c "%g %a" /proc/self/fd/0 -L' </dev/null
+    assert_contains "5 620"
+    ok rt delete -f "$C"
+  }
+  each_engine check
+}
+
 @test "options may follow the id, but for exec" {
   check() {
     args sleep 98700

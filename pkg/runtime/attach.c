@@ -19,11 +19,11 @@ int attach_begin(struct attach *a, struct err **err)
 	return a->s.sigfd < 0 ? -1 : 0;
 }
 
-int attach_terminal(struct attach *a, const struct runtime_process *process, struct runtime_fds *fds,
-	struct launch *l, struct err **err)
+int attach_terminal(struct attach *a, const struct runtime_process *process, const struct json *config,
+	struct runtime_fds *fds, struct launch *l, struct err **err)
 {
 	if (process->terminal) {
-		if (console_open(process, &a->console, err) < 0)
+		if (console_open(process, config, &a->console, err) < 0)
 			return -1;
 		runtime_fds_use_terminal(fds, a->console.slave);
 		l->new_session = l->take_tty = true;

@@ -8,6 +8,7 @@
 #include "pkg/runtime/supervise.h"
 
 struct err;
+struct json;
 struct launch;
 struct relay;
 struct runtime_fds;
@@ -24,8 +25,8 @@ struct attach {
 /* In this order. First: signals are kept for the program from here on. */
 int attach_begin(struct attach *a, struct err **err);
 /* A terminal of its own for the program, carried by us, or the caller's descriptors as they are: as `process` asks. */
-int attach_terminal(struct attach *a, const struct runtime_process *process, struct runtime_fds *fds,
-	struct launch *l, struct err **err);
+int attach_terminal(struct attach *a, const struct runtime_process *process, const struct json *config,
+	struct runtime_fds *fds, struct launch *l, struct err **err);
 /* The program has been started: carry its terminal. */
 int attach_relay(struct attach *a, struct err **err);
 /* Or it has not: the terminal is ours again. */

@@ -15,13 +15,50 @@
 #include "pkg/base/fd.h"
 #include "pkg/base/id.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/num.h"
 #include "pkg/base/path.h"
+#include "pkg/base/str.h"
 #include "pkg/base/time.h"
 
 #define SEND_TIMEOUT_S 10
 #define RETRY_MS 5
 
-int console_open(const struct runtime_process *process, struct console *ret, struct err **err)
+/* The options gid= and mode= of the configuration's devpts. */
+static bool read_access(const struct json *config, int *ret_gid, unsigned *ret_mode)
+{
+	auto_runtime_mounts mounts = RUNTIME_MOUNTS_INIT;
+	bool gid = false, mode = false;
+
+	if (runtime_mounts_read(config, &mounts, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < mounts.n; i++) {
+		const struct runtime_mount *m = &mounts.items[i];
+
+		for (size_t k = 0; str_eq(m->type, "devpts") && k < m->options.n; k++) {
+			const char *option = m->options.v[k];
+
+			if (str_starts(option, "gid="))
+				gid = num_parse_int(option + strlen("gid="), 0, INT32_MAX, ret_gid) == 0;
+			else if (str_starts(option, "mode="))
+				mode = num_parse_octal(option + strlen("mode="), 0777, ret_mode) == 0;
+		}
+	}
+	return gid && mode;
+}
+
+/* A container without a devpts of its own has a terminal of the host's, with the access that it would have in its own. */
+static void give_access(int slave, const struct json *config)
+{
+	unsigned mode = 0;
+	int gid = 0;
+
+	/* Without the group its right to write would be another's. */
+	if (read_access(config, &gid, &mode) && fchown(slave, (uid_t)-1, (gid_t)gid) == 0)
+		(void)fchmod(slave, (mode_t)mode);
+}
+
+int console_open(const struct runtime_process *process, const struct json *config, struct console *ret,
+	struct err **err)
 {
 	auto_console c = CONSOLE_INIT;
 	char name[64];
@@ -33,6 +70,7 @@ int console_open(const struct runtime_process *process, struct console *ret, str
 	c.slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (c.slave < 0)
 		return err_sys(err, errno, "open terminal '%s'", name);
+	give_access(c.slave, config);
 	if (process->has_console_size) {
 		struct winsize ws = {
 			.ws_row = (unsigned short)process->console_height,

@@ -6,6 +6,7 @@
 #include "pkg/base/base.h"
 
 struct err;
+struct json;
 struct runtime_process;
 
 struct console {
@@ -13,8 +14,9 @@ struct console {
 };
 #define CONSOLE_INIT ((struct console){ -1, -1 })
 
-/* A new terminal of the size that the process asks for. */
-int console_open(const struct runtime_process *process, struct console *ret, struct err **err);
+/* A new terminal of the size that the process asks for, with the group and mode of the configuration's devpts where we may. */
+int console_open(const struct runtime_process *process, const struct json *config, struct console *ret,
+	struct err **err);
 void console_close(struct console *c);
 #define auto_console CLEANUP(console_close) struct console
 

@@ -16,6 +16,7 @@
 #include "pkg/runtime/lifecycle.h"
 #include "pkg/runtime/making.h"
 #include "pkg/runtime/members.h"
+#include "pkg/runtime/thaw.h"
 #include "pkg/runtime/tidy.h"
 
 #define WAIT_FIRST_MS 1
@@ -150,6 +151,8 @@ int instance_destroy(const struct instance *c, struct err **err)
 			(!instance_program(c, &program, &tracer) || waited > WAIT_TOTAL_MS / 2))
 			(void)runtime_proc_signal(&c->rec.proc, owner, SIGKILL);
 		pause_ms(step);
+		if (step == WAIT_STEP_MS)
+			thaw_members(c);
 		step = step * 2 < WAIT_STEP_MS ? step * 2 : WAIT_STEP_MS;
 	}
 	return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
@@ -173,6 +176,8 @@ static int destroy_delegate(const struct instance *c, struct err **err)
 		if (waited > WAIT_TOTAL_MS)
 			return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
 		pause_ms(step);
+		if (step == WAIT_STEP_MS)
+			thaw_members(c);
 		step = step * 2 < WAIT_STEP_MS ? step * 2 : WAIT_STEP_MS;
 	}
 	if (instance_is_foreign(c) || !delegate_is_owed(c))

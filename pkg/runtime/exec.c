@@ -91,7 +91,7 @@ static int launch_attached(struct execution *x, struct attach *a, int *ret_statu
 
 	l.early = !x->options->pid_file;
 	l.meanwhile = write_pid;
-	if (attach_terminal(a, &x->p.process, &x->fds, &l, err) < 0)
+	if (attach_terminal(a, &x->p.process, x->p.bundle.config, &x->fds, &l, err) < 0)
 		return -1;
 	a->s.n_hosts = hosts_of(&x->c, hosts);
 	a->s.hosts = hosts;
@@ -179,7 +179,7 @@ static int exec_detached(struct execution *x, struct err **err)
 	pid_t pid;
 
 	if (x->p.process.terminal) {
-		if (console_open(&x->p.process, &console, err) < 0 ||
+		if (console_open(&x->p.process, x->p.bundle.config, &console, err) < 0 ||
 			console_send(&console, x->options->console_socket, err) < 0)
 			return -1;
 		runtime_fds_use_terminal(&x->fds, console.slave);

@@ -78,7 +78,7 @@ static int create_direct(struct making *m, struct err **err)
 	if (prepare_namespaces(m->globals, &m->p, err) < 0)
 		return -1;
 	if (m->p.process.terminal) {
-		if (console_open(&m->p.process, &console, err) < 0)
+		if (console_open(&m->p.process, m->p.bundle.config, &console, err) < 0)
 			return -1;
 		runtime_fds_use_terminal(&m->fds, console.slave);
 	}
@@ -234,7 +234,7 @@ static int launch_attached(struct making *m, struct attach *a, int *ret_status, 
 	l.meanwhile = m->late ? make_known_and_sweep : sweep; /* the engine is busy with itself */
 	if (prepare_namespaces(m->globals, &m->p, err) < 0 || (!m->late && make_known(m, err) < 0))
 		return -1;
-	if (attach_terminal(a, &m->p.process, &m->fds, &l, err) < 0)
+	if (attach_terminal(a, &m->p.process, m->p.bundle.config, &m->fds, &l, err) < 0)
 		return -1;
 	call = hooks_of(m, STATUS_CREATED, getpid());
 	if (hooks_run_inside(&call, &l, a->s.sigfd, err) < 0 ||
