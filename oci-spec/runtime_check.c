@@ -183,6 +183,11 @@ static const struct rule rlimit[] = {
 	R("hard", RULE_U64, .required = true),
 	END,
 };
+static const struct rule cpu_affinity[] = {
+	R("initial", RULE_STR),
+	R("final", RULE_STR),
+	END,
+};
 static const struct rule scheduler[] = {
 	R("policy", RULE_STR, .required = true),
 	R("nice", RULE_INT, .min = -20, .max = 19),
@@ -212,6 +217,7 @@ static const struct rule process[] = {
 	R("apparmorProfile", RULE_STR),
 	R("selinuxLabel", RULE_STR),
 	R("scheduler", RULE_OBJECT, .sub = scheduler),
+	R("execCPUAffinity", RULE_OBJECT, .sub = cpu_affinity),
 	R("ioPriority", RULE_OBJECT, .sub = io_priority),
 	END,
 };

@@ -298,11 +298,43 @@ EOT
 .process.user.additionalGids = [77, 5]|payload id|uid=0 gid=0 euid=0 egid=0 groups=5,77
 .process.capabilities = {bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"]}|sh:while read k v; do [ $k = CapEff: ] && echo $v; done </proc/self/status|0000000000000020
 .process.capabilities = {}|sh:while read k v; do [ $k = CapBnd: ] && echo $v; done </proc/self/status|0000000000000000
+.process += {user: {uid: 1000, gid: 1000}, capabilities: {bounding: ["CAP_KILL", "CAP_CHOWN"], permitted: ["CAP_KILL", "CAP_CHOWN"], inheritable: ["CAP_KILL", "CAP_CHOWN"], ambient: ["CAP_KILL", "CAP_SYS_ADMIN"]}}|sh:while read k v; do [ $k = CapInh: -o $k = CapAmb: ] && echo $v; done </proc/self/status|0000000000000021 0000000000000020
 .process.scheduler = {policy: "SCHED_FIFO", priority: 2}|sh:set -- $(cat /proc/self/stat); echo ${40} ${41}|2 1
 EOT
     if (echo -10 >/proc/self/oom_score_adj) 2>/dev/null; then
       shows <<<'.process.oomScoreAdj = -10|busybox cat /proc/self/oom_score_adj|-10'
     fi
+  done
+}
+
+@test "exec runs on the processors that the bundle gives to it" {
+  local all last
+  all=$(awk '$1 == "Cpus_allowed_list:" { print $2 }' /proc/self/status)
+  last=${all##*[-,]}
+  [ "$all" != "$last" ] || skip "one processor"
+  # affinity VALUE WANT: what exec's program may use.
+  affinity() {
+    program ".process.execCPUAffinity = $1" busybox sleep 98790
+    rt --engine "$ENGINE" run -d -b "$B" "c$ENGINE" </dev/null >/dev/null 2>&1
+    [ "$(awk '$1 == "Cpus_allowed_list:" { print $2 }' "/proc/$(pgrep -n -f '^busybox sleep 98790')/status")" = "$all" ] || fail "the first program has others"
+    run --separate-stderr rt exec "c$ENGINE" sh -c 'while read k v; do [ $k != Cpus_allowed_list: ] || echo $v; done </proc/self/status'
+    ok_status=$status ok_output=$output
+    rt delete -f "c$ENGINE"
+    [ "$ok_output" = "$2" ] || fail "$1: $ok_output, status $ok_status, $stderr"
+  }
+  for ENGINE in $ENGINES; do
+    affinity "{initial: \"0\", final: \"$last\"}" "$last"
+    affinity "{initial: \"$last\"}" "$last"
+    affinity "{final: \"0-$last,1000\"}" "$all"
+    affinity "{}" "$all"
+    affinity '{final: "0-"}' ""
+    [ "$ok_status" -eq 255 ] || fail "no list: status $ok_status"
+    assert_stderr_contains "execCPUAffinity"
+    affinity '{final: "1000"}' ""
+    [ "$ok_status" -eq 255 ] || fail "no such processor: status $ok_status"
+    affinity '{final: "5000"}' ""
+    [ "$ok_status" -eq 255 ] || fail "too many processors: status $ok_status"
+    assert_stderr_contains "1024"
   done
 }
 
@@ -358,7 +390,6 @@ ignored() {
   cat <<'EOT'
 .mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup"}]|mounts.cgroup
 .process.apparmorProfile = "none-of-this-name"|process.apparmorProfile
-.process.execCPUAffinity = {initial: "0"}|process.execCPUAffinity
 .linux.namespaces = [{type: "pid"}]|linux.namespaces.pid
 .linux.namespaces = [{type: "network"}]|linux.namespaces.network
 .linux.namespaces = [{type: "ipc"}]|linux.namespaces.ipc

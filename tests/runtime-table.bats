@@ -407,6 +407,19 @@ can_pause() { is_direct || [ "$(id -u)" = 0 ]; }
   each_engine check
 }
 
+@test "domainname: the program has it, or strictness says that it has not" {
+  check() {
+    MORE='.domainname = "nis.example" | .linux.namespaces += [{type: "uts"}]' args cat /proc/sys/kernel/domainname
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    if [ "$output" != nis.example ]; then
+      fails 125 rt --engine "$ENGINE" --strict run -b "$B" "$C"
+      [[ $stderr == *domainname* || $stderr == *"host name"* ]] || fail "$ENGINE: neither set nor told: $stderr"
+    fi
+    [ "$(cat /proc/sys/kernel/domainname)" != nis.example ] || fail "$ENGINE: the host has it"
+  }
+  each_engine check
+}
+
 @test "ps: the container's processes, as an array and as ps(1) has them" {
   check() {
     local pid

@@ -10,17 +10,24 @@
 struct err;
 struct json;
 
+/* Sets of bits. */
+struct caps {
+	uint64_t bounding; /* what the program may have at most */
+	uint64_t inheritable, ambient;
+	bool given; /* the configuration says something, to root */
+};
+
 /*
- * The capabilities that the program may have at most, as a set of bits: process.capabilities.permitted, else bounding; all when
+ * The capabilities of the program. At most: process.capabilities.permitted, else bounding; all when
  * the configuration does not say, and for ordinary users, who have none to lose. Names that libcap does not know (cap_from_name(3)) are not in
  * it. ERR_UNSUPPORTED without libcap, which is opened when the first name comes by.
  */
-int caps_read(const struct json *config, uint64_t *ret, struct err **err);
+int caps_read(const struct json *config, struct caps *ret, struct err **err);
 /*
- * Take all others out of the bounding set: what root executes from then on has the rest. Nothing happens to ordinary users, who
- * have none. Async-signal-safe.
+ * Take all others out of the bounding set: what root executes from then on has the rest. Then the inheritable set, and the ambient one, which
+ * the kernel takes only of what is permitted and inheritable. Nothing happens to ordinary users, who have none. Async-signal-safe.
  */
-void caps_limit(uint64_t allowed);
+void caps_enter(const struct caps *c);
 
 /* Do we have it in effect? `capability` by number (linux/capability.h). */
 bool caps_has(int capability);

@@ -172,6 +172,10 @@ static int build_block(const struct launch *l, const struct wires *w, struct str
 	};
 
 	memcpy(cpus, &w->cpus, sizeof(cpus));
+	if (l->setup && l->setup->has_cpus) {
+		memcpy(cpus, &l->setup->cpus, sizeof(cpus));
+		launch.n_cpus = ARRAY_LEN(cpus);
+	}
 	if (l->seccomp) {
 		launch.filter = l->seccomp->words;
 		launch.n_filter = l->seccomp->n;
@@ -260,8 +264,7 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 	what = guard_enter(&w->guard);
 	if (what)
 		child_fails(w->far_complaints, what);
-	if (geteuid() == 0)
-		caps_limit(l->caps);
+	caps_enter(&l->caps);
 	what = l->setup ? process_setup_enter(l->setup) : NULL;
 	if (what)
 		child_fails(w->far_complaints, what);

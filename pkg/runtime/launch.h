@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "pkg/base/base.h"
+#include "pkg/runtime/caps.h"
 
 struct engine_plan;
 struct err;
@@ -28,7 +29,7 @@ struct launch {
 		*file; /* where the program was found, inside, or NULL; known when `meanwhile` has returned */
 	bool exact; /* `file` is what was asked for, whatever the first argument says */
 	uint64_t mark; /* mark.h; 0: none */
-	uint64_t caps; /* that the program may have at most (caps.h) */
+	struct caps caps; /* of the program */
 	const struct process_setup *setup; /* NULL: nothing */
 	struct namespaces *namespaces; /* to go into; may be empty */
 	/* The container's own filter, NULL or empty: none; known when `meanwhile` has returned. */

@@ -288,6 +288,7 @@ int prepare_exec(const struct runtime_globals *g, const struct instance *c, bool
 	if (choose_recorded(c, &p->choice, err) < 0 ||
 		proc_sibling(GUEST_INIT_PROGRAM, &p->guest_init, err) < 0 ||
 		process_setup_read(p->bundle.config, &p->setup, err) < 0 ||
+		process_setup_read_cpus(p->bundle.config, &p->setup, err) < 0 ||
 		caps_read(p->bundle.config, &p->caps, err) < 0 || prepare_check(g, p, err) < 0)
 		return -1;
 	return prepare_plan(g, p, -1, c->path, foreground, err);

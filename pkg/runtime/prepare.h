@@ -9,6 +9,7 @@
 #include "engines/engine.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/runtime/bundle.h"
+#include "pkg/runtime/caps.h"
 #include "pkg/runtime/namespaces.h"
 #include "pkg/runtime/process.h"
 #include "pkg/runtime/seccomp.h"
@@ -50,7 +51,7 @@ struct prepared {
 	char *guest_init; /* path of the first program, direct engines */
 	struct strv ignored; /* "property: note" */
 	struct process_setup setup; /* of a direct engine */
-	uint64_t caps; /* that a direct engine's program may have at most (caps.h) */
+	struct caps caps; /* of a direct engine's program */
 	struct seccomp_program seccomp; /* of a direct engine's program, from prepare_check() on */
 	struct namespaces namespaces; /* the same, from prepare_namespaces() on */
 };

@@ -203,6 +203,42 @@ int process_setup_read(const struct json *config, struct process_setup *ret, str
 	return 0;
 }
 
+/* "0-3,7", as Linux writes lists of processors. */
+static int add_cpus(const char *text, cpu_set_t *set, struct err **err)
+{
+	autofree char *copy = xstrdup(text);
+	char *dash = strchr(copy, '-');
+	int first, last;
+
+	if (dash)
+		*dash++ = '\0';
+	if (num_parse_int(copy, 0, INT32_MAX, &first) < 0 ||
+		num_parse_int(dash ? dash : copy, first, INT32_MAX, &last) < 0)
+		return err_make(err, ERR_CORRUPT,
+			"config.json: process.execCPUAffinity: '%.60s' is no range of processors", text);
+	if (last >= CPU_SETSIZE)
+		return err_make(err, ERR_UNSUPPORTED,
+			"config.json: process.execCPUAffinity: processors from %d on", CPU_SETSIZE);
+	for (int i = first; i <= last; i++)
+		CPU_SET((size_t)i, set);
+	return 0;
+}
+
+int process_setup_read_cpus(const struct json *config, struct process_setup *s, struct err **err)
+{
+	const struct json *j = json_path(config, "process", "execCPUAffinity", NULL);
+	const char *final = json_str(json_get(j, "final")), *initial = json_str(json_get(j, "initial"));
+	auto_strv ranges = STRV_INIT;
+
+	CPU_ZERO(&s->cpus);
+	strv_split(&ranges, final && *final ? final : initial ? initial : "", ",");
+	for (size_t i = 0; i < ranges.n; i++)
+		if (add_cpus(ranges.v[i], &s->cpus, err) < 0)
+			return -1;
+	s->has_cpus = ranges.n > 0;
+	return 0;
+}
+
 /* ---- doing ---- */
 
 /* The next exec takes the label. AppArmor has had a place of its own since Linux 5.8, before it shared SELinux's. */

@@ -6,6 +6,7 @@
 #ifndef UDOCKER_RUNTIME_PROCESS_H
 #define UDOCKER_RUNTIME_PROCESS_H
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include "pkg/base/base.h"
@@ -27,7 +28,8 @@ struct process_scheduler {
 struct process_setup {
 	gid_t *groups; /* NULL: as they are */
 	size_t n_groups;
-	bool has_scheduler, has_io_priority, has_personality;
+	bool has_scheduler, has_io_priority, has_personality, has_cpus;
+	cpu_set_t cpus; /* what the program of exec may run on */
 	struct process_scheduler scheduler;
 	int io_priority;
 	unsigned long personality;
@@ -38,6 +40,12 @@ void process_setup_free(struct process_setup *s); /* leaves it empty */
 
 /* From config.json, checked. ERR_CORRUPT for words that the specification does not have, with the member's name. */
 int process_setup_read(const struct json *config, struct process_setup *ret, struct err **err);
+
+/*
+ * process.execCPUAffinity, which is for exec alone: `final`, else `initial`. ERR_CORRUPT for what is no list of processors, ERR_UNSUPPORTED
+ * for numbers from CPU_SETSIZE on.
+ */
+int process_setup_read_cpus(const struct json *config, struct process_setup *s, struct err **err);
 
 /* In the child that becomes the engine: what all of the container inherits. NULL, or what failed (errno). Async-signal-safe. */
 const char *process_setup_enter(const struct process_setup *s);
