@@ -588,6 +588,14 @@ static int refuse_protected(const struct container *c, struct err **err)
 	return err_hint(err, "unprotect it first");
 }
 
+static void give_back(
+	struct store *s, const struct container *c, const struct stat *st, const struct strv *names)
+{
+	(void)fchmod(c->fd, st->st_mode & 07777); /* hide() may have let us in */
+	for (size_t i = 0; i < names->n; i++)
+		(void)make_link(s, c->id, names->v[i], NULL); /* taken meanwhile: then it is another's */
+}
+
 /*
  * One that was protected after we looked comes back. Who protects it later still finds that it is out of sight (container_check_current()) and says so.
  */
@@ -599,9 +607,17 @@ static int put_back(struct store *s, const struct container *c, const struct sta
 
 		return saved == ENOENT ? 0 : err_sys(err, saved, "put container %s back", c->id);
 	}
-	(void)fchmod(c->fd, st->st_mode & 07777); /* hide() may have let us in */
-	for (size_t i = 0; i < names->n; i++)
-		(void)make_link(s, c->id, names->v[i], NULL); /* taken meanwhile: then it is another's */
+	give_back(s, c, st, names);
+	return refuse_protected(c, err);
+}
+
+/* Where the file system will not move it: a mount point, say. It may have been protected since we looked, here too. */
+static int remove_in_place(struct store *s, const struct container *c, const struct stat *st,
+	const struct strv *names, struct err **err)
+{
+	if (!container_is_protected(c->fd))
+		return fs_rm_tree(s->containers_fd, c->id, err);
+	give_back(s, c, st, names);
 	return refuse_protected(c, err);
 }
 
@@ -625,7 +641,7 @@ int container_remove(struct store *s, const char *id, struct err **err)
 	if (store_stage_begin(s, &stage, err) < 0 || remove_names(s, c->id, &names, err) < 0)
 		return err_add(err, "container %s", c->id);
 	if (!hide(s, c, &st, &stage))
-		return fs_rm_tree(s->containers_fd, c->id, err);
+		return remove_in_place(s, c, &st, &names, err);
 	if (container_is_protected(c->fd))
 		return put_back(s, c, &st, &names, &stage, err);
 	(void)remove_names(s, c->id, &later, NULL); /* those that were given meanwhile: check_named() */

@@ -2,12 +2,31 @@
 /* Containers: the store that 1.3.16 wrote, names that are never replaced, prefixes, birth from staging, death. */
 #include "pkg/store/containers.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "pkg/base/json.h"
 #include "tests/unit/storetest.h"
 
 #define C1 "ff11d4d0-9588-3ee1-8a29-f0017ca28b82"
 #define C3 "c34759e5-3eb0-3ddb-b32f-793797c9d863"
 #define C0 "e7174335-5ccb-3f4f-a66d-48722cf45c7e"
+
+/* A container that stays where it is whoever moves it, and what happens meanwhile. */
+static const struct container *stuck;
+static bool protects;
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (!stuck)
+		return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
+	if (protects)
+		(void)container_protect(stuck, true, NULL);
+	errno = EBUSY;
+	return -1;
+}
 
 static const char *resolve(struct store *s, const char *text)
 {
@@ -130,6 +149,29 @@ static void test_birth(struct store *s)
 	ok(container_remove(s, "born", NULL) < 0, "once");
 }
 
+static void test_in_place(struct store *s)
+{
+	auto_container *c = NULL;
+	auto_err *e = NULL;
+
+	if (!ok(container_open(s, "c1", &c, NULL) == 0, "a container with two names"))
+		return;
+	stuck = c;
+	protects = true;
+	ok(container_remove(s, "c1", &e) < 0 && err_is(e, ERR_DENIED),
+		"protected while it is removed, where it cannot be moved");
+	stuck = NULL;
+	ok(test_exists(".udocker/containers/" C1 "/ROOT"), "it stays");
+	is_str(resolve(s, "c1"), C1, "with its name");
+	is_str(resolve(s, "alias1"), C1, "and the other");
+	ok(container_protect(c, false, NULL) == 0, "not protected any more");
+	stuck = c;
+	protects = false;
+	ok(container_remove(s, "c1", NULL) == 0, "it is removed in its place");
+	stuck = NULL;
+	ok(!test_exists(".udocker/containers/" C1) && !resolve(s, "alias1"), "with all its names");
+}
+
 static void test_ambiguous(struct store *s)
 {
 	auto_err *e = NULL;
@@ -167,6 +209,7 @@ int main(void)
 	test_old_resolve(s);
 	test_names(s);
 	test_birth(s);
+	test_in_place(s);
 	test_ambiguous(s);
 	test_none();
 	test_end();
