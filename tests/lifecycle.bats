@@ -421,6 +421,35 @@ PY
   each_engine check
 }
 
+@test "delete --force of a container whose hook hangs ends the hook and all that it has started" {
+  once
+  local p
+  hooks_run() { [ "$(pgrep -c -u "$(id -u)" -f '^sleep 9879[567]')" = 3 ]; }
+  for ENGINE in $ENGINES; do
+    [ "$ENGINE" != proot ] || continue # hooks are its own, and no container is seen before they have ended
+    MORE='.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "sleep 98795 & setsid sleep 98796 & sleep 98797"]}]' args true
+    udocker-runtime --root "$ROOT" --engine "$ENGINE" create -b "$B" "$C" </dev/null >/dev/null 2>&1 3>&- &
+    p=$!
+    wait_until 20 hooks_run
+    ok rt delete --force "$C"
+    [ -z "$(procs_with '^sleep 9879[567]')" ] || fail "$ENGINE: the hook runs on"
+    ! wait $p || fail "$ENGINE: create has not failed"
+    [ -z "$(rt list -q)" ] || fail "$ENGINE: left"
+  done
+}
+
+@test "what a daemon of a hook does is not the container's end" {
+  local pid
+  for ENGINE in $ENGINES; do
+    MORE="$(printf '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "setsid sleep 98794 </dev/null >/dev/null 2>&1 & echo $! >%s/daemon"]}]' "$T")" args sleep 98793
+    create "$C"
+    rt start "$C"
+    pid=$(cat "$T/daemon")
+    ok rt delete --force "$C"
+    kill "$pid" || fail "$ENGINE: the daemon of a hook was ended with the container"
+  done
+}
+
 @test "what a delete that was killed had begun does not make the container again" {
   ENGINE=runc
   [[ $ENGINES == *runc* ]] || skip "runc does not work here"

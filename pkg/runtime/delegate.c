@@ -283,7 +283,7 @@ int delegate_create(struct making *m, bool run, struct err **err)
 	build_command(m, run ? "run" : "create", run, m->options->console_socket, &argv);
 	r = making_publish(m, (struct runtime_proc){ 0 }, err);
 	if (r == 0)
-		r = delegate_start(&m->fds, 0, &argv, &pid, err);
+		r = delegate_start(&m->fds, m->maker_mark, &argv, &pid, err);
 	if (r == 0)
 		r = proc_wait(pid, &status, err);
 	if (r == 0 && status == 0)
@@ -314,7 +314,7 @@ static int start_adopted(struct making *m, const struct carried *t, int *ret_sta
 	pid_t pid = 0;
 
 	build_command(m, "run", true, t->path, &argv);
-	if (delegate_start(&m->fds, 0, &argv, &pid, err) < 0)
+	if (delegate_start(&m->fds, m->maker_mark, &argv, &pid, err) < 0)
 		return -1;
 	use_the_time(m);
 	if (proc_wait(pid, ret_status, err) < 0)

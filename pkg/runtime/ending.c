@@ -158,6 +158,14 @@ int instance_destroy(const struct instance *c, struct err **err)
 	return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
 }
 
+/* Of one that nobody knows the first process of also those who make it: a hook may hang, or have been left by a delegate that was killed. */
+static size_t kill_all(const struct instance *c)
+{
+	size_t makers = c->rec.proc.pid == 0 ? members_kill_makers(c) : 0;
+
+	return makers + members_signal(c, SIGKILL);
+}
+
 /*
  * Its processes are ended by us: without a control group, as for ordinary users, runc and crun know of the first one only. What
  * is left is theirs to take back; nobody but the owner may run a program that the record names.
@@ -172,7 +180,7 @@ static int destroy_delegate(const struct instance *c, struct err **err)
 	/* What is frozen does not even die. */
 	if (instance_status(c) == STATUS_PAUSED && !instance_is_foreign(c))
 		(void)delegate_verb(c, resume, NULL, NULL);
-	for (int waited = 0; members_signal(c, SIGKILL) > 0; waited += step) {
+	for (int waited = 0; kill_all(c) > 0; waited += step) {
 		if (waited > WAIT_TOTAL_MS)
 			return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
 		pause_ms(step);

@@ -112,8 +112,8 @@ static int plan(struct making *m, struct err **err)
 	fill_record(m);
 	if (runtime_fds_check(&m->fds, err) < 0)
 		return -1;
-	if (m->c.rec.delegate)
-		mark_config(m->p.plan.config, m->c.rec.mark);
+	if (m->c.rec.delegate && mark_config(m->p.plan.config, m->c.rec.mark))
+		m->maker_mark = mark_of_maker(m->c.rec.mark);
 	if (m->p.plan.config_in_bundle)
 		hook_relay_wrap(m->p.plan.config, m->c.rec.bundle,
 			m->c.owner == 0 && runtime_namespace(m->p.plan.config, "user", NULL));

@@ -16,6 +16,7 @@ struct making {
 	bool late; /* checks and files come while the engine starts: making_stage() is still to be called */
 	bool retire; /* its directory has the files of retire() only, and goes by runtime_root_retire() */
 	bool owes_nothing; /* known without a look: the delegate has nothing to take back, see delegate_is_owed() */
+	uint64_t maker_mark; /* of a delegate, while it makes the container */
 	struct runtime_root root;
 	struct runtime_fds fds;
 	struct prepared p;

@@ -45,22 +45,28 @@ void mark_ourselves(uint64_t mark)
 		(void)setrlimit(RLIMIT_RTTIME, &limit); /* mark_new() has looked that it can be set */
 }
 
-void mark_config(struct json *config, uint64_t mark)
+uint64_t mark_of_maker(uint64_t mark)
+{
+	return mark ? mark + 1 : 0;
+}
+
+bool mark_config(struct json *config, uint64_t mark)
 {
 	struct json *process = json_get(config, "process");
 	struct json *limits, *limit;
 
 	if (!mark || !json_is(process, JSON_OBJECT))
-		return;
+		return false;
 	limits = json_need_array(process, "rlimits");
 	for (size_t i = 0; i < json_len(limits); i++)
 		if (str_eq(json_str(json_get(json_at(limits, i), "type")), LIMIT_NAME))
-			return;
+			return false;
 	limit = json_new_object();
 	json_set_str(limit, "type", LIMIT_NAME);
 	json_set_i64(limit, "hard", (int64_t)mark);
 	json_set_i64(limit, "soft", (int64_t)mark);
 	json_append(limits, limit);
+	return true;
 }
 
 /* Of a process of our user whom we may not ask, since it has another group than we have. */

@@ -18,8 +18,13 @@ struct json;
 uint64_t mark_new(void);
 /* Bear it, for what we exec: a limit that a configuration sets replaces it. Async-signal-safe. 0: nothing. */
 void mark_ourselves(uint64_t mark);
-/* Add it to the limits of a configuration's process, unless that sets this one itself: for delegates. */
-void mark_config(struct json *config, uint64_t mark);
+/* Add it to the limits of a configuration's process: for delegates. False, and nothing happens, where that sets this one itself. */
+bool mark_config(struct json *config, uint64_t mark);
+/*
+ * What a delegate bears that makes a container, and its hooks with it: another mark than the container's, since what a hook leaves running
+ * on purpose does not belong to that, but one from which the container's can still be reached, as limits only fall.
+ */
+uint64_t mark_of_maker(uint64_t mark);
 /* The mark of a running process, 0 if it has none. */
 uint64_t mark_of(pid_t pid);
 

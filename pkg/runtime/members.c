@@ -2,8 +2,11 @@
 /* Who belongs to a container. */
 #include "pkg/runtime/members.h"
 
+#include <signal.h>
+
 #include "pkg/base/proc.h"
 #include "pkg/runtime/execs.h"
+#include "pkg/runtime/mark.h"
 
 /* Of one that is being started nobody has said yet which child is the tracer: it is waited for. */
 static void spare_exec(struct tree *t, const struct exec_record *e)
@@ -40,6 +43,16 @@ size_t members_signal(const struct instance *c, int sig)
 
 	members_find(c, &t);
 	return tree_signal(&t, sig, 0);
+}
+
+size_t members_kill_makers(const struct instance *c)
+{
+	uint64_t mark = mark_of_maker(c->rec.mark);
+	auto_tree t = { 0 };
+
+	if (mark)
+		tree_find(&t, 0, mark, instance_trusted_owner(c));
+	return tree_signal(&t, SIGKILL, 0);
 }
 
 /* A pid is believed only if it is a child of the one who should have it. */

@@ -13,6 +13,8 @@
 void members_find(const struct instance *c, struct tree *ret);
 /* Signal them; how many there were. */
 size_t members_signal(const struct instance *c, int sig);
+/* End what makes it, or has been left by that: a delegate and its hooks. How many there were. */
+size_t members_kill_makers(const struct instance *c);
 /* Signal the tracers, of the container's program and of further ones. */
 void members_signal_tracers(const struct instance *c, int sig);
 
