@@ -46,22 +46,37 @@ def choose():
     return chosen
 
 
+def pieces(directories, most):
+    """The directories in parts of about so many bytes: [(path, names, bytes)]."""
+    for path, names, _ in directories:
+        part, size = [], 0
+        for name in names:
+            part.append(name)
+            size += os.lstat(f"{path}/{name}").st_size
+            if size >= most:
+                yield path, part, size
+                part, size = [], 0
+        if part:
+            yield path, part, size
+
+
 def make_layers(directory, shares=SHARES, part=1.0):
-    """Tars of the chosen files, or of a part of them; returns their paths."""
-    chosen, layers, wanted = choose(), [], 0
+    """Tars of the chosen files, or of a part of them; returns their paths. Each piece comes into the layer that lacks most of its share."""
+    chosen = choose()
     chosen = chosen[:max(len(shares), int(part * len(chosen)))]
     total = sum(d[2] for d in chosen)
-    for i, share in enumerate(shares):
-        wanted, taken = share * total, 0
-        members = set()
-        while chosen and (taken < wanted or i == len(shares) - 1):
-            path, names, size = chosen.pop()
-            taken += size
-            members.update(f"{path}/{name}" for name in names)
-            while path != "/":
-                members.add(path)
-                path = os.path.dirname(path)
-        listing = "\0".join(name.lstrip("/") for name in sorted(members)).encode(errors="surrogateescape")
+    lacks = [share * total for share in shares]
+    members = [set() for _ in shares]
+    for path, names, size in pieces(chosen, min(lacks) / 4):
+        i = lacks.index(max(lacks))
+        lacks[i] -= size
+        members[i].update(f"{path}/{name}" for name in names)
+        while path != "/":
+            members[i].add(path)
+            path = os.path.dirname(path)
+    layers = []
+    for i, names in enumerate(members):
+        listing = "\0".join(name.lstrip("/") for name in sorted(names)).encode(errors="surrogateescape")
         layers.append(f"{directory}/layer{i}.tar")
         subprocess.run(["tar", "-C", "/", "--null", "--no-recursion", "--owner=0", "--group=0", "-T", "-", "-cf", layers[-1]],
                        input=listing, check=True)
