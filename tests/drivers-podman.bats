@@ -23,6 +23,7 @@ teardown() {
 shell_words() { printf '%q ' "$@"; }
 pod_run() { pm --runtime-flag="engine=$ENGINE" run --network=none --cgroups=disabled "$@"; }
 logs_have() { [[ "$(pm logs "$1" 2>&1)" == *"$2"* ]]; }
+net_of() { readlink "/proc/$(pm inspect --format '{{.State.Pid}}' "$1")/ns/net"; }
 state_is() { [ "$(pm inspect --format '{{.State.Status}}' "$1")" = "$2" ]; }
 
 @test "podman run: output, status, environment, directory, user; 126 and 127" {
@@ -171,6 +172,9 @@ state_is() { [ "$(pm inspect --format '{{.State.Status}}' "$1")" = "$2" ]; }
     wait_until 10 logs_have c up || fail "not up: $(pm logs c 2>&1)"
     ok pm pod inspect p --format '{{.State}} {{.NumContainers}}'
     assert_output "Running 2"
+    # One network for the pod, which is not the host's.
+    [ "$(net_of c)" = "$(net_of "$(pm pod inspect p --format '{{.InfraContainerID}}')")" ] || fail "$ENGINE: a network of its own"
+    [ "$(net_of c)" != "$(readlink /proc/self/ns/net)" ] || fail "$ENGINE: the host's network"
     ok pm pod stop -t 5 p
     [ "$(pm inspect --format '{{.State.ExitCode}}' c)" = 3 ]
     ok pm pod rm -f -t 0 p
