@@ -51,7 +51,8 @@ ALL_LIBS     = $(if $(findstring /,$(YAJL)),$(YAJL),-lyajl) -ldl
 
 LIB      := $(BUILD)/libudocker.a
 LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(ROOMS))))
-LIB_SRC  := $(filter-out engines/guest_init.c,$(LIB_SRC))
+GUEST_SRC := engines/guest_init.c engines/guest_loader.c
+LIB_SRC  := $(filter-out $(GUEST_SRC),$(LIB_SRC))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CMD_SRC  := $(sort $(wildcard cmd/*/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
@@ -96,11 +97,11 @@ $(patsubst %,$(BUILD)/bin/%,$(HAVE_CMD)): $(BUILD)/bin/%: $$(call cmd_objects,$$
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(ALL_LIBS)
 
 # The first program inside a direct engine: static, no C library, runs in any guest of this architecture.
-$(GUEST_INIT): engines/guest_init.c Makefile
+$(GUEST_INIT): $(GUEST_SRC) $(wildcard engines/guest_*.h) Makefile
 	$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -Os -ffreestanding -fno-stack-protector -fno-pie \
-	  -fno-asynchronous-unwind-tables -static -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -o $@ $<
+	  -fno-asynchronous-unwind-tables -static -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -o $@ $(GUEST_SRC)
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 	$(call say,TEST)
@@ -267,7 +268,7 @@ lint-man:
 	mandoc -T lint -W warning man/*.[157]
 
 # One file a call: the va_list check of clang-tidy 14 carries what it knows of one file over to the next.
-TIDY_SRC = $(LIB_SRC) $(CMD_SRC) engines/guest_init.c
+TIDY_SRC = $(LIB_SRC) $(CMD_SRC) $(GUEST_SRC)
 lint-tidy:
 	@mkdir -p $(BUILD)
 	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 1 tests/lint/tidy $(CLANG_TIDY)

@@ -57,6 +57,8 @@ void engine_plan_free(struct engine_plan *p)
 	json_free(p->config);
 	strv_free(&p->prefix);
 	strv_free(&p->notes);
+	if (p->entry)
+		p->entry->free(p->entry);
 	*p = (struct engine_plan){ 0 };
 }
 
@@ -90,7 +92,7 @@ int engine_plan_make(const struct engine_plan *plan, struct err **err)
 		if (access(plan->sources.v[i], F_OK) < 0)
 			return err_make(
 				err, ERR_ENGINE, "bind mount: %s: %s", plan->sources.v[i], strerror(errno));
-	return 0;
+	return plan->entry && plan->entry->make ? plan->entry->make(plan->entry, err) : 0;
 }
 
 void engine_collect_env(struct strv *ret)

@@ -84,6 +84,21 @@ struct engine_make {
 	const char *content; /* of a file, static; or NULL */
 };
 
+/* What guest_init runs: as the configuration says, and after engine_entry.enter() as the host names it. Owns its strings. */
+struct engine_program {
+	char *file; /* where the program was found, or NULL */
+	char *cwd;
+	struct strv args, env;
+};
+
+/* The way of a program into a root file system that neither the kernel nor a tracer shows it (Fakechroot). */
+struct engine_entry {
+	/* ERR_UNSUPPORTED for a program that could not be confined, ERR_NOT_FOUND, ERR_DENIED. Writes nothing. */
+	int (*enter)(const struct engine_entry *entry, struct engine_program *program, struct err **err);
+	int (*make)(const struct engine_entry *entry, struct err **err); /* a part of engine_plan_make() */
+	void (*free)(struct engine_entry *entry);
+};
+
 struct engine_plan {
 	/* ---- direct ---- */
 	/* argv[0] is the executable's path; ends with what precedes guest_init's own arguments. */
@@ -101,8 +116,10 @@ struct engine_plan {
 	struct strv writable;
 	/* With mounts: each source (absolute, without links where it is there) is to be bound read-only at its target, one of makes. */
 	struct strv readonly_sources, readonly_targets;
+	struct engine_entry *entry; /* NULL: what the configuration says is what is run */
 	/* The engine does not keep the promise of section 6: the waiting child stays as a supervisor. */
 	bool supervise;
+	bool in_place; /* the engine's process becomes the program: there is no tracer */
 	/* ---- delegate ---- */
 	struct json *config; /* the rewritten config.json */
 	bool cgroups; /* it may make control groups */
@@ -118,8 +135,8 @@ void engine_plan_free(struct engine_plan *p);
 
 /*
  * Make what plan->makes lists; what is there already is left (a second program of the same container plans again). The only
- * part of planning that writes, and only below state_dir, which `delete` removes with all it holds. ERR_ENGINE when one of
- * plan->sources is missing.
+ * part of planning that writes, and only below state_dir, which `delete` removes with all it holds, or mount points into ROOT.
+ * ERR_ENGINE when one of plan->sources is missing.
  */
 int engine_plan_make(const struct engine_plan *plan, struct err **err);
 #define auto_engine_plan CLEANUP(engine_plan_free) struct engine_plan
@@ -128,6 +145,7 @@ struct engine {
 	const char *name; /* --engine, annotations, man page */
 	const char *const *modes; /* NULL-terminated */
 	enum engine_kind kind;
+	bool on_request; /* `auto` never takes it */
 	const struct engine_answer *answers;
 	const struct engine_condition *conditions; /* or NULL */
 	int (*probe)(const char *mode, struct engine_probe *ret, struct err **err);
@@ -140,7 +158,7 @@ struct engine {
 };
 
 /* ---- engines.c ---- */
-/* NULL-terminated, in the order of `auto`: crun, runc, proot. */
+/* NULL-terminated, in the order of `auto`: crun, runc, proot; what `auto` never takes stands behind. */
 extern const struct engine *const engine_table[];
 const struct engine *engine_by_name(const char *name);
 const struct engine *engine_by_mode(
@@ -167,6 +185,12 @@ const struct engine_answer *engine_answer_here(const struct engine *e, const cha
 /* The properties of this config that the engine does not apply, as "property: note" lines; true if any is refused. */
 bool engine_unmet(const struct engine *e, const struct json *config, struct strv *ret_ignored,
 	struct strv *ret_refused);
+
+/*
+ * A file beside the bundle's `execmode`, of its form: a change of the mode is under way, and ROOT may be in between. It names the one of both modes
+ * that has changed ROOT, and goes when the change is complete. Runs are refused meanwhile.
+ */
+#define ENGINE_MODE_NEXT "execmode.next"
 
 /* Where the choice came from, for --dry-run and errors. */
 struct engine_request {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engines/crun.h"
+#include "engines/fakechroot.h"
 #include "engines/proot.h"
 #include "engines/runc.h"
 #include "oci-spec/runtime_config.h"
@@ -18,7 +19,8 @@
 #include "pkg/base/thread.h"
 #include "pkg/conf/conf.h"
 
-const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_proot, NULL };
+const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_proot, &engine_fakechroot,
+	NULL };
 
 /* Who runs a mode, the first choice first: 1.3.x looks for runc before crun. Modes of this field that are not built in have no row. */
 #define MODE_ENGINES 3
@@ -28,6 +30,7 @@ static const struct mode_row {
 } mode_table[] = {
 	{ "P1", { &engine_proot } },
 	{ "P2", { &engine_proot } },
+	{ "F1", { &engine_fakechroot } },
 	{ "R1", { &engine_runc, &engine_crun } },
 };
 
@@ -200,6 +203,8 @@ static int choose_auto(
 	for (const struct engine *const *e = engine_table; *e && !complete; e++) {
 		auto_engine_probe probe = { 0 };
 
+		if ((*e)->on_request)
+			continue;
 		if ((*e)->probe((*e)->modes[0], &probe, err) < 0)
 			return -1;
 		if (!probe.available) {
@@ -233,7 +238,7 @@ static int choose_engine(
 
 	if (!candidates[0]) {
 		err_make(err, ERR_USAGE, "--engine: there is no engine '%s'", name);
-		return err_hint(err, "engines are crun, runc and proot");
+		return err_hint(err, "engines are crun, runc, proot and fakechroot");
 	}
 	if (!engine_has_mode(candidates[0], w->mode)) {
 		if (mode_by_switch && !str_eq(w->mode, "auto"))
@@ -271,6 +276,10 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 
 	if (find_wish(req, config, bundle_fd, &w, err) < 0)
 		return -1;
+	if (bundle_fd >= 0 && fs_exists(bundle_fd, ENGINE_MODE_NEXT)) {
+		err_make(err, ERR_ENGINE, "the change of this container's execution mode was not completed");
+		return err_hint(err, "repeat it: udocker setup --execmode=MODE CONTAINER");
+	}
 	row = find_mode(w.mode);
 	if (req->switch_engine && *req->switch_engine && !str_eq(req->switch_engine, "auto")) {
 		r = choose_engine(req->switch_engine, &w, req->switch_mode != NULL, &c, err);
@@ -278,7 +287,7 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 		r = choose_auto(config, &w, &c, err);
 	} else if (!row) {
 		r = err_make(err, ERR_ENGINE,
-			"mode %s (%s) is not available in this version; available: P1 P2 R1", w.mode,
+			"mode %s (%s) is not available in this version; available: P1 P2 F1 R1", w.mode,
 			w.where);
 	} else {
 		r = choose_row(row, config, &w, &c, err);
@@ -352,7 +361,7 @@ int engine_report_all(struct engine_report **ret, size_t *ret_n, struct err **er
 		return -1;
 	}
 	for (size_t i = 0; i < n; i++) {
-		rows[i].is_auto = rows[i].probe.available && !have_auto;
+		rows[i].is_auto = rows[i].probe.available && !have_auto && !rows[i].engine->on_request;
 		have_auto |= rows[i].is_auto;
 	}
 	*ret = rows;

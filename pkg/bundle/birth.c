@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "engines/engine.h"
 #include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
@@ -84,6 +85,29 @@ int birth_finish(struct birth *b, struct err **err)
 	if (!err_is(e, ERR_EXISTS))
 		return err_move(err, &e);
 	return goes_without(b, &e, err) < 0 ? -1 : container_publish(b->store, &b->stage, b->id, NULL, err);
+}
+
+bool birth_is_converted(const char *mode)
+{
+	const struct engine *e = engine_by_mode(mode);
+
+	return mode[0] == 'F' || (e && e->prepare);
+}
+
+int birth_convert(const struct birth *b, const char *mode, struct err **err)
+{
+	struct bundle_setup change = { .mode = mode, .force = true };
+	auto_container *c = NULL;
+
+	if (container_open(b->store, b->id, &c, err) < 0)
+		return -1;
+	/* It may have come protected. */
+	change.even_protected = true;
+	if (bundle_setup(b->store, c, &change, err) == 0)
+		return 0;
+	(void)container_protect(c, false, NULL);
+	(void)container_remove(b->store, b->id, NULL); /* the error is the one that made it fail */
+	return -1;
 }
 
 void birth_drop(struct birth *b)

@@ -40,6 +40,13 @@ int birth_config(const struct birth *b, const struct json *metadata, const char 
 	struct err **err);
 /* Sync and publish under id and name. */
 int birth_finish(struct birth *b, struct err **err);
+/* A mode whose engine rewrites files in ROOT for the place where it lies: copied they lead back to the original. */
+bool birth_is_converted(const char *mode);
+/*
+ * The files of a container that has been published are converted for its place. If that fails the container goes, and the error is the one that
+ * made it fail.
+ */
+int birth_convert(const struct birth *b, const char *mode, struct err **err);
 /* Removes what was not published. */
 void birth_drop(struct birth *b);
 #define BIRTH_INIT ((struct birth){ .stage = STORE_STAGE_INIT })

@@ -49,17 +49,9 @@ int bundle_check_whole(const struct container *c, int *ret_root, struct err **er
 	return 0;
 }
 
-/* A mode whose engine rewrites files in ROOT for the place where it lies: they would lead back to the original. */
-static bool is_converted(const char *mode)
-{
-	const struct engine *e = engine_by_mode(mode);
-
-	return mode[0] == 'F' || (e && e->prepare);
-}
-
 static int check_mode(const struct container *c, const char *mode, struct err **err)
 {
-	if (!is_converted(mode) || engine_by_mode(mode))
+	if (!birth_is_converted(mode) || engine_by_mode(mode))
 		return 0;
 	err_make(err, ERR_UNSUPPORTED,
 		"container %s was converted for mode %s: its files lead to its present place, and this "
@@ -106,21 +98,6 @@ static int copy_all(const struct birth *b, const struct container *c, struct err
 	return container_check_current(b->store, c, err);
 }
 
-/* The files of a converted container lead to the original until they are converted anew, which takes its final place. */
-static int convert(const struct birth *b, const char *mode, struct err **err)
-{
-	struct bundle_setup change = { .mode = mode, .force = true };
-	auto_container *c = NULL;
-
-	if (container_open(b->store, b->id, &c, err) < 0)
-		return -1;
-	if (bundle_setup(b->store, c, &change, err) == 0)
-		return 0;
-	(void)container_protect(c, false, NULL);
-	(void)container_remove(b->store, b->id, NULL); /* the error is the one that made it fail */
-	return -1;
-}
-
 static int make_clone(struct birth *b, const struct container *c, const char *mode, struct err **err)
 {
 	autofree char *image = container_image_name(c->fd);
@@ -130,9 +107,13 @@ static int make_clone(struct birth *b, const struct container *c, const char *mo
 		copy_all(b, c, err) < 0 ||
 		birth_config(b, metadata, image, engine_mode_is_valid(mode) ? mode : NULL, err) < 0)
 		return err_add(err, "clone of %s", c->id);
+	/* Where the files of a converted container lead to still. */
+	if (birth_is_converted(mode) &&
+		birth_write(b->stage.fd, BUNDLE_ROOT_PATH_FILE, c->root, strlen(c->root), err) < 0)
+		return -1;
 	if (birth_finish(b, err) < 0)
 		return -1;
-	return is_converted(mode) ? convert(b, mode, err) : 0;
+	return birth_is_converted(mode) ? birth_convert(b, mode, err) : 0;
 }
 
 static int clone_opened(struct store *s, const struct container *c, const struct birth_options *o,

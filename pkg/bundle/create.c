@@ -139,6 +139,8 @@ int bundle_create(struct store *s, const char *ref, const struct bundle_create_o
 		return birth_give_up(err);
 	if (make_container(&b, ref, &from, o, *mode ? mode : NULL, err) < 0)
 		return birth_give_up(err);
+	if (birth_is_converted(mode) && birth_convert(&b, mode, err) < 0)
+		return -1;
 	*ret_id = xstrdup(b.id);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "pkg/bundle/import.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "engines/engine.h"
@@ -15,6 +16,7 @@
 #include "pkg/archive/layer.h"
 #include "pkg/archive/reader.h"
 #include "pkg/base/err.h"
+#include "pkg/base/fs.h"
 #include "pkg/base/json.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
@@ -237,7 +239,7 @@ static int finish_new(const struct birth *b, const struct bundle_import_options 
 	return birth_config(b, metadata, image, NULL, err);
 }
 
-/* A mode that converts ROOT for its place is left as it is, for 1.3.x to convert anew: that is told by the old root.path. */
+/* A mode that converts ROOT for its place and is not part of this version is left as it is: the old root.path tells. */
 static int check_mode(
 	const struct birth *b, const char *mode, const char *what, const char **ret, struct err **err)
 {
@@ -265,6 +267,7 @@ static int finish_clone(const struct birth *b, const struct bundle_import_option
 	autofree char *image = container_image_name(b->stage.fd), *mode = container_mode(b->stage.fd);
 	auto_json *metadata = NULL;
 	const char *use = NULL;
+	auto_str old = STR_INIT;
 
 	if (str_eq(image, BUNDLE_IN_PROGRESS))
 		return err_make(err, ERR_CORRUPT,
@@ -275,7 +278,13 @@ static int finish_clone(const struct birth *b, const struct bundle_import_option
 	}
 	if (check_mode(b, mode, o->what, &use, err) < 0)
 		return -1;
-	return birth_config(b, metadata, image, use, err);
+	if (!use || !birth_is_converted(use))
+		return birth_config(b, metadata, image, use, err);
+	/* Where its files lead to still. */
+	(void)fs_read(b->stage.fd, BUNDLE_ROOT_PATH_FILE, PATH_MAX, &old, FS_BENEATH);
+	if (birth_config(b, metadata, image, use, err) < 0)
+		return -1;
+	return birth_write(b->stage.fd, BUNDLE_ROOT_PATH_FILE, str_text(&old), old.len, err);
 }
 
 static int make(struct birth *b, int fd, const struct bundle_import_options *o, struct err **err)
@@ -293,6 +302,15 @@ static int make(struct birth *b, int fd, const struct bundle_import_options *o, 
 	return birth_finish(b, err);
 }
 
+/* Of a container that came with its mode. */
+static int convert(const struct birth *b, struct err **err)
+{
+	autoclose int fd = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofree char *mode = fd < 0 ? xstrdup("") : container_mode(fd);
+
+	return birth_is_converted(mode) && engine_by_mode(mode) ? birth_convert(b, mode, err) : 0;
+}
+
 int bundle_import(struct store *s, int fd, const struct bundle_import_options *o,
 	const struct birth_options *bo, char **ret_id, struct err **err)
 {
@@ -302,6 +320,8 @@ int bundle_import(struct store *s, int fd, const struct bundle_import_options *o
 		return -1;
 	if (make(&b, fd, o, err) < 0)
 		return birth_give_up(err);
+	if (o->clone && convert(&b, err) < 0)
+		return -1;
 	*ret_id = xstrdup(b.id);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "engines/engine.h"
+#include "engines/fakechroot.h"
 #include "engines/mountpoints.h"
 #include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
@@ -84,7 +85,9 @@ static int purge(const struct container *c, struct err **err)
 {
 	autoclose int root = open_root(c, err);
 
-	return root < 0 ? -1 : mountpoints_purge(root, c->fd, err);
+	if (root < 0 || fakechroot_links_undo(c->dir, c->root, err) < 0)
+		return -1;
+	return mountpoints_purge(root, c->fd, err);
 }
 
 typedef int engine_step_fn(const struct engine_ctx *ctx, struct err **err);
@@ -158,19 +161,49 @@ static int refresh_config(struct store *s, const struct container *c, const char
 	return bundle_write_config(&src, err);
 }
 
+/* The mode that an interrupted change was on the way to; "" if there was none. The caller frees. */
+static char *interrupted_mode(int dirfd)
+{
+	auto_str mode = STR_INIT;
+
+	(void)fs_read(dirfd, ENGINE_MODE_NEXT, BUNDLE_MODE_LEN, &mode, FS_BENEATH); /* none */
+	return str_steal(&mode);
+}
+
+/* Modes that change ROOT: until all is done no run may take it for that of either mode. */
+static int begin_change(const struct container *c, const char *mode, struct err **err)
+{
+	return atomic_write(c->fd, ENGINE_MODE_NEXT, mode, strlen(mode), 0644, ATOMIC_DURABLE, err);
+}
+
+static int finish_change(const struct container *c, const char *mode, struct err **err)
+{
+	if (bundle_mode_write(c->fd, c->dir, mode, ATOMIC_DURABLE, err) < 0)
+		return -1;
+	if (unlinkat(c->fd, ENGINE_MODE_NEXT, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "%s", ENGINE_MODE_NEXT);
+	return 0;
+}
+
 static int change_mode(
 	struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err)
 {
 	char mode[BUNDLE_MODE_LEN + 1] = "";
-	autofree char *old = container_mode(c->fd);
+	autofree char *old = container_mode(c->fd), *next = interrupted_mode(c->fd);
+	const char *changed = *next ? next : old;
 	auto_err *e = NULL;
 	int r;
 
 	if (bundle_mode_check(o->mode, mode, err) < 0)
 		return -1;
-	if (str_eq(old, mode) && !o->force)
+	if (str_eq(old, mode) && !*next && !o->force)
 		return 0;
+	if ((changed[0] == 'F' || mode[0] == 'F') &&
+		begin_change(c, mode[0] == 'F' ? mode : changed, err) < 0)
+		return -1;
 	r = leave_mode(c, old, mode, &e);
+	if (r == 0 && !str_eq(changed, old))
+		r = leave_mode(c, changed, mode, &e);
 	if (forgive(o->force, r, &e, err) < 0)
 		return -1;
 	r = enter_mode(c, mode, &e);
@@ -178,12 +211,12 @@ static int change_mode(
 		return -1;
 	if (refresh_config(s, c, mode, err) < 0)
 		return -1;
-	return bundle_mode_write(c->fd, c->dir, mode, ATOMIC_DURABLE, err);
+	return finish_change(c, mode, err);
 }
 
 int bundle_setup(struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err)
 {
-	if (o->mode && container_is_protected(c->fd)) {
+	if (o->mode && !o->even_protected && container_is_protected(c->fd)) {
 		err_make(err, ERR_DENIED, "container %s is protected", c->id);
 		return err_hint(err, "unprotect it first");
 	}

@@ -30,6 +30,7 @@ int bundle_mode_write(int dirfd, const char *dir, const char *mode, unsigned fla
 struct bundle_setup {
 	const char *mode; /* NULL: not to be changed */
 	bool force; /* go on where a step cannot be done or undone */
+	bool even_protected; /* the caller is just making it */
 	bool purge; /* put originals of bound files back, remove recorded mount points (FIX-15) */
 };
 /*

@@ -137,7 +137,7 @@ static unsigned guest_flags(const struct launch *l)
 		flags |=
 			GUEST_INIT_GROUP; /* else it comes from us, for whom a call costs next to nothing: see hand_over() */
 	if (l->plan->supervise)
-		flags |= GUEST_INIT_DETACH | GUEST_INIT_PDEATHSIG;
+		flags |= GUEST_INIT_PDEATHSIG | (l->plan->in_place ? 0 : GUEST_INIT_DETACH);
 	if (l->take_tty)
 		flags |= GUEST_INIT_TTY;
 	if (l->exact)
@@ -149,18 +149,39 @@ static unsigned guest_flags(const struct launch *l)
 	return flags;
 }
 
+static void program_free(struct engine_program *p)
+{
+	free(p->file);
+	free(p->cwd);
+	strv_free(&p->args);
+	strv_free(&p->env);
+}
+
+/* What is to be run as the configuration says it, then as the engine enters it. */
+static int enter(const struct launch *l, struct engine_program *p, struct err **err)
+{
+	p->file = xstrdup_null(l->file ? *l->file : NULL);
+	p->cwd = xstrdup(l->process->cwd);
+	strv_dup(&p->args, &l->process->args);
+	strv_dup(&p->env, &l->process->env);
+	if (l->fds->listen) {
+		autofree char *count = xasprintf("%u", l->fds->listen);
+
+		strv_env_set(&p->env, "LISTEN_FDS", count);
+		strv_env_set(&p->env, "LISTEN_PID", "0"); /* guest_init knows it */
+	}
+	return l->plan->entry ? l->plan->entry->enter(l->plan->entry, p, err) : 0;
+}
+
 static int build_block(const struct launch *l, const struct wires *w, struct str *ret, struct err **err)
 {
 	uint64_t cpus[sizeof(cpu_set_t) / sizeof(uint64_t)];
 	const struct runtime_process *p = l->process;
 	autofree struct guest_init_rlimit *limits = xcalloc(p->n_rlimits + 1, sizeof(*limits));
-	auto_strv env = STRV_INIT;
+	CLEANUP(program_free) struct engine_program program = { 0 };
 	struct guest_init_launch launch = {
 		.flags = guest_flags(l),
 		.umask = p->umask,
-		.cwd = p->cwd,
-		.file = l->file ? *l->file : NULL,
-		.argv = strv_argv(&p->args),
 		.rlimits = limits,
 		.n_rlimits = p->n_rlimits,
 		.fds = l->fds->to,
@@ -181,14 +202,12 @@ static int build_block(const struct launch *l, const struct wires *w, struct str
 		launch.n_filter = l->seccomp->n;
 		launch.filter_flags = l->seccomp->flags;
 	}
-	strv_dup(&env, &p->env);
-	if (l->fds->listen) {
-		autofree char *count = xasprintf("%u", l->fds->listen);
-
-		strv_env_set(&env, "LISTEN_FDS", count);
-		strv_env_set(&env, "LISTEN_PID", "0"); /* guest_init knows it */
-	}
-	launch.env = strv_argv(&env);
+	if (enter(l, &program, err) < 0)
+		return -1;
+	launch.cwd = program.cwd;
+	launch.file = program.file;
+	launch.argv = strv_argv(&program.args);
+	launch.env = strv_argv(&program.env);
 	for (size_t i = 0; i < p->n_rlimits; i++)
 		fit_rlimit(&p->rlimits[i], &limits[i]);
 	return guest_init_block_build(&launch, ret, err);
@@ -249,8 +268,9 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		if (getppid() != parent)
 			_exit(125);
-		/* Signals of the caller's group and terminal are the program's business, never the tracer's. */
-		(void)setpgid(0, 0);
+		/* Signals of the caller's group and terminal are the program's business, never the tracer's; a leader gets no session. */
+		if (!plan->in_place || !l->new_session)
+			(void)setpgid(0, 0);
 	}
 	if (w->stays)
 		stay_here();
@@ -418,7 +438,8 @@ static int prepare_waiting(const struct launch *l, const struct launched *run, s
 {
 	if (l->plan->supervise && wait_for_adoption(run->program, err) < 0)
 		return -1;
-	if (l->plan->supervise && !l->new_session && setpgid(run->program, run->program) < 0)
+	if (l->plan->supervise && !l->plan->in_place && !l->new_session &&
+		setpgid(run->program, run->program) < 0)
 		return err_sys(err, errno, "start the program: process group");
 	if (l->setup && process_setup_program(l->setup, run->program, err) < 0)
 		return -1;
@@ -435,8 +456,9 @@ static int hand_over(const struct launch *l, struct wires *w, launch_started_fn 
 	bool early = is_early(l);
 	int r;
 
-	if ((early && send_all(l, w, &result, err) < 0) ||
-		guest_init_hello(w->sock, &run->program, err) < 0) {
+	if (early && send_all(l, w, &result, err) < 0)
+		return -1;
+	if (guest_init_hello(w->sock, &run->program, err) < 0) {
 		add_complaints(w->complaints, l->plan, err);
 		return -1;
 	}
@@ -472,7 +494,7 @@ int runtime_launch(
 		return -1;
 	plan = with_arguments(l, &argv);
 	full.plan = &plan;
-	w.stays = l->plan->supervise && has_choice(&w.cpus);
+	w.stays = l->plan->supervise && !l->plan->in_place && has_choice(&w.cpus);
 	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. Mounts and namespaces take more. */
 	run.engine = w.guard.mounts || has_namespaces(l) ? fork() : vfork();
 	if (run.engine < 0)

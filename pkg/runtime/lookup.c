@@ -74,10 +74,15 @@ static int follow(const struct view *v, const char *path, struct str *done, char
 	int dirfd;
 	autofree char *name = host_name(v, path, &dirfd);
 	autofree char *target = fs_readlink(dirfd, name);
+	const char *root = v->bundle->rootfs;
+	size_t n = root ? strlen(root) : 0;
 	char *next;
 
 	if (!target)
 		return -1;
+	/* Converted for the F modes: the host's name of a place inside. */
+	if (n > 1 && path_is_below(target, root))
+		memmove(target, target[n] ? target + n : "/", target[n] ? strlen(target + n) + 1 : 2);
 	if (strlen(target) + strlen(*rest) > PATH_LIMIT) {
 		errno = ENAMETOOLONG;
 		return -1;

@@ -189,6 +189,22 @@ static int prepare_rootfs(const struct prepared *p, const struct engine_ctx *ctx
 	return p->choice.engine->prepare(ctx, err);
 }
 
+/* What cannot be entered is refused here and not by start. */
+static int try_entry(const struct prepared *p, struct err **err)
+{
+	struct engine_program program = { .file = xstrdup(p->program), .cwd = xstrdup(p->process.cwd) };
+	int r;
+
+	strv_dup(&program.args, &p->process.args);
+	strv_dup(&program.env, &p->process.env);
+	r = p->plan.entry->enter(p->plan.entry, &program, err);
+	free(program.file);
+	free(program.cwd);
+	strv_free(&program.args);
+	strv_free(&program.env);
+	return r;
+}
+
 int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_dirfd, const char *state_path,
 	bool foreground, struct err **err)
 {
@@ -222,6 +238,8 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 	if (r < 0)
 		return -1;
 	p->has_plan = true;
+	if (p->plan.entry && p->program && try_entry(p, err) < 0)
+		return -1;
 	if (p->plan.writable.n > 0 && ability_landlock() < LANDLOCK_TRUNCATE)
 		strv_add(&p->plan.notes, "truncate() shortens what is read-only before Linux 6.2");
 	if (is_direct(p) && ctx.strict && p->plan.notes.n > 0)

@@ -29,6 +29,7 @@ make_inputs() {
   done
   head -c 300000 /dev/urandom >"$IN/base/bin/big"
   ln -s f "$IN/base/d1/link"
+  ln -s /d1/f "$IN/base/absolute"
   ln "$IN/base/d2/f" "$IN/base/d2/hard"
   echo one >"$IN/top/etc/which"
   layer "$IN/base.tar" "$IN/base"
@@ -56,6 +57,11 @@ unused_layers() {
 container() { udocker-bundle inspect "$1" >/dev/null 2>&1 && [ -e "$STORE/containers/$1/ROOT/bin/big" ]; }
 no_container() { ! udocker-bundle inspect "$1" >/dev/null 2>&1; }
 ids() { [ "$(udocker-bundle ls -q | wc -l)" -eq "$1" ]; }
+# leads NAME PATTERN: where the absolute link of the image goes; nothing is left of a change.
+leads() { # shellcheck disable=SC2053  # a pattern
+  [[ $(readlink "$STORE/containers/$1/ROOT/absolute") == $2 ]] && [ ! -e "$STORE/containers/$1/execmode.next" ] &&
+    [ ! -e "$STORE/containers/$1/.fakechroot" ]
+}
 mode() { [ "$(udocker-bundle setup "$1" | sed -n 's/^execmode: //p')" = "$2" ]; }
 protected_container() { udocker-bundle ls --format json | grep -qE '"protected": ?true'; }
 bundle() { cmp -s "$1/rootfs/bin/big" "$IN/base/bin/big" && [ -s "$1/config.json" ]; }

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fakechroot: whether there is a library for it, and what it answers for each property of config.json. */
+#include "engines/fakechroot.h"
+
+#include "engines/guest_root.h"
+#include "pkg/base/err.h"
+#include "pkg/base/mem.h"
+
+/* One row a line reads as the table it is. */
+/* clang-format off */
+static const struct engine_answer fakechroot_answers[] = {
+	{ "ociVersion", ENGINE_APPLIES, NULL },
+	{ "annotations", ENGINE_APPLIES, NULL },
+	{ "hooks", ENGINE_APPLIES, NULL },
+	{ "root.path", ENGINE_EMULATES, "paths are translated where programs call the C library; static programs are refused" },
+	{ "root.readonly", ENGINE_IGNORES, "the root file system stays writable" },
+	{ "hostname", ENGINE_EMULATES, "set in a UTS namespace that was made; else uname() tells the host's, as --strict says" },
+	{ "domainname", ENGINE_EMULATES, "set in a UTS namespace that was made; else uname() tells the host's, as --strict says" },
+	{ "mounts", ENGINE_REFUSES, "only bind mounts and the kernel's own file systems can be shown" },
+	{ "mounts.bind", ENGINE_EMULATES, "at another path than on the host a symbolic link in the root file system, or udocker's own library" },
+	{ "mounts.readonly", ENGINE_IGNORES, "bind mounts stay writable" },
+	{ "mounts.proc", ENGINE_EMULATES, "the host's" },
+	{ "mounts.sysfs", ENGINE_EMULATES, "the host's" },
+	{ "mounts.devpts", ENGINE_EMULATES, "the host's" },
+	{ "mounts.mqueue", ENGINE_EMULATES, "the host's" },
+	{ "mounts.devtmpfs", ENGINE_EMULATES, "the host's /dev" },
+	{ "mounts.tmpfs", ENGINE_EMULATES, "the root file system's own directory; /dev and what lies below it are the host's" },
+	{ "mounts.cgroup", ENGINE_IGNORES, "no control groups are made" },
+	{ "mounts.cgroup2", ENGINE_IGNORES, "no control groups are made" },
+	{ "process", ENGINE_IGNORES, "unknown to this version" },
+	{ "process.terminal", ENGINE_APPLIES, NULL },
+	{ "process.consoleSize", ENGINE_APPLIES, NULL },
+	{ "process.cwd", ENGINE_APPLIES, NULL },
+	{ "process.env", ENGINE_EMULATES, "the library adds variables of its own (FAKECHROOT_*, LD_PRELOAD)" },
+	{ "process.args", ENGINE_EMULATES, "further programs get at most a thousand arguments" },
+	{ "process.commandLine", ENGINE_IGNORES, "of Windows" },
+	{ "process.user.uid", ENGINE_IGNORES, "programs are the caller's" },
+	{ "process.user.gid", ENGINE_IGNORES, "programs are the caller's" },
+	{ "process.user.umask", ENGINE_APPLIES, NULL },
+	{ "process.user.additionalGids", ENGINE_EMULATES, "set with CAP_SETGID; else the caller's groups stay, as --strict says" },
+	{ "process.user.username", ENGINE_IGNORES, "of Windows" },
+	{ "process.rlimits", ENGINE_APPLIES, "what exceeds the caller's hard limits becomes these, as --strict says" },
+	{ "process.capabilities", ENGINE_EMULATES, "root's programs have no others (the bounding set); those of users have none" },
+	{ "process.noNewPrivileges", ENGINE_APPLIES, "set for every program" },
+	{ "process.oomScoreAdj", ENGINE_APPLIES, "lowered with CAP_SYS_RESOURCE alone, as --strict says" },
+	{ "process.apparmorProfile", ENGINE_EMULATES, "entered before the program, where the kernel has AppArmor" },
+	{ "process.selinuxLabel", ENGINE_EMULATES, "set before the program, where the kernel has SELinux" },
+	{ "process.scheduler", ENGINE_APPLIES, NULL },
+	{ "process.ioPriority", ENGINE_APPLIES, NULL },
+	{ "process.execCPUAffinity", ENGINE_IGNORES, "the caller's processors stay" },
+	{ "linux", ENGINE_IGNORES, "unknown to this version" },
+	{ "linux.namespaces", ENGINE_IGNORES, "unknown to this version" },
+	{ "linux.namespaces.mount", ENGINE_EMULATES, "paths are translated" },
+	{ "linux.namespaces.mount.path", ENGINE_REFUSES, "files are seen as the caller sees them" },
+	{ "linux.namespaces.user", ENGINE_IGNORES, "programs are the caller's" },
+	{ "linux.namespaces.user.path", ENGINE_EMULATES, "joined, as the user that the caller is" },
+	{ "linux.namespaces.pid", ENGINE_IGNORES, "processes of the host are visible" },
+	{ "linux.namespaces.pid.path", ENGINE_IGNORES, "processes of the host are visible" },
+	{ "linux.namespaces.network", ENGINE_EMULATES, "made with CAP_SYS_ADMIN; else the host's network is used, as --strict says" },
+	{ "linux.namespaces.network.path", ENGINE_APPLIES, NULL },
+	{ "linux.namespaces.ipc", ENGINE_EMULATES, "made with CAP_SYS_ADMIN; else the host's IPC objects are visible, as --strict says" },
+	{ "linux.namespaces.ipc.path", ENGINE_APPLIES, NULL },
+	{ "linux.namespaces.uts", ENGINE_EMULATES, "made with CAP_SYS_ADMIN; else uname() tells the host's, as --strict says" },
+	{ "linux.namespaces.uts.path", ENGINE_APPLIES, NULL },
+	{ "linux.namespaces.cgroup", ENGINE_EMULATES, "made with CAP_SYS_ADMIN; else control groups of the host are visible, as --strict says" },
+	{ "linux.namespaces.cgroup.path", ENGINE_APPLIES, NULL },
+	{ "linux.namespaces.time", ENGINE_IGNORES, "the host's clocks are used" },
+	{ "linux.namespaces.time.path", ENGINE_APPLIES, NULL },
+	{ "linux.uidMappings", ENGINE_IGNORES, "programs are the caller's" },
+	{ "linux.gidMappings", ENGINE_IGNORES, "programs are the caller's" },
+	{ "linux.timeOffsets", ENGINE_IGNORES, "the host's clocks are used" },
+	{ "linux.devices", ENGINE_IGNORES, "the devices of the host's /dev are used" },
+	{ "linux.netDevices", ENGINE_IGNORES, "the host's network is used" },
+	{ "linux.cgroupsPath", ENGINE_IGNORES, "no control group is made" },
+	{ "linux.resources", ENGINE_IGNORES, "no limits of control groups" },
+	{ "linux.intelRdt", ENGINE_IGNORES, "no class of service is joined" },
+	{ "linux.memoryPolicy", ENGINE_IGNORES, "the caller's policy stays" },
+	{ "linux.sysctl", ENGINE_IGNORES, "the host's kernel settings stay" },
+	{ "linux.seccomp", ENGINE_APPLIES, "the filter must allow what a loader calls before a program runs" },
+	{ "linux.rootfsPropagation", ENGINE_EMULATES, "there are no mounts to propagate" },
+	{ "linux.maskedPaths", ENGINE_IGNORES, "the host's stay visible" },
+	{ "linux.readonlyPaths", ENGINE_IGNORES, "what the caller may write stays writable" },
+	{ "linux.mountLabel", ENGINE_IGNORES, "no security label is set" },
+	{ "linux.personality", ENGINE_APPLIES, NULL },
+	{ "solaris", ENGINE_REFUSES, "not for Linux" },
+	{ "windows", ENGINE_REFUSES, "not for Linux" },
+	{ "vm", ENGINE_REFUSES, "no virtual machine" },
+	{ "zos", ENGINE_REFUSES, "not for Linux" },
+	{ NULL, ENGINE_IGNORES, NULL },
+};
+
+/* What falls away where the machine does not give it. */
+static const struct engine_condition fakechroot_conditions[] = {
+	{ ENGINE_NEEDS_NAMESPACES, { "hostname", ENGINE_IGNORES, "uname() tells the host's" } },
+	{ ENGINE_NEEDS_NAMESPACES, { "domainname", ENGINE_IGNORES, "uname() tells the host's" } },
+	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.network", ENGINE_IGNORES, "the host's network is used" } },
+	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.ipc", ENGINE_IGNORES, "the host's IPC objects are visible" } },
+	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.uts", ENGINE_IGNORES, "uname() tells the host's" } },
+	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.cgroup", ENGINE_IGNORES, "control groups of the host are visible" } },
+	{ ENGINE_NEEDS_NAMESPACES, { NULL, ENGINE_IGNORES, NULL } },
+};
+/* clang-format on */
+
+/* Which library a container gets is known when its C library is: here any will do. */
+static int fakechroot_probe(const char *mode, struct engine_probe *ret, struct err **err)
+{
+	auto_guest_library library = { .path = NULL };
+	auto_err *why = NULL;
+
+	(void)mode;
+	(void)err; /* everything that can go wrong here is an answer */
+	*ret = (struct engine_probe){ 0 };
+	if (guest_library_find(NULL, NULL, NULL, &library, &why) < 0) {
+		ret->reason = xstrdup(err_text(why));
+		ret->remedy = xstrdup(err_hint_text(why));
+		return 0;
+	}
+	ret->available = true;
+	ret->path = steal_ptr(&library.path);
+	if (*library.version)
+		ret->version = steal_ptr(&library.version);
+	return 0;
+}
+
+static const char *const fakechroot_modes[] = { "F1", NULL };
+
+const struct engine engine_fakechroot = {
+	.name = "fakechroot",
+	.modes = fakechroot_modes,
+	.kind = ENGINE_DIRECT,
+	.on_request = true,
+	.answers = fakechroot_answers,
+	.conditions = fakechroot_conditions,
+	.probe = fakechroot_probe,
+	.prepare = fakechroot_prepare,
+	.restore = fakechroot_restore,
+	.plan = fakechroot_plan,
+};
