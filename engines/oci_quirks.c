@@ -3,8 +3,6 @@
 #include "engines/oci_quirks.h"
 
 #include "pkg/base/mem.h"
-#include "pkg/base/num.h"
-#include "pkg/base/strv.h"
 
 /* One row a line reads as the table it is. */
 /* clang-format off */
@@ -46,26 +44,31 @@ const struct oci_quirk oci_quirks[] = {
 /* "1.8.6" as a number that compares; UINT64_MAX: not readable. */
 static uint64_t number_of(const char *version)
 {
-	auto_strv parts = STRV_INIT;
+	const char *p = version ? version : "";
 	uint64_t n = 0;
 
-	strv_split(&parts, version ? version : "", ".");
-	for (size_t i = 0; i < 3; i++) {
-		int part = 0;
+	for (int i = 0; i < 3; i++) {
+		unsigned part = 0;
+		const char *start = p;
 
-		if (i < parts.n && num_parse_int(parts.v[i], 0, PART_MAX, &part) < 0)
+		for (; *p >= '0' && *p <= '9' && part <= PART_MAX; p++)
+			part = part * 10 + (unsigned)(*p - '0');
+		if (part > PART_MAX || (*p && *p != '.') || (p == start && (*p || i == 0)))
 			return UINT64_MAX;
-		n = n * (PART_MAX + 1) + (uint64_t)part;
+		n = n * (PART_MAX + 1) + part;
+		p += *p == '.';
 	}
-	return parts.n > 0 ? n : UINT64_MAX;
+	return n;
 }
 
 bool oci_quirk_holds(const struct oci_quirk *q, const char *engine, const char *version)
 {
-	uint64_t n = number_of(version);
+	uint64_t n;
 
-	return str_eq(q->engine, engine) && (!q->from || n >= number_of(q->from)) &&
-	       (!q->before || n < number_of(q->before));
+	if (!str_eq(q->engine, engine))
+		return false;
+	n = number_of(version);
+	return (!q->from || n >= number_of(q->from)) && (!q->before || n < number_of(q->before));
 }
 
 unsigned oci_quirk_flags(const char *engine, const char *version)

@@ -438,6 +438,28 @@ PY
   done
 }
 
+@test "a create that was killed as root leaves no control groups" {
+  local where p path
+  requires root
+  [[ $ENGINES == *runc* ]] || skip "runc does not work here"
+  groups_of() { find /sys/fs/cgroup -type d -name "$1" 2>/dev/null; }
+  for where in "$C" "$C/sub"; do
+    path="/$where"
+    [ "$where" != "$C" ] || path=
+    # The hook is there when the groups are.
+    MORE=".hooks.createRuntime = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"sleep 98792\"]}] | if \"$path\" == \"\" then . else .linux.cgroupsPath = \"$path\" end" args true
+    udocker-runtime --root "$ROOT" --engine runc create -b "$B" "$C" </dev/null >/dev/null 2>&1 3>&- &
+    p=$!
+    wait_until 20 pgrep -f '^sleep 98792' >/dev/null
+    [ -n "$(groups_of "${where##*/}")" ] || skip "no control groups can be made here"
+    kill -9 $p
+    wait $p || true
+    ok rt delete --force "$C"
+    [ -z "$(groups_of "${where##*/}")" ] || fail "left: $(groups_of "${where##*/}" | tr '\n' ' ')"
+  done
+  find /sys/fs/cgroup -depth -type d -name "$C" -exec rmdir {} \; # the folder above is runc's, and not the container's
+}
+
 @test "what a daemon of a hook does is not the container's end" {
   local pid
   for ENGINE in $ENGINES; do

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "engines/oci_host.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/lock.h"
@@ -158,6 +159,15 @@ int instance_destroy(const struct instance *c, struct err **err)
 	return err_make(err, ERR_BUSY, "container '%s': its processes do not end", c->id);
 }
 
+/* A delegate that was killed before it wrote anything down knows nothing of those that it has made. */
+static void forget_cgroups(const struct instance *c)
+{
+	auto_json *j = NULL;
+
+	if (json_read(c->dirfd, STATE_BUNDLE "/config.json", NULL, &j, NULL) == 0)
+		oci_cgroups_forget(json_str(json_path(j, "linux", "cgroupsPath", NULL)), c->id);
+}
+
 /* Of one that nobody knows the first process of also those who make it: a hook may hang, or have been left by a delegate that was killed. */
 static size_t kill_all(const struct instance *c)
 {
@@ -188,6 +198,8 @@ static int destroy_delegate(const struct instance *c, struct err **err)
 			thaw_members(c);
 		step = step * 2 < WAIT_STEP_MS ? step * 2 : WAIT_STEP_MS;
 	}
+	if (!instance_is_foreign(c) && c->rec.proc.pid == 0)
+		forget_cgroups(c);
 	if (instance_is_foreign(c) || !delegate_is_owed(c))
 		return 0;
 	status = delegate_verb(c, c->rec.proc.pid ? words : by_force, NULL, err);

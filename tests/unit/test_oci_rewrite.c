@@ -336,6 +336,11 @@ static void test_quirks(void)
 	ok(!(oci_quirk_flags("crun", "1.2") & QUIRK_CHOWNS_DEVICES), "nor did 1.2");
 	ok(oci_quirk_flags("crun", "0.13.9") & QUIRK_NO_ERRNO, "numbers are compared as such");
 	ok(!(oci_quirk_flags("crun", "0.14") & QUIRK_NO_ERRNO), "a version ends a quirk");
+	ok(oci_quirk_flags("crun", "0.13") & QUIRK_NO_ERRNO, "two numbers are enough");
+	ok(oci_quirk_flags("crun", "0.13.9.7") & QUIRK_NO_ERRNO, "a fourth decides nothing");
+	ok(!(oci_quirk_flags("crun", "0.13.x") & QUIRK_NO_ERRNO), "what is no number counts as new");
+	ok(!(oci_quirk_flags("crun", "0..13") & QUIRK_NO_ERRNO), "so does a gap");
+	ok(!(oci_quirk_flags("crun", "") & QUIRK_NO_ERRNO), "and nothing");
 	ok(!(oci_quirk_flags("crun", "UNKNOWN") & QUIRK_NO_ERRNO), "an unknown one counts as new");
 	is_int((long)oci_quirk_flags("runsc", "1.0"), 0, "another engine has none of these");
 }
