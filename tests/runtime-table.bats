@@ -212,6 +212,31 @@ PY
   each_engine check
 }
 
+@test "run under a service manager has the program's status, whether it said that it is ready or not" {
+  [[ $ENGINES == *crun* ]] || skip "crun does not work here"
+  ENGINE=crun
+  local status
+  for status in 0 1 7; do
+    args sh -c "test -n \"\$NOTIFY_SOCKET\" && exit $status"
+    fails $status env NOTIFY_SOCKET="$T/notify" udocker-runtime --root "$ROOT" --engine crun run -b "$B" "$C"
+  done
+}
+
+@test "exec: groups below the container's, one a controller, with runc" {
+  requires root
+  [[ $ENGINES == *runc* ]] && [ -w /sys/fs/cgroup/memory/cgroup.procs ] && [ -w /sys/fs/cgroup/pids/cgroup.procs ] || skip "no runc or no cgroup v1"
+  local ENGINE=runc pid controller
+  running "$C"
+  pid=$(rt state "$C" | jq .pid)
+  for controller in memory pids; do
+    mkdir "/sys/fs/cgroup/$controller$(sed -n "s/^[0-9]*:$controller://p" "/proc/$pid/cgroup")/sub-$controller"
+  done
+  ok rt exec --cgroup memory:sub-memory --cgroup pids:sub-pids "$C" cat /proc/self/cgroup
+  assert_contains /sub-memory
+  assert_contains /sub-pids
+  ok rt delete -f "$C"
+}
+
 @test "options may follow the id, but for exec" {
   check() {
     args sleep 98700

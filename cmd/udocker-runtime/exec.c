@@ -6,8 +6,8 @@
 #include "pkg/base/mem.h"
 
 struct exec_opts {
-	const char *process, *console_socket, *pid_file, *user, *cwd, *apparmor, *label, *cgroup;
-	struct strv groups, caps, env;
+	const char *process, *console_socket, *pid_file, *user, *cwd, *apparmor, *label;
+	struct strv groups, caps, env, cgroups;
 	int preserve_fds;
 	bool detach, tty, no_new_privs, ignore_paused;
 };
@@ -47,7 +47,7 @@ static const struct cli_option exec_options[] = {
 	CLI_STR("process-label", 0, "LABEL", struct exec_opts, label, "SELinux label of the program"),
 	CLI_INT("preserve-fds", 0, "N", struct exec_opts, preserve_fds,
 		"pass N descriptors from 3 up on to the program"),
-	CLI_STR("cgroup", 0, "PATH", struct exec_opts, cgroup,
+	CLI_LIST("cgroup", 0, "[CONTROLLERS:]PATH", struct exec_opts, cgroups,
 		"for runc and crun: a control group below the container's"),
 	CLI_FLAG("ignore-paused", 0, struct exec_opts, ignore_paused, "for runc: also in a paused container"),
 	CLI_END,
@@ -65,7 +65,7 @@ static int exec_run(const struct cli_call *call, struct err **err)
 		.cwd = o->cwd,
 		.apparmor = o->apparmor,
 		.process_label = o->label,
-		.cgroup = o->cgroup,
+		.cgroups = &o->cgroups,
 		.groups = &o->groups,
 		.caps = &o->caps,
 		.env = &o->env,

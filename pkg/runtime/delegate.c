@@ -307,8 +307,18 @@ static void use_the_time(struct making *m)
 	json_free(steal_ptr(&m->p.bundle.config));
 }
 
+/*
+ * Under a service manager (NOTIFY_SOCKET) crun waits for the program's word that it is ready, and may see its end instead: then its own
+ * status is the program's.
+ */
+static bool has_ended(struct making *m)
+{
+	return instance_read_pid_file(&m->c) && kill(m->c.rec.proc.pid, 0) < 0 && errno == ESRCH;
+}
+
 /* Wait for the start to be over. *ret_status is 0 or what it has failed with, having said why. */
-static int start_adopted(struct making *m, const struct carried *t, int *ret_status, struct err **err)
+static int start_adopted(
+	struct making *m, const struct carried *t, int *ret_status, bool *ret_ended, struct err **err)
 {
 	auto_strv argv = STRV_INIT;
 	pid_t pid = 0;
@@ -319,9 +329,10 @@ static int start_adopted(struct making *m, const struct carried *t, int *ret_sta
 	use_the_time(m);
 	if (proc_wait(pid, ret_status, err) < 0)
 		return -1;
-	if (*ret_status == 1)
+	*ret_ended = has_ended(m);
+	if (*ret_status == 1 && !*ret_ended)
 		*ret_status = STATUS_NOT_STARTED;
-	return *ret_status ? 0 : finish_create(m, err);
+	return *ret_status && !*ret_ended ? 0 : finish_create(m, err);
 }
 
 /*
@@ -332,13 +343,14 @@ static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_
 {
 	struct supervise s = { .sigfd = sigfd, .tty = -1, .foreground = true, .own_session = true };
 	CLEANUP(carried_free) struct carried t = CARRIED_INIT;
+	bool ended = false;
 	int status;
 
 	if (m->p.process.terminal && console_listen(m->c.path, &t.path, &t.listen_fd, err) < 0)
 		return -1;
-	if (start_adopted(m, &t, ret_status, err) < 0)
+	if (start_adopted(m, &t, ret_status, &ended, err) < 0)
 		return -1;
-	if (*ret_status)
+	if (*ret_status || ended)
 		return 0;
 	lock_release(lock);
 	if (carried_receive(&t, err) < 0)

@@ -18,7 +18,7 @@ struct runtime_exec_options {
 	const char *user; /* U[:G], numbers or names of the container; or NULL */
 	const char *cwd; /* or NULL */
 	const char *apparmor, *process_label; /* or NULL */
-	const char *cgroup; /* for delegates; or NULL */
+	const struct strv *cgroups; /* for delegates */
 	const struct strv *groups, *caps, *env; /* --additional-gids --cap -e */
 	const struct strv *args;
 	bool tty, no_new_privs;

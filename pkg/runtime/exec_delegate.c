@@ -206,7 +206,7 @@ static void build_command(const struct work *w, struct strv *argv)
 	add_path(argv, "--pid-file", w->pid_file ? w->pid_file : o->pid_file);
 	add_path(argv, "--console-socket", w->terminal.path ? w->terminal.path : o->console_socket);
 	add_process(w, argv);
-	add_value(argv, "--cgroup", o->cgroup);
+	add_list(argv, "--cgroup", o->cgroups);
 	if (o->ignore_paused)
 		strv_add(argv, "--ignore-paused");
 	delegate_add_preserved(argv, &x->fds);

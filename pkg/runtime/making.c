@@ -95,6 +95,12 @@ static int write_delegate_bundle(struct making *m, struct err **err)
 	if (runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER) &&
 		mountpoints_make(m->p.bundle.rootfs_fd, m->p.bundle.fd, m->p.bundle.config, &e) < 0)
 		log_verbose("mount points: %s, leaving them to %s", err_text(e), m->p.choice.engine->name);
+	/* Those who know crun look for ROOT/ID/status, and can live without. */
+	if (str_eq(m->p.choice.engine->name, "crun")) {
+		autofree char *target = xasprintf(STATE_DELEGATE "/%s/status", m->c.id);
+
+		(void)!symlinkat(target, m->c.dirfd, "status");
+	}
 	return write_json(m->c.dirfd, bundle_config, m->p.plan.config, err);
 }
 
@@ -233,7 +239,7 @@ int pid_file_write(const char *path, pid_t pid, struct err **err)
 static int retire(const struct making *m, struct err **err)
 {
 	static const char *const ours[] = { STATE_CONFIG, STATE_PROGRAM, STATE_RECORD, bundle_config,
-		STATE_PIDFILE, STATE_LOCK };
+		STATE_PIDFILE, STATE_LOCK, "status" };
 	static const char *const generated[] = { "0", "1" }; /* passwd and group; the sweep finds more */
 	static const char *const theirs[] = { "state.json", "config.json", "status" };
 	size_t n = m->c.rec.delegate ? ARRAY_LEN(ours) : 3;
