@@ -69,7 +69,10 @@ static void test_preserve(void *arg)
 	ok(is_open(9), "but not what took a number since");
 	runtime_fds_free(&f);
 	o.preserve = 1;
-	ok(runtime_fds_collect(&o, &f, &e) < 0 && err_is(e, ERR_USAGE), "one that is not open is an error");
+	ok(runtime_fds_collect(&o, &f, NULL) == 0 && runtime_fds_check(&f, &e) < 0 && err_is(e, ERR_USAGE),
+		"one that is not open is an error");
+	f.gaps = true;
+	ok(runtime_fds_check(&f, NULL) == 0, "but to who fills gaps it is none");
 }
 
 static void test_all(void *arg)
