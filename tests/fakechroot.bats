@@ -7,7 +7,8 @@ load helpers
 
 setup() {
   common_setup
-  [[ $(working_modes) == *F1* ]] || skip "libfakechroot is not installed"
+  udocker-runtime engines --format json | jq -e '.[] | select(.available and .name == "fakechroot")' >/dev/null ||
+    skip "libfakechroot is not installed"
 }
 
 # guest DIR: a small root file system whose programs are linked against the C library of this machine.

@@ -46,7 +46,11 @@ static size_t run_length(const struct engine_report *r, size_t n)
 /* How a direct engine's read-only things are kept; NULL for those of which the answers alone speak. */
 static const char *readonly_way(const struct engine *e)
 {
-	if (!e->conditions)
+	bool guarded = false;
+
+	for (const struct engine_condition *c = e->conditions; c && c->otherwise.property; c++)
+		guarded |= c->needs == ENGINE_NEEDS_GUARD;
+	if (!guarded)
 		return NULL;
 	switch (ability_guard()) {
 	case ENGINE_GUARD_MOUNTS:
