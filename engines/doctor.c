@@ -320,7 +320,7 @@ static const struct {
 	const char *name, *needed_by;
 	void (*ask)(struct doctor_fact *f);
 } requirements[] = {
-	{ "kernel", "crun runc proot", ask_kernel },
+	{ "kernel", "crun runc proot fakechroot", ask_kernel },
 	{ "ptrace", "proot", ask_ptrace },
 	{ "yama", "proot", ask_yama },
 	{ "seccomp", "proot", ask_seccomp },
@@ -329,7 +329,7 @@ static const struct {
 	{ "control groups", "", ask_cgroups },
 	{ "/dev/fuse", "", ask_fuse },
 	{ "nesting", "", ask_nesting },
-	{ "store executable", "crun runc proot", ask_store },
+	{ "store executable", "crun runc proot fakechroot", ask_store },
 	{ "tmp executable", "proot", ask_tmp },
 };
 
