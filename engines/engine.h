@@ -114,7 +114,7 @@ struct engine_plan {
 	struct strv sources; /* host paths that must be there, which the engine would leave out in silence */
 	/* With a Landlock guard: the host's hierarchies that may be written in; empty: all, nothing is to be read-only. */
 	struct strv writable;
-	/* With mounts: each source (absolute, without links where it is there) is to be bound read-only at its target, one of makes. */
+	/* With mounts: each source (absolute, without links where it is there) is to be bound read-only at its target: itself, or one of makes. */
 	struct strv readonly_sources, readonly_targets;
 	struct engine_entry *entry; /* NULL: what the configuration says is what is run */
 	/* The engine does not keep the promise of section 6: the waiting child stays as a supervisor. */

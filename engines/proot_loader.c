@@ -12,6 +12,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
 
+#define TMP "tmp"
 #define PROOT_MAX_BYTES (16u << 20)
 #define LOADER_MAX_BYTES (256u << 10) /* it has some 9 KiB */
 
@@ -74,6 +75,15 @@ static char *loader_name(const char *proot)
 		(unsigned long long)st.st_ino, (unsigned long long)st.st_mtim.tv_sec);
 }
 
+static char *kept_path(const char *name)
+{
+	autofree char *tmp = probe_cache_path(TMP);
+
+	if (tmp)
+		(void)mkdir(tmp, 0700); /* there is another way without */
+	return probe_cache_path(name);
+}
+
 char *proot_loader_keep(const char *proot)
 {
 	autofree char *name = loader_name(proot);
@@ -84,7 +94,14 @@ char *proot_loader_keep(const char *proot)
 	if (!name || fd < 0 || fd_read_text(fd, PROOT_MAX_BYTES, &bytes, proot, NULL) < 0 ||
 		!proot_loader_locate((const unsigned char *)bytes.data, bytes.len, &at, &len))
 		return NULL;
-	return probe_cache_put(name, bytes.data + at, len) ? probe_cache_path(name) : NULL;
+	return probe_cache_put(name, bytes.data + at, len) ? kept_path(name) : NULL;
+}
+
+char *proot_loader_tmp(void)
+{
+	autofree char *path = probe_cache_path(TMP);
+
+	return path && access(path, W_OK | X_OK) == 0 ? steal_ptr(&path) : NULL;
 }
 
 char *proot_loader_kept(const char *proot)

@@ -13,6 +13,9 @@ char *proot_loader_keep(const char *proot);
 /* The path of the copy that was kept, which the caller frees; NULL when it is not there (any more). */
 char *proot_loader_kept(const char *proot);
 
+/* A directory for PRoot's temporary files beside the kept loaders, caller frees; NULL where there is none. */
+char *proot_loader_tmp(void);
+
 /*
  * Exported for the tests: the native static executable inside these bytes of an executable. False if there is none, or more than one;
  * *ret_at and *ret_len lie within the bytes.

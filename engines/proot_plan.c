@@ -31,7 +31,8 @@
 
 struct bind {
 	char *host, *guest;
-	char *stand_in; /* where a read-only mount of `host` will be, for PRoot to show; NULL: `host` itself */
+	bool readonly; /* by a mount */
+	char *stand_in; /* where that will be, for PRoot to show; NULL: at `host` itself */
 };
 
 /* What is to be read-only by Landlock. */
@@ -69,7 +70,7 @@ static void planner_free(struct planner *p)
 static void add_bind(struct planner *p, const char *host, const char *guest)
 {
 	p->binds = mem_grow(p->binds, &p->cap, p->n + 1, sizeof(*p->binds));
-	p->binds[p->n++] = (struct bind){ xstrdup(host), xstrdup(guest), NULL };
+	p->binds[p->n++] = (struct bind){ .host = xstrdup(host), .guest = xstrdup(guest) };
 }
 
 /* A name below state_dir for something to be made; the order of planning makes it the same in every run of one config. */
@@ -85,21 +86,90 @@ static const char *add_make(struct planner *p, const char *target)
 
 /* ---- read-only ---- */
 
-/* A mount of `host` is to be where the result says, which is made for it: a directory, or a file for all else. */
-static const char *add_readonly_mount(struct planner *p, const char *host)
+/* Something for a mount to be on: a directory, or a file for all that is none. */
+static const char *add_stand_in(struct planner *p, const char *host)
 {
 	struct engine_plan *plan = p->plan;
 	struct stat st;
-	bool is_dir;
-	autofree char *plain = host_path_canonical(host);
-	const char *target;
+	bool is_dir = stat(host, &st) < 0 || S_ISDIR(st.st_mode);
+	const char *path = add_make(p, NULL);
 
-	is_dir = stat(host, &st) < 0 || S_ISDIR(st.st_mode);
-	target = add_make(p, NULL);
 	plan->makes[plan->n_makes - 1].content = is_dir ? NULL : "";
-	strv_add(&plan->readonly_sources, plain ? plain : host);
-	strv_add(&plan->readonly_targets, target);
+	return path;
+}
+
+/*
+ * Does something that is shown writable show some of `host` at another place than `guest`? With a read-only mount in its own place `host`
+ * would be read-only there too.
+ */
+static bool is_shared(const struct planner *p, const char *host, const char *guest)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct bind *o = &p->binds[i];
+		autofree char *other = host_path_canonical(o->host);
+
+		if (o->readonly || !other)
+			continue;
+		if (path_is_below(other, host) && !str_eq(other, host))
+			return true;
+		if (path_is_below(host, other)) {
+			autofree char *there = path_join(o->guest, host + strlen(other));
+
+			if (str_eq(other, host) || !str_eq(there, guest))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Is it, or does it hold, what is written in from here or by PRoot? */
+static bool holds_own(const struct planner *p, const char *host)
+{
+	const char *const own[] = { runtime_root_readonly(p->ctx->config) ? NULL : p->ctx->rootfs,
+		p->ctx->state_dir, strv_env_get(&p->plan->env, "PROOT_TMP_DIR") };
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		autofree char *plain = own[i] ? host_path_canonical(own[i]) : NULL;
+
+		if (own[i] && (path_is_below(own[i], host) || (plain && path_is_below(plain, host))))
+			return true;
+	}
+	return false;
+}
+
+/* It costs least where it is: nothing has to be made, and PRoot needs no further binding. Returns where else it will be, or NULL. */
+static const char *add_readonly_mount(struct planner *p, const char *host, const char *guest)
+{
+	struct engine_plan *plan = p->plan;
+	autofree char *plain = host_path_canonical(host), *root = host_path_canonical(p->ctx->rootfs);
+	const char *source = plain ? plain : host;
+	bool in_root = root && path_is_below(source, root) && !runtime_root_readonly(p->ctx->config);
+	bool same = in_root && str_eq(source + strlen(root), guest);
+	const char *target = is_shared(p, source, guest) || holds_own(p, source) || (in_root && !same)
+				     ? add_stand_in(p, source)
+				     : NULL;
+
+	strv_add(&plan->readonly_sources, source);
+	strv_add(&plan->readonly_targets, target ? target : source);
 	return target;
+}
+
+static void settle_mounts(struct planner *p)
+{
+	const char *root = NULL;
+
+	if (p->ctx->guard != ENGINE_GUARD_MOUNTS)
+		return;
+	if (runtime_root_readonly(p->ctx->config))
+		root = add_readonly_mount(p, p->root, "/");
+	for (size_t i = 0; i < p->n; i++) {
+		const char *at = p->binds[i].readonly
+					 ? add_readonly_mount(p, p->binds[i].host, p->binds[i].guest)
+					 : NULL;
+
+		p->binds[i].stand_in = xstrdup_null(at);
+	}
+	p->root = root ? root : p->root;
 }
 
 static void add_kept(struct planner *p, const char *host, const char *property)
@@ -123,7 +193,7 @@ static void add_shown(
 	if (!readonly)
 		add_writable(p, host);
 	else if (p->ctx->guard == ENGINE_GUARD_MOUNTS)
-		p->binds[p->n - 1].stand_in = xstrdup(add_readonly_mount(p, host));
+		p->binds[p->n - 1].readonly = true;
 	else if (property)
 		add_kept(p, host, property);
 }
@@ -135,22 +205,22 @@ static void add_root(struct planner *p)
 	p->root = root;
 	if (!runtime_root_readonly(p->ctx->config))
 		add_writable(p, root);
-	else if (p->ctx->guard == ENGINE_GUARD_MOUNTS)
-		p->root = add_readonly_mount(p, root);
-	else
+	else if (p->ctx->guard != ENGINE_GUARD_MOUNTS)
 		add_kept(p, root, "root.readonly");
 }
 
 /*
- * PRoot and every program write in /dev and /proc. PRoot's own directory is one of this container, unless its loader has to be executed from
- * there, which a state directory may not allow.
+ * PRoot and every program write in /dev and /proc. PRoot's own directory is the one beside its kept loader, or one of this container; the
+ * usual one if its loader has to be executed from there, which a state directory may not allow.
  */
 static void add_engines_own(struct planner *p)
 {
+	autofree char *tmp = proot_loader_tmp();
+
 	add_writable(p, "/dev");
 	add_writable(p, "/proc");
 	if (p->probe->flags & PROOT_LOADER)
-		strv_env_set(&p->plan->env, "PROOT_TMP_DIR", add_make(p, NULL));
+		strv_env_set(&p->plan->env, "PROOT_TMP_DIR", tmp ? tmp : add_make(p, NULL));
 	add_writable(p, strv_env_get(&p->plan->env, "PROOT_TMP_DIR"));
 }
 
@@ -363,6 +433,7 @@ static int add_binds(struct planner *p, struct err **err)
 	add_readonly_paths(p);
 	add_masks(p);
 	settle_landlock(p);
+	settle_mounts(p);
 	p->plan->init_path = init_place(p);
 	add_bind(p, p->ctx->guest_init, p->plan->init_path);
 	for (size_t i = 0; i < p->n; i++)

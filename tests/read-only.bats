@@ -115,6 +115,16 @@ TRY='try() { "$@" 2>/dev/null && echo "yes: $*"; }
   done
 }
 
+@test "read-only: what holds the root and all that a run writes in can be shown, and both go on as they are" {
+  needs_guard
+  for ENGINE in $ENGINES; do
+    sees ".mounts += [{destination: \"/all\", source: \"$T\", options: [\"rbind\", \"ro\"]}, {destination: \"/run\", type: \"tmpfs\"}]" \
+      busybox sh -c "$TRY"'all /all/rw; try touch /all/new; touch /root-is-open /run/own && cat /all/rw/file'
+    [ "$output" = old ] || fail "$ENGINE, by $way"
+    rm "$B/rootfs/root-is-open"
+  done
+}
+
 @test "read-only: linux.readonlyPaths, of the root, of binds and of /proc, for root; --strict refuses them to others" {
   needs_guard
   local filter

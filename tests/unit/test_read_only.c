@@ -136,26 +136,29 @@ static void test_within(void)
 
 static void test_mounts(void)
 {
-	auto_result all = plan(DOC(RO,
-				       BIND("/a", "@/a", "") "," BIND("/b", "@/link", ",'ro'") "," BIND(
-					       "/f", "@/file", ",'ro'"),
-				       "'readonlyPaths':['/etc','/b/sub','/none'],'maskedPaths':['/etc']"),
+	auto_result all =
+		plan(DOC(RO,
+			     BIND("/a", "@/a", "") "," BIND("/b", "@/link", ",'ro'") "," BIND("/f", "@/file",
+				     ",'ro'") "," BIND("/o", "@/b", ",'ro'") "," BIND("/g", "@/file", ""),
+			     "'readonlyPaths':['/etc','/b/sub','/a/sub','/none'],'maskedPaths':['/etc']"),
+			ENGINE_GUARD_MOUNTS, PROOT_LOADER);
+	auto_result holder = plan(DOC("", BIND("/h", "@", ",'ro'"), "'readonlyPaths':['/etc']"),
 		ENGINE_GUARD_MOUNTS, PROOT_LOADER);
 	auto_result none = plan(DOC("", BIND("/a", "@/a", ""), ""), ENGINE_GUARD_MOUNTS, PROOT_LOADER);
 
-	is_str(all.sources, "@/ROOT @/a @/file @/ROOT/etc @/a/sub",
+	is_str(all.sources, "@/ROOT @/a @/file @/b @/ROOT/etc @/a/sub @/a/sub",
 		"what is mounted read-only, free of links");
 	is_str(all.targets,
-		"/state/stand-in/0 /state/stand-in/1 /state/stand-in/2 /state/stand-in/3 /state/stand-in/4",
-		"where");
+		"@/ROOT /state/stand-in/1 /state/stand-in/2 @/b @/ROOT/etc /state/stand-in/3 @/a/sub",
+		"where it is, unless it is shown writable at another place");
 	is_str(all.argv,
-		"/bin/proot -b @/a:/a -b /state/stand-in/1:/b -b /state/stand-in/2:/f -b "
-		"/state/stand-in/3:/etc "
-		"-b /state/stand-in/4:/b/sub -b /state/stand-in/5:/etc -b /lib/init:/.udocker-init -0 -r "
-		"/state/stand-in/0 -w / /.udocker-init",
+		"/bin/proot -b @/a:/a -b /state/stand-in/1:/b -b /state/stand-in/2:/f -b @/b:/o -b @/file:/g "
+		"-b @/ROOT/etc:/etc -b /state/stand-in/3:/b/sub -b /state/stand-in/0:/etc "
+		"-b /lib/init:/.udocker-init -0 -r @/ROOT -w / /.udocker-init",
 		"PRoot shows the mounts, masks over them");
 	ok(all.plan.makes[2].content && !all.plan.makes[1].content, "a file is mounted on a file");
 	is_str(all.writable, "", "no rules for Landlock");
+	is_str(holder.targets, "/state/stand-in/0 @/ROOT/etc", "what holds the root is shown elsewhere");
 	is_int((int)none.plan.readonly_targets.n, 0, "nothing is read-only: no mounts");
 	is_int((int)none.plan.n_makes, 0, "and nothing is made");
 }
