@@ -237,6 +237,23 @@ PY
   ok rt delete -f "$C"
 }
 
+@test "start waits for a create that is still at work" {
+  check() {
+    ! is_direct || return 0 # which is not known before
+    MORE=".hooks.createRuntime = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"until [ -e $T/go ]; do sleep 0.05; done\"]}]" args sleep 98700
+    rm -f "$T/go"
+    rt --engine "$ENGINE" create -b "$B" "$C" </dev/null >/dev/null 2>&1 3>&- &
+    wait_until 10 rt state "$C" >/dev/null 2>&1
+    [ "$(status_of "$C")" = creating ]
+    (sleep 0.3; : >"$T/go") 3>&- &
+    ok rt start "$C"
+    [ "$(status_of "$C")" = running ]
+    wait
+    ok rt delete -f "$C"
+  }
+  each_engine check
+}
+
 @test "options may follow the id, but for exec" {
   check() {
     args sleep 98700

@@ -152,13 +152,32 @@ static int start(const struct instance *c, struct err **err)
 	return init_start(c, err) < 0 ? -1 : run_poststart_hooks(c, err);
 }
 
+/* Create may be at it still, and its word is what counts. */
+static int wait_until_made(const struct runtime_root *root, struct instance *c, struct err **err)
+{
+	const struct runtime_globals *g = c->globals;
+	autofree char *id = xstrdup(c->id);
+	auto_lock lock = LOCK_INIT;
+
+	if (c->rec.proc.pid != 0)
+		return 0;
+	if (instance_check_owner(c, err) < 0 ||
+		lock_take(&lock, c->dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
+		return -1;
+	lock_release(&lock);
+	instance_free(c);
+	c->globals = g;
+	return instance_open(root, id, c, err);
+}
+
 int runtime_start(const struct runtime_globals *g, const char *id, struct err **err)
 {
 	auto_runtime_root root = RUNTIME_ROOT_INIT;
 	auto_instance c = INSTANCE_INIT;
 
 	c.globals = g;
-	if (runtime_root_open(g->root, false, &root, err) < 0 || instance_open(&root, id, &c, err) < 0)
+	if (runtime_root_open(g->root, false, &root, err) < 0 || instance_open(&root, id, &c, err) < 0 ||
+		wait_until_made(&root, &c, err) < 0)
 		return -1;
 	return start(&c, err);
 }
