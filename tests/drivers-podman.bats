@@ -134,6 +134,60 @@ state_is() { [ "$(pm inspect --format '{{.State.Status}}' "$1")" = "$2" ]; }
   each_engine check
 }
 
+@test "podman exec -it: Ctrl-Z, fg and Ctrl-C are the shell's inside" {
+  once
+  check() {
+    ok pod_run -d --name c bb sleep "$MARK"
+    terminal <<END
+wait PROMPT\$
+type $(shell_words "${PM[@]}") exec -it c /bin/sh -i\n
+wait #
+type sleep ${MARK}\n
+pause 0.5
+type \x1a
+wait Stopped
+wait #
+type fg\n
+pause 0.5
+type \x03
+wait #
+type exit 6\n
+wait PROMPT\$
+type echo status=\$?\n
+wait status=6
+END
+    ok pm rm -f -t 0 c
+    nothing_left
+  }
+  each_engine check
+}
+
+@test "podman top with ps's options, stats, update, cp" {
+  check() {
+    local group
+    if [ "$ENGINE" = proot ] || [ "$(id -u)" != 0 ] || [ ! -w /sys/fs/cgroup/memory/cgroup.procs ]; then
+      ok pod_run -d --name c bb sleep "$MARK"
+    else # control groups as well, without which podman refuses these
+      ok pm --runtime-flag="engine=$ENGINE" run --network=none -d --name c bb sleep "$MARK"
+      ok pm stats --no-stream --format '{{.Name}} {{.PIDs}} {{.MemUsage}}' c
+      assert_matches '^c 1 [0-9.]+.?B / '
+      ok pm update --memory 64m c
+      group=$(sed -n 's/^[0-9]*:memory://p' "/proc/$(pm inspect --format '{{.State.Pid}}' c)/cgroup")
+      [ "$(cat "/sys/fs/cgroup/memory$group/memory.limit_in_bytes")" = $((64 << 20)) ] || fail "no limit in $group"
+      ok pm top c -o pid,args
+      assert_contains "sleep $MARK"
+    fi
+    ok pm stop -t 0 c
+    echo "to and fro" >"$T/in"
+    ok pm cp "$T/in" c:/tmp/in
+    ok pm cp c:/tmp/in "$T/out"
+    cmp "$T/in" "$T/out"
+    ok pm rm c
+    nothing_left
+  }
+  each_engine check
+}
+
 @test "podman run -it: a terminal, its size, and attach to it" {
   check() {
     ok script -qec "stty rows 40 cols 120; $(shell_words "${PM[@]}") --runtime-flag=engine=$ENGINE run --network=none --cgroups=disabled -it --rm bb /bin/sh -c 'tty; sleep 0.2; stty size; exit 6'; echo status \$?" /dev/null </dev/null

@@ -164,3 +164,40 @@ wait_until() {
     sleep 0.05
   done
 }
+
+# A shell on a terminal of its own, that is typed into: TTY words are sent, and waited for in its output.
+terminal() {
+  cat >"$T/terminal.py" <<'PY'
+import fcntl, os, pty, select, struct, sys, termios, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.environ["PS1"] = "PROMPT$ "
+    os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
+seen = b""
+def wait(word):
+    global seen
+    end = time.time() + 20
+    while word not in seen:
+        if time.time() > end:
+            sys.exit("no %r in %r" % (word, seen))
+        if select.select([fd], [], [], 0.1)[0]:
+            try:
+                seen += os.read(fd, 4096)
+            except OSError:
+                sys.exit("terminal closed, no %r in %r" % (word, seen))
+    seen = seen[seen.index(word) + len(word):]
+for line in sys.stdin:
+    verb, _, rest = line.rstrip("\n").partition(" ")
+    rest = rest.encode().decode("unicode_escape").encode("latin1")
+    if verb == "wait":
+        wait(rest)
+    elif verb == "type":
+        os.write(fd, rest)
+    elif verb == "pause":
+        time.sleep(float(rest))
+    elif verb == "size":
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", *map(int, rest.split()), 0, 0))
+PY
+  python3 "$T/terminal.py"
+}
