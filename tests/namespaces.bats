@@ -150,3 +150,14 @@ EOT
     [ -z "$(rt list -q)" ]
   done
 }
+
+@test "namespaces: the clocks of a time namespace are joined by path" {
+  requires root
+  unshare -T --boottime 100000 true 2>/dev/null || skip "no time namespaces here"
+  other -T --boottime 100000
+  for ENGINE in $ENGINES; do
+    bundle ".linux.namespaces = [{type: \"time\", path: \"/proc/$OTHER/ns/time_for_children\"}]" busybox cat /proc/uptime
+    ok rt --strict --engine "$ENGINE" run -b "$B" c1
+    [ "${output%%.*}" -ge 100000 ] && [ "$(cut -d. -f1 /proc/uptime)" -lt "${output%%.*}" ] || fail "$ENGINE"
+  done
+}
