@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What guest_init runs in a Fakechroot container: the program as the host names it, looked at before anything is started, and the
- * environment that makes the library of it. With the stock library every program goes through guest_loader; udocker's own has a map of
- * folders and is told what 1.3.x tells it.
+ * environment that makes the library of it. Every program goes through guest_loader. A library that maps paths (udocker's own) gets the volumes
+ * as a map.
  */
 #include "engines/fakechroot_entry.h"
 

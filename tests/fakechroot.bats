@@ -323,6 +323,6 @@ host"
   container
   mkdir -p "$BUNDLE/ROOT/sbin"
   cp "$BUNDLE/ROOT/usr/bin/static" "$BUNDLE/ROOT/sbin/ldconfig"
-  ok in_c sh -c '/sbin/ldconfig -v && echo done'
-  assert_output done
+  ok in_c sh -c '/sbin/ldconfig -v && echo ended'
+  assert_output ended
 }
