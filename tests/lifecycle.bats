@@ -369,7 +369,8 @@ PY
   check() {
     args sleep 98766
     rt --engine "$ENGINE" run -d -b "$B" "$C" </dev/null >/dev/null 2>&1 || fail "run"
-    for pid in $(procs_with '^sleep 98766'); do echo "$pid" >"$group/cgroup.procs"; done
+    # The process of the state, and the program where that is another.
+    for pid in $(rt state "$C" | jq .pid) $(procs_with '^sleep 98766'); do echo "$pid" >"$group/cgroup.procs"; done
     echo FROZEN >"$group/freezer.state"
     ok rt delete --force "$C"
     [ -z "$(cat "$group/cgroup.procs")" ] || fail "still frozen"

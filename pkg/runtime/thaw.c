@@ -7,7 +7,8 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
-#include "pkg/runtime/members.h"
+#include "pkg/runtime/state.h"
+#include "pkg/runtime/tree.h"
 
 #define FREEZER "/sys/fs/cgroup/freezer"
 #define TEXT_MAX ((size_t)65536)
@@ -57,11 +58,17 @@ static void move(pid_t pid, const char *group)
 void thaw_members(const struct instance *c)
 {
 	autofree char *ours = group_of("/proc/self/cgroup");
+	uid_t owner = instance_trusted_owner(c);
 	auto_tree t;
+	bool alive;
 
 	if (!ours || is_frozen(ours))
 		return;
-	members_find(c, &t);
+	/* Supervisors and tracers as well, which members_find() leaves out. */
+	alive = runtime_proc_alive(&c->rec.proc, owner);
+	tree_find(&t, alive ? c->rec.proc.pid : 0, c->rec.mark, owner);
+	if (alive)
+		tree_choose_one(&t, &c->rec.proc);
 	for (size_t i = 0; i < t.n; i++) {
 		autofree char *file = xasprintf("/proc/%d/cgroup", (int)t.v[i].pid);
 		autofree char *group = t.v[i].chosen ? group_of(file) : NULL;
