@@ -165,6 +165,23 @@ teardown() {
   each_engine check
 }
 
+@test "HOME is the user's of the container's passwd, else /, unless the bundle sets it" {
+  check() {
+    args payload env
+    echo 'u0:x:0:0::/zero:/bin/sh' >"$B/rootfs/etc/passwd"
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    [ "$(grep '^HOME=' <<<"$output")" = HOME=/zero ] || fail "$ENGINE: $output"
+    : >"$B/rootfs/etc/passwd"
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    # crun sets none then.
+    [ "$ENGINE" = crun ] || [ "$(grep '^HOME=' <<<"$output")" = HOME=/ ] || fail "$ENGINE: $output"
+    MORE='.process.env += ["HOME=/mine"]' args payload env
+    ok rt --engine "$ENGINE" run -b "$B" "$C"
+    [ "$(grep '^HOME=' <<<"$output")" = HOME=/mine ] || fail "$ENGINE: $output"
+  }
+  each_engine check
+}
+
 @test "the program gets its environment and arguments exactly" {
   check() {
     args payload env

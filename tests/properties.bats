@@ -273,7 +273,7 @@ shows() {
   for ENGINE in $ENGINES; do
     shows <<'EOT'
 .process.args = ["payload", "args", "a b", "", "c"]||[a b] [] [c]
-.process.env = ["A=b c", "PATH=/bin"]|payload env|A=b c PATH=/bin
+.process.env = ["A=b c", "PATH=/bin", "HOME=/h"]|payload env|A=b c PATH=/bin HOME=/h
 .process.cwd = "/etc"|payload pwd|/etc
 .process.user = {uid: 0, gid: 0}|sh:set -- $(payload id); echo $1 $2 $3 $4|uid=0 gid=0 euid=0 egid=0
 .process.user.umask = 63|payload umask|0077

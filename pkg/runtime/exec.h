@@ -36,6 +36,11 @@ struct runtime_exec_options {
 int runtime_exec(const struct runtime_globals *g, const struct runtime_exec_options *o, int *ret_status,
 	struct err **err);
 
+struct runtime_bundle;
+
+/* HOME of a user where nobody has set it: from the container's passwd, else "/". The caller frees it. */
+char *process_home(const struct runtime_bundle *b, uid_t uid);
+
 /*
  * The process to be run: that of --process, or the container's own (`config`) with what the options change. HOME is set where it is
  * missing, from the passwd file inside. Owned by the caller.

@@ -163,23 +163,31 @@ static int from_file(const char *path, struct json **ret, struct err **err)
 	return 0;
 }
 
+char *process_home(const struct runtime_bundle *b, uid_t uid)
+{
+	auto_str file = STR_INIT;
+	struct passwd_entry e;
+	char *home = NULL;
+
+	read_text(b, "/etc/passwd", &file);
+	if (passwd_find_uid(str_text(&file), uid, &e)) {
+		home = xstrdup(*e.home ? e.home : "/");
+		passwd_entry_free(&e);
+	}
+	return home ? home : xstrdup("/");
+}
+
 static void set_home(struct json *process, const struct runtime_bundle *b)
 {
 	auto_strv env = STRV_INIT;
-	auto_str file = STR_INIT;
-	struct passwd_entry e;
+	autofree char *home = NULL;
 	int64_t uid = 0;
 
 	if (json_get_strv(process, "process", "env", &env, NULL) < 0 || strv_env_get(&env, "HOME"))
 		return;
 	(void)json_to_i64(json_path(process, "user", "uid", NULL), &uid); /* absent is root */
-	read_text(b, "/etc/passwd", &file);
-	if (passwd_find_uid(str_text(&file), (uid_t)uid, &e)) {
-		strv_env_set(&env, "HOME", *e.home ? e.home : "/");
-		passwd_entry_free(&e);
-	} else {
-		strv_env_set(&env, "HOME", "/");
-	}
+	home = process_home(b, (uid_t)uid);
+	strv_env_set(&env, "HOME", home);
 	json_set(process, "env", json_new_strv(&env));
 }
 

@@ -14,6 +14,7 @@
 #include "pkg/base/str.h"
 #include "pkg/runtime/caps.h"
 #include "pkg/runtime/console.h"
+#include "pkg/runtime/exec.h"
 #include "pkg/runtime/launch.h"
 #include "pkg/runtime/state.h"
 
@@ -143,6 +144,12 @@ int prepare_load(const struct runtime_globals *g, const struct runtime_create_op
 				     process_setup_read(p.bundle.config, &p.setup, err) < 0 ||
 				     caps_read(p.bundle.config, &p.caps, err) < 0))
 		return -1;
+	/* As runc and crun do. */
+	if (is_direct(&p) && p.has_process && !strv_env_get(&p.process.env, "HOME")) {
+		autofree char *home = process_home(&p.bundle, p.process.uid);
+
+		strv_env_set(&p.process.env, "HOME", home);
+	}
 	*ret = p;
 	p = PREPARED_INIT;
 	return 0;
