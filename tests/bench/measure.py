@@ -88,13 +88,15 @@ def python_udocker(*words):
     return [("udocker 1.3 (Python) " + words[0], ["udocker.py", *words])]
 
 
-def container():
-    """A busybox container; returns (id, bundle)."""
-    out("mkrootfs", f"{HOME}/rootfs")
-    out("tar", "-C", f"{HOME}/rootfs", "-cf", f"{HOME}/layer.tar", ".")
+def container(name="bench", programs=()):
+    """A busybox container, with programs of this machine; returns (id, bundle)."""
+    root = f"{HOME}/{name}-rootfs"
+    out("mkrootfs", root)
+    out("addprograms", root, *programs)
+    out("tar", "-C", root, "-cf", f"{HOME}/layer.tar", ".")
     with open(f"{HOME}/config", "w", encoding="utf-8") as f:
         json.dump({"Cmd": ["/bin/true"], "Env": ["PATH=/bin"]}, f)
-    out("mkimage", "-n", "bench:1", "-c", f"{HOME}/config", f"{HOME}/image.tar", f"{HOME}/layer.tar")
+    out("mkimage", "-n", f"{name}:1", "-c", f"{HOME}/config", f"{HOME}/image.tar", f"{HOME}/layer.tar")
     out("udocker-image", "load", "-q", "-i", f"{HOME}/image.tar")
-    cid = out("udocker-bundle", "create", "--name=bench", "bench:1")
+    cid = out("udocker-bundle", "create", f"--name={name}", f"{name}:1")
     return cid, f"{HOME}/.udocker/containers/{cid}"

@@ -2,10 +2,24 @@
 """From the command line to the program's end, with every mode that works here."""
 import json
 import os
+import shutil
 
 from measure import HOME, compare, container, out, python_udocker
 
 STATE = os.environ["STATE"]
+
+
+def fake(mode):
+    """libfakechroot confines what is linked with libc alone; beside its own wrapper, a shell script."""
+    if not shutil.which("fakechroot"):
+        return
+    _, bundle = container("dynamic", ["/bin/true"])
+    out("udocker", "setup", f"--execmode={mode}", "dynamic")
+    compare(f"start to exit, {mode}", [
+        ("fakechroot chroot", ["fakechroot", "chroot", f"{bundle}/ROOT", "/bin/true"]),
+        ("udocker-runtime run", ["udocker-runtime", "run", "-b", bundle, "bench-run"]),
+        ("udocker run", ["udocker", "run", "--nobanner", "dynamic", "/bin/true"]),
+    ])
 
 
 def main():
@@ -18,6 +32,9 @@ def main():
     rows = json.loads(out("udocker-runtime", "engines", "--format", "json"))
     modes = {m for row in rows if row["available"] for m in row["modes"]}
     for mode in sorted(modes):
+        if mode.startswith("F"):
+            fake(mode)
+            continue
         out("udocker", "setup", f"--execmode={mode}", "bench")
         if mode.startswith("P"):
             # The same root file system and the same bindings, the program started by the tracer itself.
