@@ -92,7 +92,7 @@ last_error() { jq -rs 'map(select(.level == "error")) | last | .msg' "$1"; }
 
 @test "a log that cannot be opened is an error, one that is full is not" {
   config '.process.args = ["true"]'
-  fails 1 rt --log "$T" run -b "$B" c
+  fails 125 rt --log "$T" run -b "$B" c
   assert_stderr_contains "log '$T'"
   assert_one_error_line
   fails 1 rt --log "$T/absent/log" state c
