@@ -11,7 +11,7 @@ setup() {
   [ -z "${SANITIZE:-}" ] || [[ $BATS_TEST_DESCRIPTION == *interrupt* ]] || [[ $BATS_TEST_DESCRIPTION == *"any instant" ]] ||
     skip "takes too long under the sanitizers"
 }
-INSTANTS=$([ -z "${SANITIZE:-}" ] && echo 10 || echo 2)
+INSTANTS=$([ -z "${SANITIZE:-}" ] && echo 6 || echo 2)
 
 @test "image commands killed at any instant" { ok crash image instants "$INSTANTS"; }
 @test "container commands killed at any instant" { ok crash container instants "$INSTANTS"; }
