@@ -12,11 +12,24 @@
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 
+/* Without /proc only directories can say where they are: of the one that it lies in. */
+static char *by_directory(const char *path)
+{
+	autofree char *dir = path_dir(path), *plain = NULL;
+	autoclose int fd = open(dir, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && lstat(path, &st) == 0 && !S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode))
+		plain = fs_fd_path(fd);
+	return plain ? path_join(plain, path_base(path)) : NULL;
+}
+
 char *host_path_canonical(const char *path)
 {
 	autoclose int fd = open(path, O_PATH | O_CLOEXEC);
+	char *plain = fd < 0 ? NULL : fs_fd_path(fd);
 
-	return fd < 0 ? NULL : fs_fd_path(fd);
+	return plain || fd < 0 ? plain : by_directory(path);
 }
 
 static bool is_one_of(const struct stat *st, const struct strv *tops)
