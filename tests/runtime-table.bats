@@ -216,10 +216,13 @@ PY
   [[ $ENGINES == *crun* ]] || skip "crun does not work here"
   ENGINE=crun
   local status
+  # crun makes a socket of its own below there, alone too, and fails where that has more than 107 bytes.
+  ROOT=$(mktemp -d /tmp/nfy.XXXXXX)
   for status in 0 1 7; do
     args sh -c "test -n \"\$NOTIFY_SOCKET\" && exit $status"
-    fails $status env NOTIFY_SOCKET="$T/notify" udocker-runtime --root "$ROOT" --engine crun run -b "$B" "$C"
+    fails $status env NOTIFY_SOCKET="$T/notify" udocker-runtime --root "$ROOT" --engine crun run -b "$B" n
   done
+  rm -r "$ROOT"
 }
 
 @test "exec: groups below the container's, one a controller, with runc" {
