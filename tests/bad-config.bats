@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016,SC2030,SC2031,SC2317,SC2314  # filters of jq; functions are called by name
-# bats: also as root and under the sanitizers
+# bats: also as root
 # Bundles whose config.json is broken or hostile, and hooks that misbehave: one clear line before anything starts, and nothing stays behind.
 
 load helpers

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: not under the sanitizers
 # Several processes on one store: two of each command at once, on the same names; and many of everything (tools/storm says what is asked
 # of them). `make check-long` lets those go on for minutes.
 

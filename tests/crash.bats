@@ -1,17 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: not under the sanitizers
 # Every command that writes, stopped by kill -9 or by a disk that is full or dying (the table is in tools/crash): the store is whole, the
 # command repeated succeeds, nothing is left behind, and 1.3.x still reads the store. `make check-long` tries all calls, and more instants.
 
 load helpers
 
-# Under the sanitizers (make asan) each of a thousand commands takes several times as long: some kills must do there.
-setup() {
-  common_setup
-  [ -z "${SANITIZE:-}" ] || [[ $BATS_TEST_DESCRIPTION == *interrupt* ]] || [[ $BATS_TEST_DESCRIPTION == *"any instant" ]] ||
-    skip "takes too long under the sanitizers"
-}
-INSTANTS=$([ -z "${SANITIZE:-}" ] && echo 6 || echo 2)
+setup() { common_setup; }
+INSTANTS=6
 
 @test "image commands killed at any instant" { ok crash image instants "$INSTANTS"; }
 @test "container commands killed at any instant" { ok crash container instants "$INSTANTS"; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2317,SC2016,SC2086,SC2010,SC2030,SC2031,SC2094,SC2126,SC2143,SC2314  # called through each_engine; names and numbers are ours
-# bats: also as root and under the sanitizers
+# bats: also as root
 # The OCI runtime's verbs on a bundle, with every engine that works here: what callers rely on (create, start, state, kill,
 # delete, list, pid files, descriptors, console sockets), and what is left when processes of ours are killed.
 
