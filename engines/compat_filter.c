@@ -4,10 +4,9 @@
 
 #include <errno.h>
 #include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 
-#include "pkg/base/mem.h"
+#include "engines/bpf_program.h"
 
 /* A hidden call; `until`: from this PRoot on it is translated and must be left alone (0: no PRoot knows it). */
 struct hidden {
@@ -91,17 +90,6 @@ enum compat_arch compat_arch_host(void)
 #endif
 }
 
-struct program {
-	struct sock_filter *v;
-	size_t n, cap;
-};
-
-static void emit(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
-{
-	p->v = mem_grow(p->v, &p->cap, p->n + 1, sizeof(*p->v));
-	p->v[p->n++] = (struct sock_filter){ .code = code, .jt = jt, .jf = jf, .k = k };
-}
-
 /* Is this row hidden from such a PRoot? */
 static bool is_hidden(const struct hidden *row, unsigned version)
 {
@@ -136,38 +124,39 @@ static size_t run_len(const struct run *r)
  * One ABI's section: is it this architecture (else the next section), then one test per run, in rising order, that jumps to the
  * refusal at the section's end. Every jump is forward and short: the tables stay far below 255 rows.
  */
-static void emit_abi(struct program *p, const struct abi *abi, unsigned version)
+static void emit_abi(struct bpf_program *p, const struct abi *abi, unsigned version)
 {
 	struct run runs[MAX_RUNS];
 	size_t n = find_runs(abi, version, runs), left = 0;
 
 	for (size_t i = 0; i < n; i++)
 		left += run_len(&runs[i]);
-	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(left + 4 + (abi->nr_mask ? 1 : 0)), abi->audit_arch);
-	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+	bpf_emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
+	bpf_emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(left + 4 + (abi->nr_mask ? 1 : 0)),
+		abi->audit_arch);
+	bpf_emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
 	if (abi->nr_mask)
-		emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, abi->nr_mask);
+		bpf_emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, abi->nr_mask);
 	/* Most calls are below all of them; the kernel runs the program for every number when it is installed. */
-	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, (uint8_t)left, n ? runs[0].first : 0);
+	bpf_emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, (uint8_t)left, n ? runs[0].first : 0);
 	/* Between a jump and the refusal lie the tests that are left and the ALLOW. */
 	for (size_t i = 0; i < n; i++) {
 		left -= run_len(&runs[i]);
 		if (runs[i].first == runs[i].last) {
-			emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(left + 1), 0, runs[i].first);
+			bpf_emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(left + 1), 0, runs[i].first);
 			continue;
 		}
-		emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, (uint8_t)(left + 1),
+		bpf_emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, (uint8_t)(left + 1),
 			runs[i].first); /* below: allowed */
-		emit(p, BPF_JMP | BPF_JGT | BPF_K, 0, (uint8_t)(left + 1), runs[i].last);
+		bpf_emit(p, BPF_JMP | BPF_JGT | BPF_K, 0, (uint8_t)(left + 1), runs[i].last);
 	}
-	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
-	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
+	bpf_emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+	bpf_emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
 }
 
 struct sock_filter *compat_filter_build(enum compat_arch arch, unsigned proot_version, size_t *ret_len)
 {
-	struct program p = { 0 };
+	struct bpf_program p = { 0 };
 
 	*ret_len = 0;
 	if (arch == COMPAT_NONE)
@@ -175,7 +164,7 @@ struct sock_filter *compat_filter_build(enum compat_arch arch, unsigned proot_ve
 	for (size_t i = 0; i < ARRAY_LEN(abis); i++)
 		if (abis[i].arch == arch)
 			emit_abi(&p, &abis[i], proot_version);
-	emit(&p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+	bpf_emit(&p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 	*ret_len = p.n;
 	return p.v;
 }

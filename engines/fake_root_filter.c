@@ -3,12 +3,11 @@
 #include "engines/fake_root_filter.h"
 
 #include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/stat.h>
 
+#include "engines/bpf_program.h"
 #include "engines/fake_root.h"
-#include "pkg/base/mem.h"
 
 #if defined(__x86_64__)
 
@@ -56,66 +55,55 @@ static const struct abi {
 	{ AUDIT_ARCH_I386, 0, ROWS(runs_i386), 185, 14, 297 },
 };
 
-struct program {
-	struct sock_filter *v;
-	size_t n, cap;
-};
-
-static void emit(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
-{
-	p->v = mem_grow(p->v, &p->cap, p->n + 1, sizeof(*p->v));
-	p->v[p->n++] = (struct sock_filter){ .code = code, .jt = jt, .jf = jf, .k = k };
-}
-
-static void emit_run(struct program *p, uint16_t first, uint16_t last)
+static void emit_run(struct bpf_program *p, uint16_t first, uint16_t last)
 {
 	if (first == last) {
-		emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, first);
+		bpf_emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, first);
 	} else {
-		emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, 2, first);
-		emit(p, BPF_JMP | BPF_JGT | BPF_K, 1, 0, last);
+		bpf_emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, 2, first);
+		bpf_emit(p, BPF_JMP | BPF_JGT | BPF_K, 1, 0, last);
 	}
-	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO);
+	bpf_emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO);
 }
 
 /* A call that makes a file of the type in its argument `mode`; modes are words, and this machine has the low half of one first. */
-static void emit_node(struct program *p, uint16_t call, unsigned mode)
+static void emit_node(struct bpf_program *p, uint16_t call, unsigned mode)
 {
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 5, call);
-	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0,
+	bpf_emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 5, call);
+	bpf_emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0,
 		(uint32_t)(offsetof(struct seccomp_data, args) + mode * sizeof(uint64_t)));
-	emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, FAKE_ROOT_DEVICE_MASK);
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, FAKE_ROOT_DEVICE_BITS);
-	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO);
-	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+	bpf_emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, FAKE_ROOT_DEVICE_MASK);
+	bpf_emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, FAKE_ROOT_DEVICE_BITS);
+	bpf_emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO);
+	bpf_emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 }
 
-static void emit_abi(struct program *p, const struct abi *abi, bool capset)
+static void emit_abi(struct bpf_program *p, const struct abi *abi, bool capset)
 {
 	size_t at = p->n + 1;
 
-	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, abi->audit_arch);
-	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+	bpf_emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
+	bpf_emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, abi->audit_arch);
+	bpf_emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
 	if (abi->nr_mask)
-		emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, abi->nr_mask);
+		bpf_emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, abi->nr_mask);
 	for (size_t i = 0; i < abi->n; i++)
 		emit_run(p, abi->runs[i].first, abi->runs[i].last);
 	if (capset)
 		emit_run(p, abi->capset, abi->capset);
 	emit_node(p, abi->mknod, 1);
 	emit_node(p, abi->mknodat, 2);
-	emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+	bpf_emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 	p->v[at].jf = (uint8_t)(p->n - at - 1); /* another architecture: the next section */
 }
 
 struct sock_filter *fake_root_filter_build(bool capset, size_t *ret_len)
 {
-	struct program p = { 0 };
+	struct bpf_program p = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(abis); i++)
 		emit_abi(&p, &abis[i], capset);
-	emit(&p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+	bpf_emit(&p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 	*ret_len = p.n;
 	return p.v;
 }
