@@ -28,6 +28,7 @@
 	{ "process.rlimits", ENGINE_APPLIES, "what exceeds the caller's hard limits becomes these, as --strict says" }, \
 	{ "process.noNewPrivileges", ENGINE_APPLIES, "set for every program" }, \
 	{ "process.oomScoreAdj", ENGINE_APPLIES, "lowered with CAP_SYS_RESOURCE alone, as --strict says" }, \
+	{ "process.execCPUAffinity", ENGINE_APPLIES, "final, else initial, for the program of exec" }, \
 	{ "linux", ENGINE_IGNORES, "unknown to this version" }, \
 	{ "linux.namespaces", ENGINE_IGNORES, "unknown to this version" }, \
 	{ "linux.namespaces.mount", ENGINE_EMULATES, "paths are translated" }, \

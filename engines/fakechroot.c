@@ -27,7 +27,6 @@ static const struct engine_answer fakechroot_answers[] = {
 	{ "process.selinuxLabel", ENGINE_EMULATES, "set before the program, where the kernel has SELinux" },
 	{ "process.scheduler", ENGINE_APPLIES, NULL },
 	{ "process.ioPriority", ENGINE_APPLIES, NULL },
-	{ "process.execCPUAffinity", ENGINE_IGNORES, "the caller's processors stay" },
 	{ "linux.namespaces.user", ENGINE_IGNORES, "programs are the caller's" },
 	{ "linux.namespaces.uts", ENGINE_EMULATES, "made with CAP_SYS_ADMIN; else uname() tells the host's, as --strict says" },
 	{ "linux.uidMappings", ENGINE_IGNORES, "programs are the caller's" },

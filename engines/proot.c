@@ -47,7 +47,6 @@ static const struct engine_answer proot_answers[] = {
 	{ "process.selinuxLabel", ENGINE_EMULATES, "set for PRoot too, where the kernel has SELinux" },
 	{ "process.scheduler", ENGINE_APPLIES, "for the program; PRoot keeps the caller's" },
 	{ "process.ioPriority", ENGINE_APPLIES, "for the program; PRoot keeps the caller's" },
-	{ "process.execCPUAffinity", ENGINE_APPLIES, "final, else initial, for the program of exec" },
 	{ "linux.namespaces.user", ENGINE_EMULATES, "ids are translated" },
 	{ "linux.namespaces.uts", ENGINE_EMULATES, "made with CAP_SYS_ADMIN; else uname() tells the container's host name" },
 	{ "linux.uidMappings", ENGINE_EMULATES, "the caller appears as the one id of the program" },

@@ -306,6 +306,11 @@ host"
   ok $rt exec f1 cat /etc/absolute
   assert_contains "udocker demo"
   fails 9 $rt exec f1 sh -c 'exit 9'
+  local last
+  last=$(awk '/^Cpus_allowed_list/ { sub(/.*[-,]/, "", $2); print $2 }' /proc/self/status)
+  jq -n --arg cpu "$last" '{cwd: "/", args: ["cat", "/proc/self/status"], env: ["PATH=/usr/bin:/bin"], user: {uid: 0, gid: 0}, execCPUAffinity: {final: $cpu}}' >process.json
+  ok $rt exec --process process.json f1
+  [ "$(awk '/^Cpus_allowed_list/ { print $2 }' <<<"$output")" = "$last" ]
   fails 255 $rt exec f1 static true
   ok $rt kill f1 KILL
   wait_until 10 eval "[ \$($rt state f1 | jq -r .status) = stopped ]"
