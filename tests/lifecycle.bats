@@ -414,18 +414,18 @@ PY
       p=$!
       sleep 0.0$round
       kill -9 $p 2>/dev/null || true
-      wait $p || true
+      wait $p 2>/dev/null || true
       udocker-runtime --root "$ROOT" start "$C-$round" </dev/null >/dev/null 2>&1 &
       p=$!
       sleep 0.01
       kill -9 $p 2>/dev/null || true
-      wait $p || true
+      wait $p 2>/dev/null || true
       ok rt list
       udocker-runtime --root "$ROOT" delete --force "$C-$round" </dev/null >/dev/null 2>&1 &
       p=$!
       sleep 0.00$round
       kill -9 $p 2>/dev/null || true
-      wait $p || true
+      wait $p 2>/dev/null || true
       ok rt delete --force "$C-$round"
     done
     ok rt list -q
@@ -471,7 +471,7 @@ PY
     wait_until 20 pgrep -f '^sleep 98792' >/dev/null
     [ -n "$(groups_of "${where##*/}")" ] || skip "no control groups can be made here"
     kill -9 $p
-    wait $p || true
+    wait $p 2>/dev/null || true
     ok rt delete --force "$C"
     [ -z "$(groups_of "${where##*/}")" ] || fail "left: $(groups_of "${where##*/}" | tr '\n' ' ')"
   done

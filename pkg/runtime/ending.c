@@ -24,6 +24,7 @@
 #define WAIT_STEP_MS 20
 #define WAIT_TOTAL_MS 5000
 #define WAIT_MADE_MS 2000
+#define DELEGATE_TRIES 4
 
 static void pause_ms(int ms)
 {
@@ -180,7 +181,7 @@ static size_t kill_all(const struct instance *c)
  * Its processes are ended by us: without a control group, as for ordinary users, runc and crun know of the first one only. What
  * is left is theirs to take back; nobody but the owner may run a program that the record names.
  */
-static int destroy_delegate(const struct instance *c, struct err **err)
+static int destroy_delegate(const struct instance *c, bool force, struct err **err)
 {
 	static const char *const words[] = { "delete", NULL };
 	static const char *const by_force[] = { "delete", "--force", NULL };
@@ -203,7 +204,14 @@ static int destroy_delegate(const struct instance *c, struct err **err)
 	if (instance_is_foreign(c) || !delegate_is_owed(c))
 		return 0;
 	status = delegate_verb(c, c->rec.proc.pid ? words : by_force, NULL, err);
-	/* Another delete, or what was left of one, may have been faster. */
+	/*
+	 * Another delete, or what was left of one, may have been faster, or be at it still; and a control group is busy for a moment after its
+	 * last process.
+	 */
+	for (int i = 0; force && status > 0 && delegate_knows(c) && i < DELEGATE_TRIES; i++) {
+		pause_ms(WAIT_STEP_MS << i);
+		status = delegate_verb(c, by_force, NULL, err);
+	}
 	return status > 0 && !delegate_knows(c) ? 0 : status;
 }
 
@@ -216,7 +224,7 @@ static int end_processes(const struct instance *c, bool force, struct err **err)
 			runtime_status_name(status));
 		return err_hint(err, "kill it first, or use --force");
 	}
-	return c->rec.delegate ? destroy_delegate(c, err) : instance_destroy(c, err);
+	return c->rec.delegate ? destroy_delegate(c, force, err) : instance_destroy(c, err);
 }
 
 /* Whoever makes or starts it is waited for; one that hangs cannot keep --force from its work. */
