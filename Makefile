@@ -58,7 +58,8 @@ CMD_SRC  := $(sort $(wildcard cmd/*/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
-TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(filter-out tests/tools/faults.c,$(TOOL_SRC))) $(BUILD)/tools/faults.so
+TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(filter-out tests/tools/faults.c,$(TOOL_SRC))) $(BUILD)/tools/faults.so \
+            $(BUILD)/tools/guestwork.dynamic $(if $(shell command -v musl-gcc),$(BUILD)/tools/guestwork.musl)
 GUEST_INIT := $(BUILD)/bin/udocker-guest-init
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 HAVE_CMD  = $(sort $(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
@@ -114,6 +115,12 @@ $(BUILD)/tools/%: tests/tools/%.c Makefile
 	$(call say,TOOL)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -static -o $@ $<
+
+# The same program as guests have it that are linked with glibc and with musl.
+$(BUILD)/tools/guestwork.dynamic $(BUILD)/tools/guestwork.musl: tests/tools/guestwork.c Makefile
+	$(call say,TOOL)
+	@mkdir -p $(@D)
+	$(Q)$(if $(filter %.musl,$@),musl-gcc,$(CC)) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -pthread -o $@ $<
 
 # Preloaded into the programs: makes their writes, renames and syncs fail.
 $(BUILD)/tools/faults.so: tests/tools/faults.c Makefile

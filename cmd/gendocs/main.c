@@ -96,6 +96,8 @@ static int add_section(
 		sections_modes(out);
 	else if (str_eq(mark, "@ANSWERS@"))
 		sections_answers(out);
+	else if (str_eq(mark, "@LIMITS@"))
+		sections_limits(out);
 	else
 		return -1;
 	return 0;

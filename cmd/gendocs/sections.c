@@ -3,6 +3,7 @@
 #include "cmd/gendocs/sections.h"
 
 #include "engines/engine.h"
+#include "engines/limits.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
@@ -166,5 +167,28 @@ void sections_answers(struct str *out)
 	(void)str_add(out, ".Bl -tag -width Ds\n");
 	for (size_t i = 0; i < properties.n; i++)
 		add_answer(properties.v[i], out);
+	(void)str_add(out, ".El\n");
+}
+
+/* The rows of one work, one a line. */
+static void add_limit(const struct engine_limit *l, struct str *out)
+{
+	(void)str_addf(out, "%s", l->modes);
+	if (*l->guests)
+		(void)str_addf(out, " (guests: %s)", l->guests);
+	(void)str_add(out, ":\n");
+	emit_man_text(l->note, out);
+}
+
+void sections_limits(struct str *out)
+{
+	(void)str_add(out, ".Bl -tag -width Ds\n");
+	for (const struct engine_limit *l = engine_limits; l->work; l++) {
+		if (l == engine_limits || !str_eq(l->work, l[-1].work))
+			(void)str_addf(out, ".It Li %s\n", l->work);
+		else
+			(void)str_add(out, ".br\n");
+		add_limit(l, out);
+	}
 	(void)str_add(out, ".El\n");
 }

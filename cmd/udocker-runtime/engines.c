@@ -5,6 +5,7 @@
 
 #include "cmd/udocker-runtime/program.h"
 #include "engines/ability.h"
+#include "engines/limits.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
@@ -91,6 +92,28 @@ static struct json *requirements_of(const char *engine, const struct doctor_fact
 	return all;
 }
 
+/* What programs cannot do, in each of these modes. */
+static struct json *limits_of(const struct engine_report *r, size_t n)
+{
+	struct json *all = json_new_array();
+
+	for (size_t i = 0; i < n; i++) {
+		for (const struct engine_limit *l = engine_limits; l->work; l++) {
+			struct json *j;
+
+			if (!engine_limit_is_of(l, r[i].mode))
+				continue;
+			j = json_new_object();
+			json_set_str(j, "mode", r[i].mode);
+			json_set_str(j, "work", l->work);
+			json_set_str(j, "guests", l->guests);
+			json_set_str(j, "note", l->note);
+			json_append(all, j);
+		}
+	}
+	return all;
+}
+
 static struct json *to_json(
 	const struct engine_report *r, size_t n, const struct doctor_fact *facts, size_t n_facts)
 {
@@ -113,6 +136,7 @@ static struct json *to_json(
 		json_set_bool(j, "auto", r[i].is_auto);
 		json_set(j, "requires", requirements_of(r[i].engine->name, facts, n_facts));
 		json_set_str(j, "readonly", readonly_way(r[i].engine));
+		json_set(j, "limits", limits_of(r + i, len));
 		json_append(all, j);
 	}
 	return all;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What programs of a container cannot do in an execution mode, though they can on the host. udocker-engines(7) has the table, `udocker-runtime
+ * engines --format json` the rows; the battery of the tests (tests/battery/) does each of these works in each mode and fails where a row is missing
+ * or not true any more.
+ */
+#ifndef UDOCKER_LIMITS_H
+#define UDOCKER_LIMITS_H
+
+#include "pkg/base/base.h"
+
+struct engine_limit {
+	const char *work; /* a file of tests/battery/, or "start": any program at all; NULL ends the table */
+	const char *modes; /* divided by blanks */
+	const char *guests; /* those linked in these ways alone: "static", "musl", "glibc"; "" for all */
+	const char *note; /* what happens instead */
+};
+
+extern const struct engine_limit engine_limits[];
+
+bool engine_limit_is_of(const struct engine_limit *l, const char *mode);
+
+#endif
