@@ -111,7 +111,10 @@ PY
   diff <(tree_facts "$ROOT/many") <(tree_facts "$NEW/many")
   diff -r "$ROOT/many" "$NEW/many"
   [ "$(find "$NEW/deep" -name f | wc -l)" = 20 ]
-  [ "$(cd "$NEW/deep" && bash -c 'while cd a-level-of-many 2>/dev/null; do :; done; cat bottom')" = here ]
+  # Not a shell, which finds out its path at each level by walking up to the top.
+  [ "$(cd "$NEW/deep" && python3 -c 'import os
+while os.path.isdir("a-level-of-many"): os.chdir("a-level-of-many")
+print(open("bottom").read())')" = here ]
 }
 
 @test "sockets are left out, which is said" {

@@ -7,7 +7,7 @@
 load helpers
 
 setup() { common_setup; }
-INSTANTS=6
+INSTANTS=3
 
 @test "image commands killed at any instant" { ok crash image instants "$INSTANTS"; }
 @test "container commands killed at any instant" { ok crash container instants "$INSTANTS"; }
