@@ -210,7 +210,7 @@ uint64_t doctor_subids(const char *text, const char *user, uid_t uid)
 	return sum;
 }
 
-static void ask_subids(struct doctor_fact *f)
+bool doctor_has_subids(uint64_t *ret_uids, uint64_t *ret_gids)
 {
 	auto_str uids = STR_INIT, gids = STR_INIT;
 	autofree char *path = find_path();
@@ -221,7 +221,21 @@ static void ask_subids(struct doctor_fact *f)
 	read_text("/etc/subgid", &gids);
 	n_uid = doctor_subids(str_text(&uids), host_user_name(), geteuid());
 	n_gid = doctor_subids(str_text(&gids), host_user_name(), geteuid());
-	f->met = geteuid() == 0 || (n_uid && n_gid && tool);
+	if (ret_uids)
+		*ret_uids = n_uid;
+	if (ret_gids)
+		*ret_gids = n_gid;
+	return n_uid && n_gid && tool;
+}
+
+static void ask_subids(struct doctor_fact *f)
+{
+	autofree char *path = find_path();
+	autofree char *tool = proc_find("newuidmap", path);
+	uint64_t n_uid, n_gid;
+	bool has = doctor_has_subids(&n_uid, &n_gid);
+
+	f->met = geteuid() == 0 || has;
 	f->found = xasprintf("%llu user and %llu group ids for %s%s", (unsigned long long)n_uid,
 		(unsigned long long)n_gid, host_user_name(), tool ? "" : ", no newuidmap");
 	if (!f->met)
@@ -320,16 +334,16 @@ static const struct {
 	const char *name, *needed_by;
 	void (*ask)(struct doctor_fact *f);
 } requirements[] = {
-	{ "kernel", "crun runc proot fakechroot", ask_kernel },
+	{ "kernel", "crun runc proot fakechroot singularity", ask_kernel },
 	{ "ptrace", "proot", ask_ptrace },
 	{ "yama", "proot", ask_yama },
 	{ "seccomp", "proot", ask_seccomp },
-	{ "user namespaces", "crun runc", ask_userns },
+	{ "user namespaces", "crun runc singularity", ask_userns },
 	{ "subordinate ids", "", ask_subids },
 	{ "control groups", "", ask_cgroups },
 	{ "/dev/fuse", "", ask_fuse },
 	{ "nesting", "", ask_nesting },
-	{ "store executable", "crun runc proot fakechroot", ask_store },
+	{ "store executable", "crun runc proot fakechroot singularity", ask_store },
 	{ "tmp executable", "proot", ask_tmp },
 };
 

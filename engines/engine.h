@@ -120,6 +120,9 @@ struct engine_plan {
 	/* The engine does not keep the promise of section 6: the waiting child stays as a supervisor. */
 	bool supervise;
 	bool in_place; /* the engine's process becomes the program: there is no tracer */
+	bool leaves; /* the engine's process ends when guest_init has detached itself: the program runs without it */
+	bool helpers; /* what the engine does first takes privileges: capabilities are its business, no_new_privs is guest_init's to set */
+	bool mount_points; /* targets of mounts must be in ROOT: mountpoints_make() */
 	/* ---- delegate ---- */
 	struct json *config; /* the rewritten config.json */
 	bool cgroups; /* it may make control groups */

@@ -10,6 +10,7 @@
 #include "engines/fakechroot.h"
 #include "engines/proot.h"
 #include "engines/runc.h"
+#include "engines/singularity.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
@@ -20,7 +21,7 @@
 #include "pkg/conf/conf.h"
 
 const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_proot, &engine_fakechroot,
-	NULL };
+	&engine_singularity, NULL };
 
 /* Who runs a mode, the first choice first: 1.3.x looks for runc before crun. Modes of this field that are not built in have no row. */
 #define MODE_ENGINES 3
@@ -32,6 +33,7 @@ static const struct mode_row {
 	{ "P2", { &engine_proot } },
 	{ "F1", { &engine_fakechroot } },
 	{ "R1", { &engine_runc, &engine_crun } },
+	{ "S1", { &engine_singularity } },
 };
 
 static const char *const known_modes[] = { "P1", "P2", "F1", "F2", "F3", "F4", "R1", "R2", "R3", "S1", "T1",
@@ -238,7 +240,7 @@ static int choose_engine(
 
 	if (!candidates[0]) {
 		err_make(err, ERR_USAGE, "--engine: there is no engine '%s'", name);
-		return err_hint(err, "engines are crun, runc, proot and fakechroot");
+		return err_hint(err, "engines are crun, runc, proot, fakechroot and singularity");
 	}
 	if (!engine_has_mode(candidates[0], w->mode)) {
 		if (mode_by_switch && !str_eq(w->mode, "auto"))
@@ -287,7 +289,7 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 		r = choose_auto(config, &w, &c, err);
 	} else if (!row) {
 		r = err_make(err, ERR_ENGINE,
-			"mode %s (%s) is not available in this version; available: P1 P2 F1 R1", w.mode,
+			"mode %s (%s) is not available in this version; available: P1 P2 F1 R1 S1", w.mode,
 			w.where);
 	} else {
 		r = choose_row(row, config, &w, &c, err);

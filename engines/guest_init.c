@@ -467,6 +467,8 @@ static void set_process(struct guest *g, unsigned flags)
 	}
 	g->filter_flags = (unsigned)number(g);
 	g->filter = words(g, &g->n_filter);
+	if (flags & GUEST_INIT_NO_NEW_PRIVS)
+		check(g, GUEST_INIT_STAGE_IDS, call(NR_prctl, SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	if (flags & GUEST_INIT_SET_UMASK)
 		(void)call(NR_umask, mask, 0, 0, 0, 0);
 	if (flags & GUEST_INIT_SET_GROUPS)

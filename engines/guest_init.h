@@ -47,6 +47,7 @@ enum guest_init_flags {
 	/* The answer is there before the hello: guest_init itself waits until `parent` is its parent (GUEST_INIT_DETACH). */
 	GUEST_INIT_EARLY = 512,
 	GUEST_INIT_EXACT = 1024, /* `file` or nothing: it has not been looked for */
+	GUEST_INIT_NO_NEW_PRIVS = 2048, /* prctl() */
 };
 
 #define GUEST_INIT_FDS_PER_MESSAGE 250 /* the kernel takes 253 */

@@ -112,7 +112,7 @@ crun_host_ok() { ! grep -q ' - cgroup2 ' /proc/self/mountinfo || ! grep -q ' - c
 
 # Modes that work here, one a line.
 # Those of F take guests with a C library, which Fakechroot's own tests have.
-working_modes() { udocker-runtime engines --format json | jq -r '.[] | select(.available and .name != "fakechroot") | .modes[]' | sort -u; }
+working_modes() { udocker-runtime engines --format json | jq -r '.[] | select(.available and (.name | IN("fakechroot", "singularity") | not)) | .modes[]' | sort -u; }
 
 # For what takes long and shows as root and under the sanitizers what it has shown already.
 once() {

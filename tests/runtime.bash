@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # bats sets status, output, stderr; the tests use what is set here
 # What the tests of udocker-runtime's verbs share: a bundle, a state root, and every engine of the list that works here.
 
-RUNTIME_ENGINES="proot runc crun" # a new engine is tested by adding its name
+RUNTIME_ENGINES=${RUNTIME_ENGINES:-proot runc crun singularity} # a new engine is tested by adding its name
 
 # runtime_setup PREFIX: ids of the test's containers begin with it; runc names its control groups after them.
 runtime_setup() {
@@ -35,7 +35,7 @@ each_engine() {
     "$@"
   done
 }
-is_direct() { [ "$ENGINE" = proot ]; }
+is_direct() { [[ $ENGINE == @(proot|singularity) ]]; }
 
 RUNTIME_ENV='["PATH=/bin", "A=b"]'
 

@@ -197,7 +197,7 @@ static const struct conf_row rows[CONF_N] = {
 		.name = "singularity_options",
 		.type = CONF_LIST,
 		.value = "-w",
-		.text = "further options of singularity" },
+		.text = "further options of singularity (--nv, --rocm); -w goes without saying" },
 	[CONF_VALID_HOST_ENV] = { .key = CONF_VALID_HOST_ENV,
 		.name = "valid_host_env",
 		.type = CONF_LIST,

@@ -123,7 +123,8 @@ static bool is_early(const struct launch *l)
 {
 	bool outside = l->setup && (l->setup->has_scheduler || l->setup->has_io_priority);
 
-	return l->early && !outside && l->plan->supervise && !l->new_session && l->tty < 0 &&
+	return l->early && !outside && l->plan->supervise && !l->plan->leaves && !l->new_session &&
+	       l->tty < 0 &&
 	       l->fds->n + 3 <= GUEST_INIT_FDS_PER_MESSAGE; /* so that nothing waits for room in the socket */
 }
 
@@ -144,6 +145,8 @@ static unsigned guest_flags(const struct launch *l)
 		flags |= GUEST_INIT_EXACT;
 	if (l->process->has_umask)
 		flags |= GUEST_INIT_SET_UMASK;
+	if (l->plan->helpers && l->process->no_new_privileges)
+		flags |= GUEST_INIT_NO_NEW_PRIVS;
 	if (l->fds->listen)
 		flags |= GUEST_INIT_LISTEN_PID;
 	return flags;
@@ -284,11 +287,12 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 	what = guard_enter(&w->guard);
 	if (what)
 		child_fails(w->far_complaints, what);
-	caps_enter(&l->caps);
+	if (!plan->helpers)
+		caps_enter(&l->caps);
 	what = l->setup ? process_setup_enter(l->setup) : NULL;
 	if (what)
 		child_fails(w->far_complaints, what);
-	if (l->process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (l->process->no_new_privileges && !plan->helpers && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		child_fails(w->far_complaints, "no_new_privs");
 	install_filter(plan, w->far_complaints);
 	execve(plan->argv.v[0], strv_argv(&plan->argv), strv_argv(&plan->env));
@@ -433,6 +437,23 @@ static int send_all(const struct launch *l, struct wires *w, int *ret_result, st
 	return guest_init_send(w->sock, &block, status, fds, n, err);
 }
 
+/* An engine that has nothing to do any more once the program is ours: from then on there is none. */
+static int wait_for_leave(struct launched *run, struct err **err)
+{
+	for (int i = 0; i < ADOPTION_TRIES; i++) {
+		pid_t pid = waitpid(run->engine, NULL, WNOHANG);
+
+		if (pid == run->engine) {
+			run->engine = run->program;
+			return 0;
+		}
+		if (pid < 0 && errno != EINTR)
+			return err_sys(err, errno, "wait for the engine");
+		(void)poll(NULL, 0, 1);
+	}
+	return err_make(err, ERR_ENGINE, "the engine did not end after it had started the program");
+}
+
 /* What is done to a program that waits for our answer: it is ours to move as long as it has not exec'd anything. */
 static int prepare_waiting(const struct launch *l, const struct launched *run, struct err **err)
 {
@@ -464,6 +485,8 @@ static int hand_over(const struct launch *l, struct wires *w, launch_started_fn 
 	}
 	if (!early && prepare_waiting(l, run, err) < 0)
 		return -1;
+	if (l->plan->leaves && wait_for_leave(run, err) < 0)
+		return -1;
 	if (started)
 		started(run, arg);
 	if (w->stays)
@@ -494,7 +517,7 @@ int runtime_launch(
 		return -1;
 	plan = with_arguments(l, &argv);
 	full.plan = &plan;
-	w.stays = l->plan->supervise && !l->plan->in_place && has_choice(&w.cpus);
+	w.stays = l->plan->supervise && !l->plan->in_place && !l->plan->leaves && has_choice(&w.cpus);
 	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. Mounts and namespaces take more. */
 	run.engine = w.guard.mounts || has_namespaces(l) ? fork() : vfork();
 	if (run.engine < 0)

@@ -46,7 +46,7 @@ struct launch {
 
 struct launched {
 	pid_t engine; /* our child */
-	pid_t program; /* our child too, by adoption, where the engine is a tracer; else the engine */
+	pid_t program; /* our child too, by adoption, where the engine is a tracer; else the same as the engine */
 };
 
 typedef void launch_started_fn(const struct launched *run, void *arg);

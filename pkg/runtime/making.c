@@ -192,7 +192,7 @@ int making_begin(struct making *m, struct err **err)
 		making_undo(m);
 		return -1;
 	}
-	m->retire = m->early && m->p.plan.n_makes == 0;
+	m->retire = m->early && m->p.plan.n_makes == 0 && !m->p.plan.mount_points;
 	/* The name of its directory is the first that is known of it: before anything is started. */
 	if (m->late && stage(m, err) < 0)
 		return -1;
@@ -215,6 +215,9 @@ int making_publish(struct making *m, struct runtime_proc proc, struct err **err)
 		return -1;
 	m->published = true;
 	/* Below the directory's final name. */
+	if (m->p.plan.mount_points &&
+		mountpoints_make(m->p.bundle.rootfs_fd, m->p.bundle.fd, m->p.bundle.config, err) < 0)
+		return -1;
 	return engine_plan_make(&m->p.plan, err);
 }
 

@@ -240,12 +240,13 @@ static void test_order(void)
 
 static void test_refusals(void)
 {
-	auto_outcome later = choose(NULL, "S1", NULL, "{}", -1), wrong = choose(NULL, "X9", NULL, "{}", -1);
+	auto_outcome later = choose(NULL, "T1", NULL, "{}", -1), wrong = choose(NULL, "X9", NULL, "{}", -1);
 	auto_outcome engine = choose("podman", NULL, NULL, "{}", -1),
 		     both = choose("proot", "R1", NULL, "{}", -1);
 	auto_outcome missing = choose(NULL, "R1", NULL, "{}", -1);
 
-	is_str(later.error, "mode S1 (--execmode) is not available in this version; available: P1 P2 F1 R1",
+	is_str(later.error,
+		"mode T1 (--execmode) is not available in this version; available: P1 P2 F1 R1 S1",
 		"a mode of later");
 	is_int(later.kind, ERR_ENGINE, "is a matter of engines");
 	is_str(wrong.error, "--execmode: 'X9' is not an execution mode", "no mode at all");
@@ -268,7 +269,7 @@ static void test_refusals(void)
 	ok(engine_mode_is_valid("T2") && !engine_mode_is_valid("p1") && !engine_mode_is_valid("P"),
 		"names of modes");
 	is_str(engine_by_mode("R1")->name, "runc", "R1 is runc's first");
-	ok(!engine_by_mode("S1"), "no engine for a mode of later");
+	ok(!engine_by_mode("T1"), "no engine for a mode of later");
 }
 
 /* ---- probes ---- */
@@ -388,11 +389,11 @@ static void test_report(void)
 	int autos = 0;
 
 	is_int(engine_report_all(&rows, &n, NULL), 0, "the doctor reports");
-	is_int(n, 5, "a row for each engine and mode");
+	is_int(n, 6, "a row for each engine and mode");
 	for (size_t i = 0; i < n; i++)
 		autos += rows[i].is_auto;
 	is_int(autos, 1, "one is what auto takes");
-	ok(n == 5 && rows[2].is_auto, "the first that works");
+	ok(n == 6 && rows[2].is_auto, "the first that works");
 	engine_report_free(rows, n);
 }
 
