@@ -31,8 +31,8 @@ struct reader {
 	size_t n;
 	/* Of the dynamic section; addresses. */
 	uint64_t strings, strings_size, symbols, needed_versions, n_needed_versions, versions, n_versions;
-	bool has_soname;
 	struct elf_facts *facts;
+	struct elf_paths *paths; /* or NULL */
 };
 
 static bool read_at(const struct reader *r, void *to, size_t n, uint64_t at)
@@ -167,7 +167,7 @@ static void take_entry(struct reader *r, uint64_t tag, uint64_t value)
 		if (wanted[i].tag == tag)
 			*wanted[i].to = value;
 	if (tag == DT_SONAME)
-		r->has_soname = true;
+		r->facts->has_soname = true;
 }
 
 /* Each entry, until DT_NULL, the end of the segment or of our patience. */
@@ -221,6 +221,34 @@ static void raise(unsigned *to, unsigned version)
 		*to = version;
 }
 
+static void add_path(struct elf_paths *p, enum elf_path_kind kind, uint64_t at, const char *text)
+{
+	p->items = mem_grow(p->items, &p->cap, p->n + 1, sizeof(*p->items));
+	p->items[p->n++] = (struct elf_path){ .kind = kind, .at = at, .text = xstrdup(text) };
+}
+
+/* A whole string of the string table; none that is empty, or has no end in time. */
+static bool read_string(const struct reader *r, uint64_t index, char ret[ELF_PATH_MAX], uint64_t *ret_at)
+{
+	ssize_t n;
+
+	if (index >= r->strings_size || !offset_of(r, r->strings + index, ret_at) || *ret_at > INT64_MAX)
+		return false;
+	n = fd_pread_full(r->fd, ret, ELF_PATH_MAX, (off_t)*ret_at);
+	return n > 0 && *ret && memchr(ret, '\0', (size_t)n);
+}
+
+/* A path of the string table; of libraries only those that are one. */
+static void take_path(struct reader *r, enum elf_path_kind kind, uint64_t index)
+{
+	char text[ELF_PATH_MAX];
+	uint64_t at;
+	bool library = kind == ELF_PATH_NEEDED || kind == ELF_PATH_VERSIONS;
+
+	if (r->paths && read_string(r, index, text, &at) && (!library || strchr(text, '/')))
+		add_path(r->paths, kind, at, text);
+}
+
 /* The forms of the two tables are the same in both classes. */
 static void read_needed_versions(struct reader *r)
 {
@@ -233,6 +261,7 @@ static void read_needed_versions(struct reader *r)
 
 		if (!read_address(r, &need, sizeof(need), at))
 			return;
+		take_path(r, ELF_PATH_VERSIONS, need.vn_file);
 		aux_at = at + need.vn_aux;
 		for (unsigned k = 0; k < need.vn_cnt && left; k++, left--) {
 			Elf64_Vernaux aux;
@@ -335,9 +364,55 @@ int elf_read(int fd, struct elf_facts *ret)
 	if (interp)
 		ret->kind = read_interp(r, interp) ? ELF_DYNAMIC : ELF_NONE;
 	else
-		ret->kind = r->has_soname ? ELF_SHARED : ELF_STATIC;
+		ret->kind = ret->has_soname ? ELF_SHARED : ELF_STATIC;
 	if (ret->kind == ELF_SHARED)
 		read_symbols(r);
+	return 0;
+}
+
+/* ---- paths ---- */
+void elf_paths_free(struct elf_paths *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->items[i].text);
+	free(p->items);
+	*p = (struct elf_paths){ .items = NULL };
+}
+
+static void take_path_entry(struct reader *r, uint64_t tag, uint64_t value)
+{
+	if (tag == DT_RPATH)
+		take_path(r, ELF_PATH_RPATH, value);
+	else if (tag == DT_RUNPATH)
+		take_path(r, ELF_PATH_RUNPATH, value);
+	else if (tag == DT_NEEDED)
+		take_path(r, ELF_PATH_NEEDED, value);
+}
+
+int elf_paths_read(int fd, struct elf_paths *ret)
+{
+	autofree struct reader *r = xcalloc(1, sizeof(*r));
+	autofree struct elf_facts *facts = xcalloc(1, sizeof(*facts));
+	const struct segment *interp, *dynamic;
+	char byte;
+
+	*ret = (struct elf_paths){ .items = NULL };
+	r->fd = fd;
+	r->facts = facts;
+	r->paths = ret;
+	if (fd_pread_full(fd, &byte, 1, 0) < 0)
+		return -1;
+	if (!read_head(r))
+		return 0;
+	interp = find_segment(r, PT_INTERP);
+	if (interp && read_interp(r, interp))
+		add_path(ret, ELF_PATH_INTERP, interp->offset, facts->interp);
+	dynamic = find_segment(r, PT_DYNAMIC);
+	if (dynamic) {
+		walk_dynamic(r, dynamic, take_entry);
+		walk_dynamic(r, dynamic, take_path_entry);
+		read_needed_versions(r);
+	}
 	return 0;
 }
 

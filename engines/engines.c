@@ -32,6 +32,9 @@ static const struct mode_row {
 	{ "P1", { &engine_proot } },
 	{ "P2", { &engine_proot } },
 	{ "F1", { &engine_fakechroot } },
+	{ "F2", { &engine_fakechroot } },
+	{ "F3", { &engine_fakechroot } },
+	{ "F4", { &engine_fakechroot } },
 	{ "R1", { &engine_runc, &engine_crun } },
 	{ "S1", { &engine_singularity } },
 };
@@ -289,8 +292,8 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 		r = choose_auto(config, &w, &c, err);
 	} else if (!row) {
 		r = err_make(err, ERR_ENGINE,
-			"mode %s (%s) is not available in this version; available: P1 P2 F1 R1 S1", w.mode,
-			w.where);
+			"mode %s (%s) is not available in this version; available: P1 P2 F1 F2 F3 F4 R1 S1",
+			w.mode, w.where);
 	} else {
 		r = choose_row(row, config, &w, &c, err);
 	}

@@ -4,6 +4,7 @@
 
 #include "engines/direct_answers.h"
 #include "engines/guest_root.h"
+#include "engines/patchelf.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
 
@@ -49,13 +50,26 @@ static const struct engine_condition fakechroot_conditions[] = {
 };
 /* clang-format on */
 
+/* F3 and F4 take patchelf to set a container up, not to run it. What F4 promises more is a matter of library and patchelf. */
+static void remark_patchelf(const struct guest_library *l, const char *mode, struct engine_probe *ret)
+{
+	auto_err *why = NULL;
+	autofree char *patchelf = patchelf_find(&why);
+
+	if (!patchelf) {
+		ret->reason = xasprintf("no container can be set up for it: %s", err_text(why));
+		ret->remedy = xstrdup(err_hint_text(why));
+	} else if (mode[1] == '4' && !(l->has_patch && patchelf_has_prefixes(patchelf))) {
+		ret->reason = xstrdup("neither libfakechroot nor patchelf is udocker's own: F4 is F3");
+	}
+}
+
 /* Which library a container gets is known when its C library is: here any will do. */
 static int fakechroot_probe(const char *mode, struct engine_probe *ret, struct err **err)
 {
 	auto_guest_library library = { .path = NULL };
 	auto_err *why = NULL;
 
-	(void)mode;
 	(void)err; /* everything that can go wrong here is an answer */
 	*ret = (struct engine_probe){ 0 };
 	if (guest_library_find(NULL, NULL, NULL, &library, &why) < 0) {
@@ -67,10 +81,12 @@ static int fakechroot_probe(const char *mode, struct engine_probe *ret, struct e
 	ret->path = steal_ptr(&library.path);
 	if (*library.version)
 		ret->version = steal_ptr(&library.version);
+	if (mode[1] > '2')
+		remark_patchelf(&library, mode, ret);
 	return 0;
 }
 
-static const char *const fakechroot_modes[] = { "F1", NULL };
+static const char *const fakechroot_modes[] = { "F1", "F2", "F3", "F4", NULL };
 
 const struct engine engine_fakechroot = {
 	.name = "fakechroot",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fakechroot, mode F1: no namespace, no tracer; a preloaded library puts ROOT in front of the paths that programs give to the C library.
+ * Fakechroot, modes F1 to F4: no namespace, no tracer; a preloaded library puts ROOT in front of the paths that programs give to the C library.
  * There is no process of an engine: guest_init is one of the host, and runs each program by way of itself (guest_loader.h).
  */
 #ifndef UDOCKER_FAKECHROOT_H
@@ -27,7 +27,21 @@ int fakechroot_restore(const struct engine_ctx *ctx, struct err **err);
  */
 int fakechroot_links_undo(const char *bundle, const char *rootfs, struct err **err);
 
+/*
+ * fakechroot_patch.c. ROOT's programs for the modes F2 (its loader), F3 and F4 (programs and libraries too, by patchelf), and back. What is replaced is
+ * kept beside ROOT as it is, until all of it has its place again.
+ */
+int fakechroot_patch(const struct engine_ctx *ctx, struct err **err);
+int fakechroot_unpatch(const struct engine_ctx *ctx, struct err **err);
+
 #define FAKECHROOT_RECORDS ".fakechroot" /* folder beside ROOT: what is needed to undo things */
+#define FAKECHROOT_ORIGINALS \
+	FAKECHROOT_RECORDS "/elf" /* in it: programs that were replaced by patched ones */
 #define FAKECHROOT_ROOT_PATH "root.path" /* where ROOT was when it was prepared, as 1.3.x has it */
+/* Those of 1.3.x beside ROOT, from F2 on. */
+#define FAKECHROOT_LOADER_PATH "ld.so.path" /* the loader, as programs name it */
+#define FAKECHROOT_LOADER_ORIGINAL "ld.so.orig" /* its content */
+#define FAKECHROOT_PATCH_TIME "patch.time" /* seconds since the epoch */
+#define FAKECHROOT_PATCH_PATH "patch.path" /* where the container's folder was */
 
 #endif

@@ -18,6 +18,12 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 
+/* Is a container that was set up for one mode fit for the other? What F1 needs, all of them have. */
+static bool is_for(const char *set, const char *mode)
+{
+	return set[0] == 'F' && (mode[1] == '1' || set[1] == mode[1]);
+}
+
 /* root.path and execmode of the bundle say that ROOT was converted for these modes, and where it was then. */
 static int check_prepared(const struct engine_ctx *ctx, struct err **err)
 {
@@ -30,7 +36,7 @@ static int check_prepared(const struct engine_ctx *ctx, struct err **err)
 	(void)fs_read(fd, FAKECHROOT_ROOT_PATH, ELF_PATH_MAX, &root, FS_BENEATH); /* none: not prepared */
 	(void)fs_read(fd, "execmode", 16, &mode, FS_BENEATH);
 	str_trim(&root);
-	if (!root.len || (!throw_away && str_text(&mode)[0] != 'F')) {
+	if (!root.len || (!throw_away && !is_for(str_text(&mode), ctx->mode))) {
 		err_make(err, ERR_ENGINE, "'%s' is not set up for mode %s", ctx->rootfs, ctx->mode);
 		return err_hint(err,
 			"udocker setup --execmode=%s CONTAINER, or for a bundle the "

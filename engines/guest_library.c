@@ -69,6 +69,7 @@ static const char *inspect(const char *path, struct guest_library *ret)
 		.path = xstrdup(path),
 		.version = find_version(bytes.data, bytes.len),
 		.has_map = has_text(&bytes, "FAKECHROOT_DIR_MAP"),
+		.has_patch = has_text(&bytes, "FAKECHROOT_PATCH_PATCHELF"),
 		.musl = !facts->needs_libc_so_6 && facts->needs_glibc == 0,
 		.needs_glibc = facts->needs_glibc,
 		.has_stat = facts->has_stat,

@@ -283,46 +283,68 @@ static __attribute__((noreturn)) void run(struct load *l, const char *file, cons
 	fail(l, r == -E2BIG ? "argument list too long" : "cannot be run", GUEST_LOADER_REFUSED);
 }
 
+/* Put "KEY=VALUE" in the place of the variable, or behind the others; n is the length of "KEY=". */
+static void set_variable(struct load *l, const char *entry, size_t n)
+{
+	const char **env;
+	size_t i = 0, found = 0;
+
+	while (l->env[i])
+		i++;
+	env = pointers(l, i + 2);
+	for (i = 0; l->env[i]; i++) {
+		int same = begins(l->env[i], entry, n);
+
+		env[i] = same ? entry : l->env[i];
+		found |= (size_t)same;
+	}
+	if (!found)
+		env[i++] = entry;
+	env[i] = NULL;
+	l->env = env;
+}
+
 /* The library stays first among those that the program or its caller asks for, whose paths are of the container. */
 static void keep_library(struct load *l)
 {
-	struct text old = variable(l->env, "LD_PRELOAD"), rest = old;
-	const char *value, **env;
-	size_t n = 0;
+	struct text old = variable(l->env, "LD_PRELOAD");
+	const char *entry = l->next;
 
 	if (old.at && old.len >= l->library.len && begins(old.at, l->library.at, l->library.len))
 		return;
-	value = l->next;
 	put(l, (struct text){ "LD_PRELOAD=", 11 });
 	put(l, l->library);
 	put_char(l, ':');
 	if (old.at)
-		put_inside(l, rest);
+		put_inside(l, old);
 	put_char(l, '\0');
-	while (l->env[n])
-		n++;
-	env = pointers(l, n + 2);
-	for (n = 0; l->env[n]; n++)
-		env[n] = begins(l->env[n], "LD_PRELOAD=", 11) ? value : l->env[n];
-	env[n] = old.at ? NULL : value;
-	env[n + 1] = NULL;
-	l->env = env;
+	set_variable(l, entry, 11);
+}
+
+/* Where its libraries are: its own folders, then the container's, which a patched caller has put behind its own already. */
+static void put_folders(struct load *l)
+{
+	struct text own = variable(l->env, "LD_LIBRARY_PATH");
+
+	if (own.at && own.len >= l->dirs.len &&
+		begins(own.at + own.len - l->dirs.len, l->dirs.at, l->dirs.len))
+		own.len -= l->dirs.len;
+	if (own.at)
+		put_inside(l, own);
+	put(l, l->dirs);
+	put_char(l, '\0');
 }
 
 /* [loader --inhibit-cache --library-path DIRS [--argv0 NAME] FILE ARG…] */
 static __attribute__((noreturn)) void run_by_loader(struct load *l)
 {
-	struct text own = variable(l->env, "LD_LIBRARY_PATH");
 	const char *loader = l->next, *dirs, **argv;
 	size_t n = 0;
 
 	put(l, l->base);
 	put(l, (struct text){ l->interp, length(l->interp) + 1 });
 	dirs = l->next;
-	if (own.at)
-		put_inside(l, own);
-	put(l, l->dirs);
-	put_char(l, '\0');
+	put_folders(l);
 	argv = pointers(l, (size_t)l->argc + 8);
 	argv[n++] = loader;
 	if (!has_flag(l, GUEST_LOADER_MUSL))
@@ -340,14 +362,23 @@ static __attribute__((noreturn)) void run_by_loader(struct load *l)
 	run(l, loader, argv);
 }
 
+/* The kernel starts the container's loader, or that is the program: folders can be told by the environment alone. */
 static __attribute__((noreturn)) void run_itself(struct load *l)
 {
+	static const char keys[2][17] = { "LD_LIBRARY_PATH=", "LD_LIBRARY_REAL=" };
+
+	for (int i = 0; i < 2; i++) {
+		const char *entry = l->next;
+
+		put(l, (struct text){ keys[i], 16 });
+		put_folders(l);
+		set_variable(l, entry, 16);
+	}
 	/* In the place of the file's own word. */
 	l->args[-1] = l->name;
 	run(l, l->file, l->args - 1);
 }
 
-/* As execvp() does: a text without a first line that says what reads it is the shell's. */
 static __attribute__((noreturn)) void run_by_shell(struct load *l)
 {
 	const char *shell = l->next, **argv;

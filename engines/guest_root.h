@@ -31,6 +31,7 @@ struct guest_library {
 	char *path; /* absolute */
 	char *version; /* "2.20.1"; "" if it does not say */
 	bool has_map; /* udocker's own: FAKECHROOT_DIR_MAP and its relatives */
+	bool has_patch; /* it patches what programs make (F4) */
 	bool musl;
 	unsigned needs_glibc;
 	bool has_stat;

@@ -203,14 +203,6 @@ print(open("bottom").read())')" = here ]
   assert_file "$STORE/containers/$CLONE/config.json"
 }
 
-@test "a container that was converted for its place is not copied to where it would lead back" {
-  printf F3 >"$BUNDLE/execmode"
-  fails 1 udocker-bundle clone c1
-  assert_one_error_line
-  assert_stderr_contains "mode F3"
-  only "$ID"
-}
-
 @test "two at once for one name: one has it, the other nothing" {
   local i status_a status_b
   for i in {1..5}; do

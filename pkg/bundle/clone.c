@@ -49,18 +49,6 @@ int bundle_check_whole(const struct container *c, int *ret_root, struct err **er
 	return 0;
 }
 
-static int check_mode(const struct container *c, const char *mode, struct err **err)
-{
-	if (!birth_is_converted(mode) || engine_by_mode(mode))
-		return 0;
-	err_make(err, ERR_UNSUPPORTED,
-		"container %s was converted for mode %s: its files lead to its present place, and this "
-		"version "
-		"cannot change that",
-		c->id, mode);
-	return err_hint(err, "set another mode with the udocker that converted it, then clone");
-}
-
 /* Into the staging directory, with the place for hard links inside it for as long. */
 static int copy_folder(const struct birth *b, const struct container *c, struct err **err)
 {
@@ -125,8 +113,6 @@ static int clone_opened(struct store *s, const struct container *c, const struct
 	if (bundle_check_whole(c, NULL, err) < 0 || birth_begin(&b, s, o, err) < 0)
 		return -1;
 	mode = container_mode(c->fd);
-	if (check_mode(c, mode, err) < 0)
-		return -1;
 	if (make_clone(&b, c, mode, err) < 0)
 		return birth_give_up(err);
 	*ret_id = xstrdup(b.id);

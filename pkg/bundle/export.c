@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "engines/fakechroot.h"
 #include "pkg/archive/owner.h"
 #include "pkg/archive/writer.h"
 #include "pkg/base/err.h"
@@ -30,9 +31,14 @@ struct export
 	size_t cap_xattrs;
 };
 
-/* At the top of a container's folder: what means nothing elsewhere. 1.3.x wants to know where a converted ROOT has lain. */
+/*
+ * Of a container's folder: what means nothing elsewhere. Originals of patched programs are of one inode with these, and nobody else would know what to
+ * do with them. 1.3.x wants to know where a converted ROOT has lain.
+ */
 static bool is_left_out(const char *path)
 {
+	if (str_eq(path, FAKECHROOT_ORIGINALS))
+		return true;
 	return bundle_is_local(path) && !str_eq(path, CONTAINER_FILE_CONFIG) &&
 	       !str_eq(path, BUNDLE_ROOT_PATH_FILE);
 }

@@ -239,18 +239,12 @@ static int finish_new(const struct birth *b, const struct bundle_import_options 
 	return birth_config(b, metadata, image, NULL, err);
 }
 
-/* A mode that converts ROOT for its place and is not part of this version is left as it is: the old root.path tells. */
+/* A mode that this version does not have is left out. */
 static int check_mode(
 	const struct birth *b, const char *mode, const char *what, const char **ret, struct err **err)
 {
 	if (engine_mode_is_valid(mode) && engine_by_mode(mode)) {
 		*ret = mode;
-		return 0;
-	}
-	if (mode[0] == 'F') {
-		log_warning("%s: its files were converted for mode %s and lead to where it was exported; "
-			    "'setup --force --execmode=%s' of udocker 1.3.x leads them here",
-			what, mode, mode);
 		return 0;
 	}
 	if (*mode)

@@ -106,11 +106,6 @@ static int leave_mode(const struct container *c, const char *old, const char *mo
 {
 	const struct engine *e = engine_by_mode(old);
 
-	if (old[0] == 'F' && !e) {
-		err_make(err, ERR_UNSUPPORTED,
-			"container %s was converted for mode %s, which this version cannot undo", c->id, old);
-		return err_hint(err, "change its mode with the udocker that converted it, or use --force");
-	}
 	if (old[0] == 'R' && mode[0] != 'R' && fs_exists(c->fd, BOUND_ORIGINALS) && purge(c, err) < 0)
 		return -1;
 	return e ? run_step(c, e->restore, old, err) : 0;

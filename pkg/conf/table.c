@@ -167,7 +167,7 @@ static const struct conf_row rows[CONF_N] = {
 		.name = "use_patchelf_executable",
 		.env = "UDOCKER_USE_PATCHELF_EXECUTABLE",
 		.type = CONF_STRING,
-		.value = "UDOCKER",
+		.value = "",
 		.text = "patchelf: as use_proot_executable" },
 	[CONF_USE_RUNC_EXECUTABLE] = { .key = CONF_USE_RUNC_EXECUTABLE,
 		.name = "use_runc_executable",
