@@ -72,8 +72,8 @@ char *fakechroot_find_loader(
 		if (loader)
 			return loader;
 	}
-	err_make(err, ERR_UNSUPPORTED, "mode %s: no program in the container names a loader of this machine's kind",
-		ctx->mode);
+	err_make(err, ERR_UNSUPPORTED,
+		"mode %s: no program in the container names a loader of this machine's kind", ctx->mode);
 	err_hint(err, "choose P1 or R1 with udocker setup --execmode");
 	return NULL;
 }

@@ -44,7 +44,8 @@ bool fakechroot_may_be_program(const char *name, const struct stat *st)
 {
 	if (!S_ISREG(st->st_mode) || (geteuid() != 0 && st->st_uid != geteuid()))
 		return false;
-	return (st->st_mode & 0111) || fnmatch("lib*.so", name, 0) == 0 || fnmatch("lib*.so.[0-9]*", name, 0) == 0;
+	return (st->st_mode & 0111) || fnmatch("lib*.so", name, 0) == 0 ||
+	       fnmatch("lib*.so.[0-9]*", name, 0) == 0;
 }
 
 /* ---- what is to be different ---- */
@@ -150,8 +151,8 @@ int fakechroot_set_attributes(int fd, const struct stat *st)
 	if (fstat(fd, &now) < 0)
 		return -1;
 	/* Before the mode: it takes set-id bits. */
-	if ((now.st_uid != st->st_uid || now.st_gid != st->st_gid) && fchown(fd, st->st_uid, st->st_gid) < 0 &&
-		fchown(fd, (uid_t)-1, st->st_gid) < 0)
+	if ((now.st_uid != st->st_uid || now.st_gid != st->st_gid) &&
+		fchown(fd, st->st_uid, st->st_gid) < 0 && fchown(fd, (uid_t)-1, st->st_gid) < 0)
 		log_debug("a patched program has our group");
 	if (fchmod(fd, st->st_mode & 07777) < 0)
 		return -1;
@@ -200,7 +201,8 @@ static int make_copy(const struct patch *p, int fd, const struct stat *st, const
 	if (out < 0 || (loader ? edit_loader(fd, out) : fd_copy(fd, out, UINT64_MAX, NULL)) < 0)
 		return -1;
 	if (!loader && !run_patchelf(p, st, &why)) {
-		log_verbose("%s stays as it is: %s", path, why ? err_text(why) : "patchelf did not change it");
+		log_verbose(
+			"%s stays as it is: %s", path, why ? err_text(why) : "patchelf did not change it");
 		return 0;
 	}
 	close(steal_fd(&out));
@@ -252,14 +254,15 @@ static int write_records(const struct patch *p, const char *loader, int fd, stru
 	autofree char *now = xasprintf("%lld", (long long)time(NULL));
 
 	if (fd_read_text(fd, FAKECHROOT_LOADER_MAX, &original, loader, err) < 0 ||
-		atomic_write(p->stage->bundle, FAKECHROOT_LOADER_ORIGINAL, str_text(&original), original.len, 0755,
-			0, err) < 0 ||
+		atomic_write(p->stage->bundle, FAKECHROOT_LOADER_ORIGINAL, str_text(&original), original.len,
+			0755, 0, err) < 0 ||
 		write_text(p, FAKECHROOT_LOADER_PATH, loader, err) < 0)
 		return -1;
 	if (!p->patchelf)
 		return 0;
-	return write_text(p, FAKECHROOT_PATCH_TIME, now, err) < 0 ? -1
-								  : write_text(p, FAKECHROOT_PATCH_PATH, p->ctx->bundle, err);
+	return write_text(p, FAKECHROOT_PATCH_TIME, now, err) < 0
+		       ? -1
+		       : write_text(p, FAKECHROOT_PATCH_PATH, p->ctx->bundle, err);
 }
 
 static int patch_all(struct patch *p, struct err **err)

@@ -47,8 +47,8 @@ struct fakechroot_pair *fakechroot_set_by_original(const struct fakechroot_set *
 struct fakechroot_pair *fakechroot_set_by_patched(const struct fakechroot_set *s, ino_t ino);
 
 /* The file at dirfd/name is the original (or, with `is_patched`, the patched one), what lies in the stage as `staged` the other. -1 with errno. */
-int fakechroot_set_add(struct fakechroot_set *s, const struct fakechroot_stage *stage, int dirfd, const char *name,
-	const char *staged, bool is_patched, struct fakechroot_pair **ret);
+int fakechroot_set_add(struct fakechroot_set *s, const struct fakechroot_stage *stage, int dirfd,
+	const char *name, const char *staged, bool is_patched, struct fakechroot_pair **ret);
 
 /* What has been said of a patched file since - its mode, and by root its owner - goes over to the original. -1 with errno. */
 int fakechroot_set_take_mode(const struct fakechroot_pair *pair, const struct stat *patched);

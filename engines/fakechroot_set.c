@@ -141,8 +141,8 @@ struct fakechroot_pair *fakechroot_set_by_patched(const struct fakechroot_set *s
 	return sorted_find(&s->by_patched, &key, by_patched);
 }
 
-int fakechroot_set_add(struct fakechroot_set *s, const struct fakechroot_stage *stage, int dirfd, const char *name,
-	const char *staged, bool is_patched, struct fakechroot_pair **ret)
+int fakechroot_set_add(struct fakechroot_set *s, const struct fakechroot_stage *stage, int dirfd,
+	const char *name, const char *staged, bool is_patched, struct fakechroot_pair **ret)
 {
 	struct name original = name_of(s->next, false), patched = name_of(s->next, true);
 	struct stat o, p;

@@ -79,8 +79,7 @@ static int change_in_closed(const struct fakechroot_stage *s, int dirfd, const c
 	int r, saved;
 
 	(void)unlinkat(s->fd, CLOSED_DIR, 0);
-	if (symlinkat(record, s->fd, CLOSED_DIR) < 0 ||
-		fchmod(dirfd, (dir->st_mode & 07777) | S_IRWXU) < 0)
+	if (symlinkat(record, s->fd, CLOSED_DIR) < 0 || fchmod(dirfd, (dir->st_mode & 07777) | S_IRWXU) < 0)
 		return -1;
 	r = change(s, dirfd, name, arg);
 	saved = errno;

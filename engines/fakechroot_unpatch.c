@@ -120,8 +120,8 @@ static bool is_old_loader(const struct unpatch *u, const struct stat *st)
 	return u->loader.st_ino && st->st_dev == u->loader.st_dev && st->st_ino == u->loader.st_ino;
 }
 
-static int adopt(struct unpatch *u, int dirfd, const char *name, const struct stat *st,
-	struct fakechroot_pair **ret)
+static int adopt(
+	struct unpatch *u, int dirfd, const char *name, const struct stat *st, struct fakechroot_pair **ret)
 {
 	struct stat now;
 	bool unlocked;
@@ -171,7 +171,8 @@ static void find_old_loader(struct unpatch *u)
 	struct stat st;
 
 	if (fs_read(u->stage->bundle, FAKECHROOT_LOADER_PATH, ELF_PATH_MAX, &path, FS_BENEATH) < 0 ||
-		fs_read(u->stage->bundle, FAKECHROOT_LOADER_ORIGINAL, FAKECHROOT_LOADER_MAX, &kept, FS_BENEATH) < 0 ||
+		fs_read(u->stage->bundle, FAKECHROOT_LOADER_ORIGINAL, FAKECHROOT_LOADER_MAX, &kept,
+			FS_BENEATH) < 0 ||
 		!kept.len)
 		return;
 	str_trim(&path);
@@ -208,7 +209,8 @@ static int unpatch_all(struct unpatch *u, struct err **err)
 static bool is_needed(const struct engine_ctx *ctx, const struct fakechroot_stage *s)
 {
 	return ctx->mode[1] != '1' || fs_exists(s->bundle, FAKECHROOT_ORIGINALS) ||
-	       fs_exists(s->bundle, FAKECHROOT_LOADER_ORIGINAL) || fs_exists(s->bundle, FAKECHROOT_PATCH_PATH);
+	       fs_exists(s->bundle, FAKECHROOT_LOADER_ORIGINAL) ||
+	       fs_exists(s->bundle, FAKECHROOT_PATCH_PATH);
 }
 
 int fakechroot_unpatch(const struct engine_ctx *ctx, struct err **err)

@@ -22,7 +22,8 @@
 
 char *patchelf_find(struct err **err)
 {
-	static const char *const names[] = { "patchelf", NULL }, *const bundled[] = { "patchelf-%", "patchelf", NULL };
+	static const char *const names[] = { "patchelf", NULL }, *const bundled[] = { "patchelf-%",
+		"patchelf", NULL };
 	static const struct find_rule rule = {
 		.setting = CONF_USE_PATCHELF_EXECUTABLE, .names = names, .bundled = bundled
 	};
