@@ -15,6 +15,7 @@
 #include "engines/guest_loader.h"
 
 #define AT_EMPTY_PATH 0x1000
+#define AT_FDCWD (-100)
 #define MSG_NOSIGNAL 0x4000
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
@@ -438,6 +439,35 @@ static uint64_t *words(struct guest *g, size_t *ret_n)
 	return v;
 }
 
+/* Inside, where the container's own mounts and links are what the path goes through. */
+static void make_folders(const char *path)
+{
+	long mask = call(NR_umask, 022, 0, 0, 0, 0);
+	char part[4096];
+
+	for (size_t n = 0; n < sizeof(part) - 1; n++) {
+		part[n] = path[n];
+		if (n > 0 && (path[n] == '/' || !path[n])) {
+			part[n] = 0;
+			(void)call(NR_mkdirat, AT_FDCWD, (long)part, 0755, 0, 0);
+			part[n] = '/';
+		}
+		if (!path[n])
+			break;
+	}
+	(void)call(NR_umask, mask, 0, 0, 0, 0);
+}
+
+static long enter_cwd(const char *cwd, unsigned make)
+{
+	long r = call(NR_chdir, (long)cwd, 0, 0, 0, 0);
+
+	if (r != -ENOENT || !make)
+		return r;
+	make_folders(cwd);
+	return call(NR_chdir, (long)cwd, 0, 0, 0, 0);
+}
+
 static void set_process(struct guest *g, unsigned flags)
 {
 	long mask = (long)number(g), uid = (long)number(g), gid = (long)number(g);
@@ -480,7 +510,7 @@ static void set_process(struct guest *g, unsigned flags)
 	/* After the ids: changing them clears it. */
 	if (flags & GUEST_INIT_PDEATHSIG)
 		tie_to_parent(g, parent);
-	check(g, GUEST_INIT_STAGE_CWD, call(NR_chdir, (long)cwd, 0, 0, 0, 0));
+	check(g, GUEST_INIT_STAGE_CWD, enter_cwd(cwd, flags & GUEST_INIT_MAKE_CWD));
 	/* Last: as long as we are where the tracer is, a stop costs little. */
 	if (n_cpus)
 		check(g, GUEST_INIT_STAGE_CPUS,

@@ -48,6 +48,7 @@ enum guest_init_flags {
 	GUEST_INIT_EARLY = 512,
 	GUEST_INIT_EXACT = 1024, /* `file` or nothing: it has not been looked for */
 	GUEST_INIT_NO_NEW_PRIVS = 2048, /* prctl() */
+	GUEST_INIT_MAKE_CWD = 4096, /* a working directory that is not there is made (0755) */
 };
 
 #define GUEST_INIT_FDS_PER_MESSAGE 250 /* the kernel takes 253 */

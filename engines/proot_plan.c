@@ -567,7 +567,6 @@ static void add_env(struct planner *p)
 static int plan_argv(struct planner *p, struct err **err)
 {
 	struct strv *argv = &p->plan->argv;
-	const char *cwd = json_str(json_path(p->ctx->config, "process", "cwd", NULL));
 
 	strv_add(argv, p->probe->path);
 	if (log_level() >= LOG_LEVEL_DEBUG) {
@@ -584,8 +583,9 @@ static int plan_argv(struct planner *p, struct err **err)
 	add_ports(p);
 	strv_add(argv, "-r");
 	strv_add(argv, p->root);
+	/* guest_init goes to the program's directory, which may have to be made. */
 	strv_add(argv, "-w");
-	strv_add(argv, cwd ? cwd : "/");
+	strv_add(argv, "/");
 	strv_add(argv, p->plan->init_path);
 	return 0;
 }

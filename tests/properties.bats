@@ -291,6 +291,34 @@ EOT
   done
 }
 
+@test "a working directory that is not there is made, where the container's links and volumes lead" {
+  for ENGINE in $ENGINES; do
+    rm -rf "$T/volume" "$B/rootfs/srv"
+    mkdir "$T/volume"
+    ln -sfn /etc/made "$B/rootfs/link"
+    mkdir -p "$B/rootfs/etc/made"
+    sees '.process.cwd = "/srv/a/b" | .process.user.umask = 63' payload pwd
+    [ "$status" -eq 0 ] && assert_output /srv/a/b || fail "$ENGINE: missing: $status"
+    assert_no_stderr
+    [ "$(stat -c %a "$B/rootfs/srv/a" "$B/rootfs/srv/a/b")" = $'755\n755' ]
+    sees '.process.cwd = "/link/x"' sh -c 'pwd -P'
+    [ "$status" -eq 0 ] && assert_output /etc/made/x || fail "$ENGINE: behind a link: $status"
+    rmdir "$B/rootfs/etc/made/x"
+    sees ".process.cwd = \"/v/w\" | .mounts += [{type: \"bind\", source: \"$T/volume\", destination: \"/v\", options: [\"rbind\"]}]" true
+    [ "$status" -eq 0 ] && [ -d "$T/volume/w" ] || fail "$ENGINE: in a volume: $status"
+    # What is no folder cannot become one.
+    sees '.process.cwd = "/etc/passwd/x"' true
+    [ "$status" -ne 0 ] && assert_stderr_contains "working directory" || fail "$ENGINE: a file on the way: $status"
+    # A further program is shown what there is.
+    program . sleep 98765
+    rt --engine "$ENGINE" create -b "$B" c <"/dev/null" >"$T/out" 2>&1
+    rt start c
+    fails 255 rt exec --cwd /none/such c true
+    refute_file "$B/rootfs/none"
+    rt delete --force c
+  done
+}
+
 @test "what root alone can have: groups, capabilities, a lower score, real-time scheduling" {
   requires root
   for ENGINE in $ENGINES; do

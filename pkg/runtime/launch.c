@@ -143,6 +143,8 @@ static unsigned guest_flags(const struct launch *l)
 		flags |= GUEST_INIT_TTY;
 	if (l->exact)
 		flags |= GUEST_INIT_EXACT;
+	if (l->make_cwd && !l->plan->in_place)
+		flags |= GUEST_INIT_MAKE_CWD;
 	if (l->process->has_umask)
 		flags |= GUEST_INIT_SET_UMASK;
 	if (l->plan->helpers && l->process->no_new_privileges)

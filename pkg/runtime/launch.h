@@ -36,6 +36,7 @@ struct launch {
 	const struct seccomp_program *seccomp;
 	const struct instance *
 		instance; /* what a listener is told of; NULL: what a listener would decide fails with ENOSYS */
+	bool make_cwd; /* if it is not there; where the engine shows the program the container alone */
 	bool new_session; /* else a process group of its own */
 	bool take_tty; /* descriptor 0 becomes the controlling terminal (new_session) */
 	int tty; /* the caller's terminal: the program's group gets it; or -1 */

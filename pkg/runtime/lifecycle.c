@@ -26,7 +26,10 @@
 
 static struct launch launch_of(struct making *m)
 {
-	return prepared_launch(&m->p, &m->fds, &m->c);
+	struct launch l = prepared_launch(&m->p, &m->fds, &m->c);
+
+	l.make_cwd = true;
+	return l;
 }
 
 static struct hook_call hooks_of(const struct making *m, enum runtime_status status, pid_t pid)

@@ -14,7 +14,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,6 +101,21 @@ static int do_id(char **argv)
 	for (int i = 0; i < n; i++)
 		printf("%s%u", i ? "," : "", groups[i]);
 	putchar('\n');
+	return 0;
+}
+
+static int do_notify(char **argv)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	if (!path || !argv[1] || strlen(path) >= sizeof(a.sun_path))
+		return 2;
+	strcpy(a.sun_path, path);
+	if (sendto(fd, argv[1], strlen(argv[1]), 0, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return complain(path);
+	close(fd);
 	return 0;
 }
 
@@ -386,6 +403,7 @@ static const struct {
 	{ "id", do_id, "numbers only" },
 	{ "ids", do_ids, "pid, parent, group, session" },
 	{ "pwd", do_pwd, "" },
+	{ "notify", do_notify, "TEXT  to the socket of NOTIFY_SOCKET" },
 	{ "stat", do_stat, "PATH...  type mode uid gid size, links not followed" },
 	{ "ls", do_ls, "[DIR]" },
 	{ "readlink", do_readlink, "PATH" },
