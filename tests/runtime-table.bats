@@ -216,14 +216,72 @@ PY
 @test "run under a service manager has the program's status, whether it said that it is ready or not" {
   [[ $ENGINES == *crun* ]] || skip "crun does not work here"
   ENGINE=crun
-  local status
-  # crun makes a socket of its own below there, alone too, and fails where that has more than 107 bytes.
-  ROOT=$(mktemp -d /tmp/nfy.XXXXXX)
-  for status in 0 1 7; do
-    args sh -c "test -n \"\$NOTIFY_SOCKET\" && exit $status"
-    fails $status env NOTIFY_SOCKET="$T/notify" udocker-runtime --root "$ROOT" --engine crun run -b "$B" n
+  local status id
+  for id in n "$(printf 'n%.0s' {1..64})"; do
+    for status in 0 1 7; do
+      args sh -c "test -n \"\$NOTIFY_SOCKET\" && exit $status"
+      fails $status env NOTIFY_SOCKET="$T/notify" udocker-runtime --root "$ROOT" --engine crun run -b "$B" "$id"
+    done
   done
-  rm -r "$ROOT"
+}
+
+# Stands for the service manager: what it is sent goes to the file `told`.
+service_manager() {
+  rm -f "$T/notify" "$T/told"
+  python3 - "$T/notify" "$T/told" <<'PY' &
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+os.chdir(os.path.dirname(sys.argv[1]))
+s.bind("notify")
+s.settimeout(60)
+with open(sys.argv[2], "wb", 0) as told:
+    while True:
+        told.write(s.recv(4096) + b"\n")
+PY
+  MANAGER=$!
+  wait_until 10 [ -S "$T/notify" ]
+}
+
+# runc and crun bind a socket below their root, in a folder of the container's name, and a socket's path has 107 bytes at most.
+@test "sd_notify: what a program says reaches the service manager, however long the container's name and deep the state root" {
+  check() {
+    local id how
+    ! is_direct || return 0
+    for id in short "$(printf 'n%.0s' {1..64})"; do
+      for how in run detached created; do
+        service_manager
+        args sh -c 'payload notify READY=1; exec sleep 98700'
+        export NOTIFY_SOCKET=$T/notify
+        case $how in
+          run)
+            args sh -c 'payload notify READY=1; until test -e /told; do sleep 0.1; done; exit 7'
+            rt --engine "$ENGINE" run -b "$B" "$id" </dev/null >"$T/out" 2>&1 &
+            ;;
+          detached) rt --engine "$ENGINE" run -d -b "$B" "$id" </dev/null >"$T/out" 2>&1 || fail "$(cat "$T/out")" ;;
+          created)
+            create "$id"
+            [ ! -s "$T/told" ]
+            rt start "$id" || fail "start"
+            ;;
+        esac
+        unset NOTIFY_SOCKET
+        wait_until 10 grep -q READY=1 "$T/told" || fail "$ENGINE $how ${#id}: nothing was said: $(cat "$T/out")"
+        if [ $how = run ]; then
+          touch "$B/rootfs/told"
+          status=0
+          wait %% || status=$?
+          [ $status -eq 7 ] || fail "$ENGINE run ${#id}: $status: $(cat "$T/out")"
+          rm "$B/rootfs/told"
+        else
+          [ "$(status_of "$id")" = running ]
+          ok rt delete -f "$id"
+        fi
+        kill $MANAGER
+        wait $MANAGER || true
+      done
+    done
+  }
+  each_engine check
 }
 
 @test "exec: groups below the container's, one a controller, with runc" {

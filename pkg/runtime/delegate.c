@@ -6,11 +6,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
+#include "pkg/base/host.h"
 #include "pkg/base/json.h"
 #include "pkg/base/lock.h"
 #include "pkg/base/log.h"
@@ -259,6 +261,18 @@ static void forget(const struct instance *c)
 		log_debug("%s", err_text(e));
 }
 
+/*
+ * Under NOTIFY_SOCKET it makes a socket for the program below its root, when the program is to start. Is the path of that longer than a
+ * socket's can be?
+ */
+static bool is_too_deep(const struct instance *c)
+{
+	static const char below[] = "/" STATE_DELEGATE "//notify/notify.sock"; /* crun's is shorter */
+
+	return host_env("NOTIFY_SOCKET") &&
+	       strlen(c->path) + strlen(c->id) + sizeof(below) > sizeof(((struct sockaddr_un *)0)->sun_path);
+}
+
 /* ---- create, run --detach ---- */
 
 static int finish_create(struct making *m, struct err **err)
@@ -268,6 +282,24 @@ static int finish_create(struct making *m, struct err **err)
 	if (instance_write(&m->c, false, err) < 0)
 		return -1;
 	return making_write_pid_file(m, m->c.rec.proc.pid, err);
+}
+
+/* One command for create and start, unless the program's socket is too deep: a container's mounts need its path, start does not. */
+static void build_run(const struct making *m, bool run, bool detach, const char *console, struct strv *argv)
+{
+	bool at_once = run && !is_too_deep(&m->c);
+
+	build_command(m, at_once ? "run" : "create", at_once && detach, console, argv);
+}
+
+static int finish_run(const struct making *m, pid_t pid, bool run, int *ret_status, struct err **err)
+{
+	if (proc_wait(pid, ret_status, err) < 0)
+		return -1;
+	if (!run || *ret_status || !is_too_deep(&m->c))
+		return 0;
+	*ret_status = delegate_begin(&m->c, err);
+	return *ret_status < 0 ? -1 : 0;
 }
 
 int delegate_create(struct making *m, bool run, struct err **err)
@@ -280,12 +312,12 @@ int delegate_create(struct making *m, bool run, struct err **err)
 	/* Held while there is no pid: says that somebody is at it. */
 	if (lock_take(&lock, m->c.dirfd, STATE_LOCK, LOCK_EXCLUSIVE, err) < 0)
 		return -1;
-	build_command(m, run ? "run" : "create", run, m->options->console_socket, &argv);
+	build_run(m, run, run, m->options->console_socket, &argv);
 	r = making_publish(m, (struct runtime_proc){ 0 }, err);
 	if (r == 0)
 		r = delegate_start(&m->fds, m->maker_mark, &argv, &pid, err);
 	if (r == 0)
-		r = proc_wait(pid, &status, err);
+		r = finish_run(m, pid, run, &status, err);
 	if (r == 0 && status == 0)
 		r = finish_create(m, err);
 	if (r < 0 || status != 0) {
@@ -323,11 +355,11 @@ static int start_adopted(
 	auto_strv argv = STRV_INIT;
 	pid_t pid = 0;
 
-	build_command(m, "run", true, t->path, &argv);
+	build_run(m, true, true, t->path, &argv);
 	if (delegate_start(&m->fds, m->maker_mark, &argv, &pid, err) < 0)
 		return -1;
 	use_the_time(m);
-	if (proc_wait(pid, ret_status, err) < 0)
+	if (finish_run(m, pid, true, ret_status, err) < 0)
 		return -1;
 	*ret_ended = has_ended(m);
 	if (*ret_status == 1 && !*ret_ended)
@@ -387,9 +419,11 @@ int delegate_run(struct making *m, int *ret_status, struct err **err)
 
 /* ---- the other verbs ---- */
 
-int delegate_words(
-	const struct instance *c, const struct strv *before, const struct strv *after, struct err **err)
+/* rootfd: a descriptor of its root, by which it shall name it; or -1. */
+static int words_below(const struct instance *c, int rootfd, const struct strv *before,
+	const struct strv *after, struct err **err)
 {
+	const int keep[] = { rootfd, -1 };
 	auto_strv argv = STRV_INIT;
 	struct proc_spawn s = PROC_SPAWN_INIT;
 	int status;
@@ -399,18 +433,43 @@ int delegate_words(
 		return err_make(err, ERR_DENIED, "container '%s' belongs to uid %lu, who has to do this",
 			c->id, (unsigned long)c->owner);
 	strv_dup(&argv, &c->rec.prefix);
+	if (rootfd >= 0) { /* the last one counts */
+		strv_add(&argv, "--root");
+		strv_addf(&argv, "/proc/self/fd/%d", rootfd);
+	}
 	delegate_add_globals(&argv, c->globals);
 	strv_add_all(&argv, (const char *const *)strv_argv(before));
 	strv_add(&argv, c->id);
 	strv_add_all(&argv, (const char *const *)strv_argv(after));
 	s.path = argv.v[0];
 	s.argv = strv_argv(&argv);
+	s.keep = keep;
 	s.keep_all = true;
 	/* Later it would make its directory again, in a container that has been deleted meanwhile. */
 	s.ends_with_us = SIGKILL;
 	if (proc_spawn(&s, &pid, err) < 0 || proc_wait(pid, &status, err) < 0)
 		return -1;
 	return status;
+}
+
+int delegate_words(
+	const struct instance *c, const struct strv *before, const struct strv *after, struct err **err)
+{
+	return words_below(c, -1, before, after, err);
+}
+
+int delegate_begin(const struct instance *c, struct err **err)
+{
+	auto_strv before = STRV_INIT, after = STRV_INIT;
+	autoclose int rootfd = -1;
+
+	if (is_too_deep(c)) {
+		rootfd = openat(c->dirfd, STATE_DELEGATE, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (rootfd < 0)
+			return err_sys(err, errno, "container '%s': " STATE_DELEGATE, c->id);
+	}
+	strv_add(&before, "start");
+	return words_below(c, rootfd, &before, &after, err);
 }
 
 int delegate_verb(const struct instance *c, const char *const *words, const char *more, struct err **err)

@@ -141,7 +141,6 @@ static int run_poststart_hooks(const struct instance *c, struct err **err)
 
 static int start(const struct instance *c, struct err **err)
 {
-	static const char *const words[] = { "start", NULL };
 	auto_lock lock = LOCK_INIT;
 
 	if (instance_check_owner(c, err) < 0 ||
@@ -151,7 +150,7 @@ static int start(const struct instance *c, struct err **err)
 		return err_make(err, ERR_BUSY, "container '%s': cannot start a container in the %s state",
 			c->id, runtime_status_name(instance_status(c)));
 	if (c->rec.delegate)
-		return delegate_verb(c, words, NULL, err);
+		return delegate_begin(c, err);
 	return init_start(c, err) < 0 ? -1 : run_poststart_hooks(c, err);
 }
 

@@ -57,6 +57,8 @@ int delegate_verb(const struct instance *c, const char *const *words, const char
 /* The same with more words on both sides of the id; it gets our descriptors. */
 int delegate_words(
 	const struct instance *c, const struct strv *before, const struct strv *after, struct err **err);
+/* Its `start`. */
+int delegate_begin(const struct instance *c, struct err **err);
 /* True if the delegate has a container of this id. */
 bool delegate_knows(const struct instance *c);
 /*
