@@ -269,7 +269,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats tests/long/*.bats
+	shellcheck -S warning -e SC2154 -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats tests/long/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]

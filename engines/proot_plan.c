@@ -13,6 +13,7 @@
 
 #include "engines/common.h"
 #include "engines/compat_filter.h"
+#include "engines/guest_machine.h"
 #include "engines/host_path.h"
 #include "engines/proot.h"
 #include "engines/proot_loader.h"
@@ -564,6 +565,21 @@ static void add_env(struct planner *p)
 	}
 }
 
+/* Programs of another machine are run by qemu-user; guest_init is this machine's, and PRoot runs such programs itself. */
+static void add_emulator(struct planner *p)
+{
+	const char *machine = guest_machine_foreign(p->ctx->rootfs);
+	autofree char *emulator = machine ? guest_machine_emulator(machine) : NULL;
+
+	if (machine && !emulator)
+		strv_addf(&p->plan->notes, "the container's programs are for %s, and qemu-%s is not on PATH",
+			machine, machine);
+	if (!emulator)
+		return;
+	strv_add(&p->plan->argv, "-q");
+	strv_add(&p->plan->argv, emulator);
+}
+
 static int plan_argv(struct planner *p, struct err **err)
 {
 	struct strv *argv = &p->plan->argv;
@@ -576,6 +592,7 @@ static int plan_argv(struct planner *p, struct err **err)
 	/* No --kill-on-exit: the first tracee is guest_init, which detaches the program and ends. The supervisor ends the rest. */
 	if ((p->probe->flags & PROOT_LINK2SYMLINK) && conf_bool(CONF_PROOT_LINK2SYMLINK))
 		strv_add(argv, "--link2symlink");
+	add_emulator(p);
 	if (add_binds(p, err) < 0)
 		return -1;
 	add_ids(p);
