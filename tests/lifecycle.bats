@@ -456,6 +456,53 @@ PY
   done
 }
 
+@test "delete --force after a create that was killed ends its hooks, under direct engines too" {
+  local p kind delay
+  hooks_run() { [ "$(pgrep -c -u "$(id -u)" -f '^sleep 9878[567]')" = 3 ]; }
+  for ENGINE in $ENGINES; do
+    is_direct || continue
+    for kind in prestart createRuntime createContainer; do
+      MORE=".hooks.$kind = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"sleep 98785 & setsid sleep 98786 & sleep 98787\"]}]" args true
+      for delay in 0 0.01 0.1; do
+        udocker-runtime --root "$ROOT" --engine "$ENGINE" create -b "$B" "$C" </dev/null >/dev/null 2>&1 3>&- &
+        p=$!
+        wait_until 20 hooks_run
+        kill -9 $p
+        sleep $delay
+        ok rt delete --force "$C"
+        [ -z "$(procs_with '^sleep 9878[567]')" ] || fail "$ENGINE: the $kind hook runs on"
+        wait $p 2>/dev/null || true
+        [ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes ! -name @ended)" ] || fail "left: $(ls -A "$ROOT")"
+      done
+    done
+    # What a hook leaves running on purpose stays, and the container comes and goes.
+    MORE='.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "setsid sleep 98788 >/dev/null 2>&1 &"]}]' args sleep 98789
+    create "$C"
+    rt start "$C"
+    ok rt delete --force "$C"
+    [ -z "$(procs_with '^sleep 98789')" ]
+    [ -n "$(procs_with '^sleep 98788')" ] || fail "$ENGINE: what a hook had left was ended"
+    procs_with '^sleep 98788' | xargs kill
+  done
+}
+
+@test "a directory that another user makes in the state root ends no container of root's" {
+  requires root
+  local name
+  for ENGINE in $ENGINES; do
+    running "$C"
+    name=$ROOT/@new-000000000000-$(printf '%x' "$(jq .mark "$ROOT/$C/state.json")")
+    mkdir "$name"
+    chown nobody "$name"
+    args true
+    create "$C-2"
+    refute_file "$name"
+    is_in_state "$C" running || fail "$ENGINE: ended"
+    ok rt delete --force "$C"
+    ok rt delete --force "$C-2"
+  done
+}
+
 @test "a create that was killed as root leaves no control groups" {
   local where p path
   requires root

@@ -24,6 +24,7 @@
 #define WAIT_STEP_MS 20
 #define WAIT_TOTAL_MS 5000
 #define WAIT_MADE_MS 2000
+#define WAIT_UNPUBLISHED_MS 200
 #define DELEGATE_TRIES 4
 
 static void pause_ms(int ms)
@@ -262,6 +263,14 @@ static int lock_what_is_there(const struct runtime_root *root, const struct inst
 		       : 0;
 }
 
+/* Of a create that was killed the process that waits for start may need a moment to see that. */
+static void clean_unpublished(const struct runtime_root *root, bool force)
+{
+	for (int waited = 0; !runtime_root_clean(root) && force && waited < WAIT_UNPUBLISHED_MS;
+		waited += WAIT_STEP_MS)
+		pause_ms(WAIT_STEP_MS);
+}
+
 int runtime_delete(const struct runtime_globals *g, const char *id, bool force, struct err **err)
 {
 	auto_runtime_root root = RUNTIME_ROOT_INIT;
@@ -274,7 +283,7 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 	if (instance_find(g, id, &root, &c, &e) < 0) {
 		/* What a delete that was killed has renamed already is not found, and still to be removed. */
 		if (err_is(e, ERR_NOT_FOUND))
-			runtime_root_clean(&root);
+			clean_unpublished(&root, force);
 		if (force && err_is(e, ERR_NOT_FOUND))
 			return 0;
 		if (!force || !err_is(e, ERR_CORRUPT))
@@ -299,7 +308,7 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 	tidy_rootfs(&root, &c);
 	if (runtime_root_remove(&root, id, err) < 0)
 		return -1;
-	runtime_root_clean(&root);
+	(void)runtime_root_clean(&root);
 	if (config && c.rec.bundle)
 		(void)hooks_run(
 			&(struct hook_call){ .config = config, .instance = &c, .status = STATUS_STOPPED },

@@ -18,6 +18,7 @@
 #include "pkg/runtime/hooks.h"
 #include "pkg/runtime/init.h"
 #include "pkg/runtime/making.h"
+#include "pkg/runtime/mark.h"
 #include "pkg/runtime/supervise.h"
 
 #define STATUS_FAILED 125
@@ -47,6 +48,9 @@ static int run_create_hooks(const struct making *m, pid_t pid, struct err **err)
 {
 	struct hook_call call = hooks_of(m, STATUS_CREATING, pid);
 
+	/* They bear it, and those of a create that is killed meanwhile are found by it. */
+	if (json_len(json_get(call.config, "hooks")) > 0)
+		mark_ourselves(mark_of_maker(m->c.rec.mark));
 	if (hooks_run(&call, HOOK_PRESTART, err) < 0 || hooks_run(&call, HOOK_CREATE_RUNTIME, err) < 0)
 		return -1;
 	return hooks_run(&call, HOOK_CREATE_CONTAINER, err);

@@ -178,7 +178,7 @@ int making_begin(struct making *m, struct err **err)
 		prepare_load(m->globals, o, m->foreground, &m->p, err) < 0)
 		return -1;
 	if (!m->foreground)
-		runtime_root_clean(&m->root); /* runs are many, and what a crash leaves is rare */
+		(void)runtime_root_clean(&m->root); /* runs are many, and what a crash leaves is rare */
 	m->c.id = xstrdup(o->id);
 	m->c.path = path_join(m->root.path, o->id);
 	m->c.owner = geteuid();

@@ -20,6 +20,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
+#include "pkg/runtime/mark.h"
 #include "pkg/runtime/tree.h"
 
 /* Temporary names begin with a character that runtime ids cannot hold. */
@@ -267,24 +268,34 @@ void runtime_root_discard(const struct runtime_root *r, const char *name)
 		log_debug("state root '%s': %s", r->path, err_text(e));
 }
 
-/*
- * What the maker of a directory started and did not live to write down: a tracer that was killed with it may have left a child that
- * waits for it, stopped for ever.
- */
-static void end_unknown(const char *name)
+static void end_marked(uint64_t mark)
 {
-	const char *text = strrchr(name, '-');
 	auto_tree t = { 0 };
-	uint64_t mark;
 
-	if (!str_starts(name, NEW_PREFIX) || sscanf(text, "-%" SCNx64, &mark) != 1 || mark == 0)
-		return;
 	tree_find(&t, 0, mark, geteuid());
 	(void)tree_signal(&t, SIGKILL, 0);
 }
 
-/* Remove a temporary directory whose maker is gone. The lock is held meanwhile: one who has just made it sees that and makes another. */
-static void clean_one(const struct runtime_root *r, const char *name)
+/*
+ * What the maker of a directory started and did not live to write down: a tracer that was killed with it may have left a child that
+ * waits for it, stopped for ever; and its hooks.
+ */
+static void end_unknown(const char *name)
+{
+	const char *text = strrchr(name, '-');
+	uint64_t mark;
+
+	if (!str_starts(name, NEW_PREFIX) || sscanf(text, "-%" SCNx64, &mark) != 1 || mark == 0)
+		return;
+	end_marked(mark_of_maker(mark));
+	end_marked(mark);
+}
+
+/*
+ * Remove a temporary directory whose maker is gone. The lock is held meanwhile: one who has just made it sees that and makes another. False
+ * if it is somebody's.
+ */
+static bool clean_one(const struct runtime_root *r, const char *name)
 {
 	autoclose int fd = fs_open(r->fd, name, O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
 	struct stat st;
@@ -292,30 +303,35 @@ static void clean_one(const struct runtime_root *r, const char *name)
 	if (fd < 0) {
 		if (errno == EACCES && r->own)
 			runtime_root_discard(r, name);
-		return;
+		return true;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK || fstat(fd, &st) < 0 || time(NULL) - st.st_mtime <= STAGE_MAX_AGE)
-			return;
+			return false;
 	}
-	end_unknown(name);
+	/* A name is believed of ours alone: another user's could have the mark of a container of ours. */
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid())
+		end_unknown(name);
 	runtime_root_discard(r, name);
+	return true;
 }
 
-void runtime_root_clean(const struct runtime_root *r)
+bool runtime_root_clean(const struct runtime_root *r)
 {
 	auto_strv names = STRV_INIT;
 	size_t done = 0;
+	bool all = true;
 
 	runtime_root_sweep(r);
 	if (fs_list(r->fd, ".", &names) < 0)
-		return;
+		return true;
 	for (size_t i = 0; i < names.n && done < CLEAN_MAX; i++) {
 		const char *name = names.v[i];
 
 		if (!str_starts(name, NEW_PREFIX) && !str_starts(name, DEL_PREFIX))
 			continue;
-		clean_one(r, name);
+		all = clean_one(r, name) && all;
 		done++;
 	}
+	return all;
 }

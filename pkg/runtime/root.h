@@ -58,7 +58,7 @@ void runtime_root_sweep(const struct runtime_root *r);
 /* Remove a staged directory. */
 void runtime_root_discard(const struct runtime_root *r, const char *name);
 
-/* Remove staged and half-removed directories whose process is gone, and end what it had started. */
-void runtime_root_clean(const struct runtime_root *r);
+/* Remove staged and half-removed directories whose process is gone, and end what it had started. False if others are at work in some. */
+bool runtime_root_clean(const struct runtime_root *r);
 
 #endif
