@@ -97,7 +97,10 @@ PATH=/bin"
   assert_one_error_line
   run_args /etc/os-release
   fails 126 run_s
-  MORE='.process.cwd = "/nowhere"' run_args true
+  MORE='.process.cwd = "/made/by/it"' run_args pwd
+  ok run_s
+  assert_output /made/by/it
+  MORE='.process.cwd = "/etc/os-release"' run_args true
   fails 125 run_s
   assert_stderr_contains "working directory"
 }

@@ -103,18 +103,18 @@ static void test_ids(void)
 		      *group = xasprintf(PLAIN, "0,'gid':8", "");
 	unsigned all = PROOT_CHANGE_ID_I | PROOT_CHANGE_ID | PROOT_KERNEL;
 
-	is_line(root, all, "/bin/proot -b /lib/init:/.udocker-init -0 -k %K -r %R -w /w /.udocker-init",
+	is_line(root, all, "/bin/proot -b /lib/init:/.udocker-init -0 -k %K -r %R -w / /.udocker-init",
 		"root");
-	is_line(user, all, "/bin/proot -b /lib/init:/.udocker-init -i 7:8 -k %K -r %R -w /w /.udocker-init",
+	is_line(user, all, "/bin/proot -b /lib/init:/.udocker-init -i 7:8 -k %K -r %R -w / /.udocker-init",
 		"a user");
-	is_line(group, all, "/bin/proot -b /lib/init:/.udocker-init -i 0:8 -k %K -r %R -w /w /.udocker-init",
+	is_line(group, all, "/bin/proot -b /lib/init:/.udocker-init -i 0:8 -k %K -r %R -w / /.udocker-init",
 		"root with another group");
 	is_line(user, PROOT_CHANGE_ID | PROOT_KERNEL,
-		"/bin/proot -b /lib/init:/.udocker-init --change-id=7:8 -k %K -r %R -w /w /.udocker-init",
+		"/bin/proot -b /lib/init:/.udocker-init --change-id=7:8 -k %K -r %R -w / /.udocker-init",
 		"the spelling of Termux");
-	is_line(own, PROOT_KERNEL, "/bin/proot -b /lib/init:/.udocker-init -k %K -r %R -w /w /.udocker-init",
+	is_line(own, PROOT_KERNEL, "/bin/proot -b /lib/init:/.udocker-init -k %K -r %R -w / /.udocker-init",
 		"the caller's own ids need no switch");
-	is_line(root, 0, "/bin/proot -b /lib/init:/.udocker-init -0 -r %R -w /w /.udocker-init",
+	is_line(root, 0, "/bin/proot -b /lib/init:/.udocker-init -0 -r %R -w / /.udocker-init",
 		"-k is left out where it breaks guests");
 
 	auto_result r = plan(user, PROOT_KERNEL, "P1", "/state");
@@ -140,7 +140,7 @@ static void test_mounts(void)
 		"/bundle/rel/y:/data/in "
 		"-b /state/stand-in/0:/run -b /o:/odd!! -b /state/stand-in/1:/t:2 -b "
 		"/lib/init:/proc/execdomains "
-		"-0 -k %K -r %R -w /w /proc/execdomains",
+		"-0 -k %K -r %R -w / /proc/execdomains",
 		"mounts");
 	auto_result r = plan(c, PROOT_KERNEL, "P1", "/state");
 	is_int(r.plan.n_makes, 2, "two things are to be made");
@@ -208,7 +208,7 @@ static void test_masks(void)
 	is_line(c, 0,
 		"/bin/proot -b /proc:/proc -b /dev/null:/proc/version -b /state/stand-in/0:/proc/fs -b "
 		"/dev/null:/secret "
-		"-b /state/stand-in/0:/folder -b /lib/init:/proc/execdomains -0 -r %R -w /w "
+		"-b /state/stand-in/0:/folder -b /lib/init:/proc/execdomains -0 -r %R -w / "
 		"/proc/execdomains",
 		"masked paths that are there");
 }
