@@ -370,8 +370,7 @@ static void edit_rlimit(struct rewriter *w, struct json *limit)
 	struct rlimit now;
 	bool lowered = false;
 
-	if (resource < 0 || getrlimit((__rlimit_resource_t)resource, &now) < 0 ||
-		now.rlim_max == RLIM_INFINITY)
+	if (resource < 0 || getrlimit(resource, &now) < 0 || now.rlim_max == RLIM_INFINITY)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const char *text = json_number_text(json_get(limit, keys[i]));

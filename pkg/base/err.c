@@ -74,6 +74,16 @@ static enum err_kind kind_of_errno(int errnum)
 	}
 }
 
+/* glibc's returns the text, that of POSIX (musl) fills the buffer. */
+static const char *describe(int errnum, char *buf, size_t size)
+{
+#ifdef __GLIBC__
+	return strerror_r(errnum, buf, size);
+#else
+	return strerror_r(errnum, buf, size) == 0 ? buf : "unknown error";
+#endif
+}
+
 int err_sys(struct err **err, int errnum, const char *fmt, ...)
 {
 	char buf[128];
@@ -82,7 +92,7 @@ int err_sys(struct err **err, int errnum, const char *fmt, ...)
 	if (!err)
 		return -1;
 	va_start(ap, fmt);
-	set(err, kind_of_errno(errnum), errnum, format_text(strerror_r(errnum, buf, sizeof(buf)), fmt, ap));
+	set(err, kind_of_errno(errnum), errnum, format_text(describe(errnum, buf, sizeof(buf)), fmt, ap));
 	va_end(ap);
 	return -1;
 }

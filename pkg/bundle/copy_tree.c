@@ -200,7 +200,7 @@ static int fill_level(struct worker *w)
 	struct level *l = top_of(w);
 	ssize_t n;
 
-	while ((n = getdents64(l->from, w->entries, ENTRIES_BYTES)) > 0)
+	while ((n = getdents64(l->from, (void *)w->entries, ENTRIES_BYTES)) > 0)
 		if (copy_entries(w, l, n) < 0)
 			return -1;
 	if (n < 0 && errno != ENOENT) /* ENOENT: it was removed meanwhile */

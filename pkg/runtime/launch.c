@@ -109,7 +109,7 @@ static void fit_rlimit(const struct runtime_rlimit *want, struct guest_init_rlim
 	*ret = (struct guest_init_rlimit){
 		.resource = want->resource, .soft = want->soft, .hard = want->hard
 	};
-	if (getrlimit((__rlimit_resource_t)want->resource, &have) < 0 || want->hard <= have.rlim_max)
+	if (getrlimit(want->resource, &have) < 0 || want->hard <= have.rlim_max)
 		return;
 	log_verbose("%s: %llu exceeds the hard limit, using %llu", want->name, (unsigned long long)want->hard,
 		(unsigned long long)have.rlim_max);

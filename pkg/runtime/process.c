@@ -301,8 +301,7 @@ void process_unmet(const struct json *config, const struct runtime_process *p, s
 	if (p->has_oom_score_adj && p->oom_score_adj < current_oom_score() && !caps_has(CAP_SYS_RESOURCE))
 		strv_add(ret_ignored, "process.oomScoreAdj: lowering it takes CAP_SYS_RESOURCE");
 	for (size_t i = 0; i < p->n_rlimits; i++)
-		if (getrlimit((__rlimit_resource_t)p->rlimits[i].resource, &have) == 0 &&
-			p->rlimits[i].hard > have.rlim_max)
+		if (getrlimit(p->rlimits[i].resource, &have) == 0 && p->rlimits[i].hard > have.rlim_max)
 			strv_addf(ret_ignored, "process.rlimits: %s exceeds the caller's hard limit",
 				p->rlimits[i].name);
 }

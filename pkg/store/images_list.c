@@ -232,7 +232,7 @@ static bool read_dir(const struct walk *w, int fd, struct seen *ret)
 {
 	ssize_t n;
 
-	while ((n = getdents64(fd, w->entries, ENTRIES_BYTES)) > 0)
+	while ((n = getdents64(fd, (void *)w->entries, ENTRIES_BYTES)) > 0)
 		for (ssize_t at = 0; at < n;) {
 			const struct dirent64 *e = (const void *)(w->entries + at);
 
