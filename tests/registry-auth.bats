@@ -225,6 +225,7 @@ PY
   assert_pulled img "$R/app/1"
   rm -r "$HOME/.config"
   SSL_CERT_FILE=$T/ca.crt ok udocker-image pull "$R/app:1"
+  SSL_CERT_FILE="" CURL_CA_BUNDLE=$T/ca.crt ok udocker-image --repo "$T/second" pull "$R/app:1"
   ok udocker-image pull --insecure "$R/app:1"
   fails 1 env SSL_CERT_FILE="$T/ca.crt" udocker-image pull "localhost.localdomain:$RPORT/app:1"
   assert_one_error_line

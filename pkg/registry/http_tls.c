@@ -96,15 +96,45 @@ static int add_file(const char *path, struct str *ret, struct err **err)
 	return 0;
 }
 
-/* The CAs that hold for every host: SSL_CERT_FILE, else what libcurl was built with. */
+/* Where distributions keep theirs: Debian, Alpine and Arch; RHEL and Fedora; SUSE; the BSDs and others. */
+static const char *const known_bundles[] = {
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/ca-bundle.pem",
+	"/var/lib/ca-certificates/ca-bundle.pem",
+	"/etc/ssl/cert.pem",
+};
+
+static bool is_readable(const char *path)
+{
+	return path && faccessat(AT_FDCWD, path, R_OK, 0) == 0;
+}
+
+/* The CAs that hold for every host: SSL_CERT_FILE, CURL_CA_BUNDLE, what libcurl was built with, the first that is there; or NULL. */
 static const char *system_bundle(const struct http *h)
 {
 	const curl_version_info_data *info = h->c->curl_version_info(CURLVERSION_NOW);
 	const char *file = host_env("SSL_CERT_FILE");
 
+	if (!file)
+		file = host_env("CURL_CA_BUNDLE");
 	if (file)
 		return file;
-	return info->age >= CURLVERSION_SEVENTH ? info->cainfo : NULL;
+	if (info->age >= CURLVERSION_SEVENTH && is_readable(info->cainfo))
+		return info->cainfo;
+	for (size_t i = 0; i < ARRAY_LEN(known_bundles); i++)
+		if (is_readable(known_bundles[i]))
+			return known_bundles[i];
+	return NULL;
+}
+
+static bool has_directory(const struct http *h)
+{
+	const curl_version_info_data *info = h->c->curl_version_info(CURLVERSION_NOW);
+
+	return host_env("SSL_CERT_DIR") ||
+	       (info->age >= CURLVERSION_SEVENTH && info->capath && *info->capath);
 }
 
 /* The host's own CAs and the system's as one text, since libcurl takes one. */
@@ -117,7 +147,7 @@ static int set_authorities(struct http *h, CURL *easy, const struct host_certs *
 	for (size_t i = 0; i < certs->authorities.n; i++)
 		if (add_file(certs->authorities.v[i], &bundle, err) < 0)
 			return -1;
-	if (common && faccessat(AT_FDCWD, common, R_OK, 0) == 0 && add_file(common, &bundle, err) < 0)
+	if (is_readable(common) && add_file(common, &bundle, err) < 0)
 		return -1;
 	blob.data = bundle.data;
 	blob.len = bundle.len;
@@ -131,16 +161,22 @@ static int set_authorities(struct http *h, CURL *easy, const struct host_certs *
 int tls_setup(struct http *h, CURL *easy, const struct url *u, struct err **err)
 {
 	CLEANUP(host_certs_free) struct host_certs certs = { 0 };
-	const char *file = host_env("SSL_CERT_FILE"), *dir = host_env("SSL_CERT_DIR");
+	const char *file, *dir = host_env("SSL_CERT_DIR");
 
 	if (!u->tls)
 		return 0;
+	file = system_bundle(h);
 	if (h->insecure) {
 		(void)h->c->curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		(void)h->c->curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
 	if (find(u->authority, &certs, err) < 0)
 		return -1;
+	if (!file && !certs.authorities.n && !h->insecure && !has_directory(h)) {
+		(void)err_make(
+			err, ERR_NOT_FOUND, "no certificates of authorities, to know %s by", u->authority);
+		return err_hint(err, "install the package ca-certificates, or name a file in SSL_CERT_FILE");
+	}
 	if (file)
 		(void)h->c->curl_easy_setopt(easy, CURLOPT_CAINFO, file);
 	if (dir)
