@@ -37,17 +37,23 @@ ifeq ($(shell $(CC) --version 2>/dev/null | grep -c clang),0)
 WARNINGS := $(filter-out -Wpedantic -Wno-gnu-%,$(WARNINGS)) -Wlogical-op -Wduplicated-cond
 endif
 
-ALL_CPPFLAGS = -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DUDOCKER_VERSION='"$(VERSION)"' \
+# With STATIC=PREFIX the programs hold all libraries of that prefix and need none of the machine; see the target of that name.
+STATIC   ?=
+# musl's threads have 128 KiB of stack unless the program asks for more.
+LINKING   = $(if $(STATIC),$(STATIC_LINKING),-pie)
+STATIC_LINKING := -static -s -Wl,-z,stack-size=1048576
+ALL_CPPFLAGS = $(if $(STATIC),-DUDOCKER_STATIC) -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DUDOCKER_VERSION='"$(VERSION)"' \
                -DUDOCKER_LIBEXECDIR='"$(LIBEXECDIR)"' $(CPPFLAGS)
 ALL_CFLAGS   = -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -fPIE -fstack-protector-strong -fno-common \
                -ffunction-sections -fdata-sections -pthread $(if $(SANITIZE),$(SAN_FLAGS),-D_FORTIFY_SOURCE=2) \
                $(CFLAGS)
 SAN_FLAGS    = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -U_FORTIFY_SOURCE
-ALL_LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed -pthread \
+ALL_LDFLAGS  = $(LINKING) -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed -pthread \
                $(if $(SANITIZE),$(SAN_FLAGS)) $(LDFLAGS)
 # yajl is small and used by every program: within it no start has to look for it.
 YAJL        := $(shell $(CC) -print-file-name=libyajl_s.a)
-ALL_LIBS     = $(if $(findstring /,$(YAJL)),$(YAJL),-lyajl) -ldl
+STATIC_LIBS  = -lyajl_s -lseccomp -lcap -larchive -lcurl -lnghttp2 -lssl -lcrypto -lisal -lzstd -llzma -lbz2 -lz
+ALL_LIBS     = $(if $(STATIC),$(STATIC_LIBS),$(if $(findstring /,$(YAJL)),$(YAJL),-lyajl) -ldl)
 
 LIB      := $(BUILD)/libudocker.a
 LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(ROOMS))))
@@ -220,6 +226,26 @@ demo: ## install what is needed, build, and run a container with every engine th
 bench: all tools ## measure, beside the engines alone and other tools; T=PATTERN selects
 	tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),21) "$(T)"
 
+# ---- static programs -----------------------------------------------------------------------------
+# Linked with musl and with libraries built from Debian's sources, which a lock names by digest. They are built once for each state
+# of lock, recipe and compiler; STATIC_CACHE may lie elsewhere. Only the fetching needs a network.
+.PHONY: static check-static
+STATIC_MAKE = BUILD=$(BUILD)/static CC=$(STATIC_PREFIX)/bin/cc STATIC=$(STATIC_PREFIX) CFLAGS="-O2 -g0"
+STATIC_CACHE ?= $(BUILD)/static-libraries
+STATIC_PREFIX = $(abspath $(STATIC_CACHE))/$(shell { cat pkg/static/sources.lock pkg/static/libraries; gcc --version; \
+  dpkg-query -W musl-dev linux-libc-dev; } 2>/dev/null | sha256sum | cut -c1-16)
+
+static: ## programs that need nothing of the machine: $(BUILD)/static/bin
+	pkg/static/fetch pkg/static/sources.lock $(STATIC_CACHE)/sources
+	pkg/static/libraries $(STATIC_CACHE)/sources $(STATIC_CACHE)/work $(STATIC_PREFIX)
+	$(MAKE) $(STATIC_MAKE) all
+
+# The tests' own tools are the machine's.
+check-static: static tools ## unit tests and user-visible behaviour of the static programs; T=PATTERN selects
+	@mkdir -p $(BUILD)/static
+	cp -r $(BUILD)/tools $(BUILD)/static/
+	$(MAKE) $(STATIC_MAKE) $(if $(T),,check-unit) check-bats
+
 deps: ## install the packages of the build and the tests (as root or through sudo)
 	tests/deps check
 
@@ -269,7 +295,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats tests/long/*.bats
+	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats tests/long/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]

@@ -9,7 +9,7 @@ registry_setup() {
   mkdir -p "$T/srv"
   # Everything else would be asked of the network.
   export http_proxy='' https_proxy='' NO_PROXY='' DOCKER_CONFIG=$T/docker REGISTRY_AUTH_FILE=''
-  unset http_proxy https_proxy NO_PROXY REGISTRY_AUTH_FILE SSL_CERT_FILE SSL_CERT_DIR XDG_CONFIG_HOME
+  unset http_proxy https_proxy NO_PROXY REGISTRY_AUTH_FILE SSL_CERT_FILE CURL_CA_BUNDLE SSL_CERT_DIR XDG_CONFIG_HOME
 }
 
 registry_teardown() {
