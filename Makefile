@@ -57,7 +57,7 @@ ALL_LIBS     = $(if $(STATIC),$(STATIC_LIBS),$(if $(findstring /,$(YAJL)),$(YAJL
 
 LIB      := $(BUILD)/libudocker.a
 LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(ROOMS))))
-GUEST_SRC := engines/guest_init.c engines/guest_loader.c
+GUEST_SRC := engines/guest_init.c engines/guest_loader.c engines/guest_within.c
 LIB_SRC  := $(filter-out $(GUEST_SRC),$(LIB_SRC))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CMD_SRC  := $(sort $(wildcard cmd/*/*.c))

@@ -33,6 +33,9 @@ void engine_probe_free(struct engine_probe *p)
 	free(p->version);
 	free(p->reason);
 	free(p->remedy);
+	if (p->inside)
+		engine_probe_free(p->inside);
+	free(p->inside);
 	*p = (struct engine_probe){ 0 };
 }
 
@@ -56,6 +59,8 @@ void engine_plan_free(struct engine_plan *p)
 	strv_free(&p->readonly_targets);
 	json_free(p->config);
 	strv_free(&p->prefix);
+	strv_free(&p->tracer);
+	strv_free(&p->tracer_ids);
 	strv_free(&p->notes);
 	if (p->entry)
 		p->entry->free(p->entry);

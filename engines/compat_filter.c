@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 
 #include "engines/bpf_program.h"
+#include "pkg/base/strv.h"
 
 /* A hidden call; `until`: from this PRoot on it is translated and must be left alone (0: no PRoot knows it). */
 struct hidden {
@@ -167,4 +168,50 @@ struct sock_filter *compat_filter_build(enum compat_arch arch, unsigned proot_ve
 	bpf_emit(&p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 	*ret_len = p.n;
 	return p.v;
+}
+
+void compat_filter_names(unsigned proot_version, struct strv *ret)
+{
+	static const struct {
+		const char *name;
+		unsigned until;
+	} names[] = {
+		{ "name_to_handle_at", 0 },
+		{ "open_by_handle_at", 0 },
+#if !defined(__riscv) /* which has no renameat to fall back to */
+		{ "renameat2", V5_2 },
+#endif
+		{ "execveat", 0 },
+		{ "statx", V5_2 },
+		{ "io_uring_setup", 0 },
+		{ "io_uring_enter", 0 },
+		{ "io_uring_register", 0 },
+		{ "open_tree", 0 },
+		{ "move_mount", 0 },
+		{ "fsopen", 0 },
+		{ "fsconfig", 0 },
+		{ "fsmount", 0 },
+		{ "fspick", 0 },
+		{ "clone3", 0 },
+		{ "openat2", 0 },
+		{ "faccessat2", V5_2 },
+		{ "mount_setattr", 0 },
+		{ "landlock_create_ruleset", 0 },
+		{ "landlock_add_rule", 0 },
+		{ "landlock_restrict_self", 0 },
+		{ "fchmodat2", 0 },
+		{ "statmount", 0 },
+		{ "listmount", 0 },
+		{ "setxattrat", 0 },
+		{ "getxattrat", 0 },
+		{ "listxattrat", 0 },
+		{ "removexattrat", 0 },
+		{ "open_tree_attr", 0 },
+		{ "file_getattr", 0 },
+		{ "file_setattr", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!names[i].until || proot_version < names[i].until)
+			strv_add(ret, names[i].name);
 }

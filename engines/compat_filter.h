@@ -10,6 +10,7 @@
 #include "pkg/base/base.h"
 
 struct sock_filter;
+struct strv;
 
 enum compat_arch { COMPAT_NONE, COMPAT_X86_64, COMPAT_AARCH64, COMPAT_RISCV64 };
 
@@ -24,5 +25,8 @@ enum compat_arch compat_arch_host(void);
  * NULL with *ret_len 0 for COMPAT_NONE.
  */
 struct sock_filter *compat_filter_build(enum compat_arch arch, unsigned proot_version, size_t *ret_len);
+
+/* The names of the same calls, for a profile that an OCI runtime compiles; it leaves out those that it does not know. */
+void compat_filter_names(unsigned proot_version, struct strv *ret);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* crun, mode R1: three times faster to start than runc, and able to map an id other than root, but not on hosts with hybrid cgroups. */
+/* crun, modes R1, R2 and R3: three times faster to start than runc, and able to map an id other than root, but not on hosts with hybrid cgroups. */
 #include "engines/crun.h"
 
 #include "engines/oci_delegate.h"
@@ -26,7 +26,7 @@ static bool is_crun(const char *base)
 
 static const char *const names[] = { "crun", NULL };
 static const char *const bundled[] = { "crun-%", "crun", NULL };
-static const char *const modes[] = { "R1", NULL };
+static const char *const modes[] = { "R1", "R2", "R3", NULL };
 static const char *const no_cgroups[] = { "--cgroup-manager=disabled", NULL };
 static const struct find_rule rule = { CONF_USE_RUNC_EXECUTABLE, names, bundled, is_crun };
 static const struct oci_delegate delegate = {
@@ -39,8 +39,7 @@ static const struct oci_delegate delegate = {
 
 static int crun_probe(const char *mode, struct engine_probe *ret, struct err **err)
 {
-	(void)mode; /* R1 alone */
-	return oci_delegate_probe(&delegate, ret, err);
+	return oci_delegate_probe(&delegate, mode, ret, err);
 }
 
 static int crun_plan(const struct engine_ctx *ctx, const struct engine_probe *probe, struct engine_plan *ret,

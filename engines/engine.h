@@ -53,6 +53,8 @@ struct engine_probe {
 	unsigned flags; /* the engine's own ENUM: switches and quirks found */
 	char *reason; /* one line: why not, or a remark on how it works here ("no seccomp acceleration: P1 is P2") */
 	char *remedy; /* what would change that, or NULL */
+	struct engine_probe
+		*inside; /* of the tracer that a delegate's program runs under (R2, R3), or NULL */
 };
 void engine_probe_free(struct engine_probe *p);
 #define auto_engine_probe CLEANUP(engine_probe_free) struct engine_probe
@@ -131,6 +133,8 @@ struct engine_plan {
 	bool fd_gaps; /* preserved descriptors that are not open are no error to it */
 	/* argv before the verb: runtime, global options, with --root STATE_DIR/delegate; more may follow (--log). */
 	struct strv prefix;
+	/* The words before the program's own where a tracer runs in the container, and those about ids: see engine_trace_process(). */
+	struct strv tracer, tracer_ids;
 	/* ---- both ---- */
 	struct strv notes; /* what was ignored or emulated, for the log and --dry-run */
 };
@@ -143,6 +147,12 @@ void engine_plan_free(struct engine_plan *p);
  */
 int engine_plan_make(const struct engine_plan *plan, struct err **err);
 #define auto_engine_plan CLEANUP(engine_plan_free) struct engine_plan
+
+/* Put a tracer's words (engine_plan.tracer, tracer_ids) before those of a process object. */
+void engine_trace_process(struct json *process, const struct strv *tracer, const struct strv *ids);
+/* The same for a further program of the container; `first`: its own process object, which `ids` was made for. */
+void engine_trace_further(
+	struct json *process, const struct json *first, const struct strv *tracer, const struct strv *ids);
 
 struct engine {
 	const char *name; /* --engine, annotations, man page */

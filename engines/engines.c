@@ -36,6 +36,8 @@ static const struct mode_row {
 	{ "F3", { &engine_fakechroot } },
 	{ "F4", { &engine_fakechroot } },
 	{ "R1", { &engine_runc, &engine_crun } },
+	{ "R2", { &engine_runc, &engine_crun } },
+	{ "R3", { &engine_runc, &engine_crun } },
 	{ "S1", { &engine_singularity } },
 };
 
@@ -292,7 +294,8 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 		r = choose_auto(config, &w, &c, err);
 	} else if (!row) {
 		r = err_make(err, ERR_ENGINE,
-			"mode %s (%s) is not available in this version; available: P1 P2 F1 F2 F3 F4 R1 S1",
+			"mode %s (%s) is not available in this version; available: P1 P2 F1 F2 F3 F4 R1 R2 "
+			"R3 S1",
 			w.mode, w.where);
 	} else {
 		r = choose_row(row, config, &w, &c, err);

@@ -9,20 +9,21 @@
 #include <unistd.h>
 
 #include "engines/fake_root_filter.h"
+#include "engines/seccomp_rules.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/codec.h"
 #include "pkg/base/fs.h"
-#include "pkg/base/host.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 
 /* With the names that 32-bit programs have for calls of 32-bit ids; a runtime leaves out those an architecture lacks. */
-static const char *const id_calls[] = { "chown", "chown32", "fchown", "fchown32", "fchownat", "lchown",
-	"lchown32", "setuid", "setuid32", "setgid", "setgid32", "setreuid", "setreuid32", "setregid",
-	"setregid32", "setresuid", "setresuid32", "setresgid", "setresgid32", "setfsuid", "setfsuid32",
-	"setfsgid", "setfsgid32", "setgroups", "setgroups32" };
+static const char *const file_calls[] = { "chown", "chown32", "fchown", "fchown32", "fchownat", "lchown",
+	"lchown32" };
+static const char *const id_calls[] = { "setuid", "setuid32", "setgid", "setgid32", "setreuid", "setreuid32",
+	"setregid", "setregid32", "setresuid", "setresuid32", "setresgid", "setresgid32", "setfsuid",
+	"setfsuid32", "setfsgid", "setfsgid32", "setgroups", "setgroups32" };
 
 /* Calls that make a file of the type in one of their arguments. */
 static const struct node_call {
@@ -38,24 +39,6 @@ struct merger {
 	struct json *plain; /* the one rule for calls that are answered whatever they are asked for */
 	bool permissive; /* a call without a rule is allowed */
 };
-
-static bool allows(const struct json *action)
-{
-	const char *text = json_str(action);
-
-	return str_eq(text, "SCMP_ACT_ALLOW") || str_eq(text, "SCMP_ACT_LOG");
-}
-
-/* Where the call is among the names of a rule; -1: nowhere. */
-static int find_name(const struct json *rule, const char *call)
-{
-	const struct json *names = json_get(rule, "names");
-
-	for (size_t i = 0; i < json_len(names); i++)
-		if (str_eq(json_str(json_at(names, i)), call))
-			return (int)i;
-	return -1;
-}
 
 /* `call`: or NULL, for a rule whose names come later. */
 static struct json *new_rule(const char *call, const char *action, const struct json *args)
@@ -78,7 +61,7 @@ static void add_fake(struct merger *m, const char *call, const struct json *args
 {
 	if (json_len(args) > 0)
 		json_append(m->added, new_rule(call, "SCMP_ACT_ERRNO", args));
-	else if (find_name(m->plain, call) < 0)
+	else if (seccomp_rules_find(m->plain, call) < 0)
 		json_append(json_get(m->plain, "names"), json_new_str(call));
 }
 
@@ -97,18 +80,6 @@ static void add_typed(
 	json_append(m->added, new_rule(call->name, action, args));
 }
 
-/* Does a rule of the bundle speak of this call otherwise than to allow it? */
-static bool is_restricted(const struct merger *m, const char *call)
-{
-	for (size_t i = 0; i < json_len(m->rules); i++) {
-		const struct json *rule = json_at(m->rules, i);
-
-		if (find_name(rule, call) >= 0 && !allows(json_get(rule, "action")))
-			return true;
-	}
-	return false;
-}
-
 /* An allowed device node is a done one. libseccomp knows no "else", so the other types are named. */
 static void replace_nodes(struct merger *m, const struct node_call *call, const char *action)
 {
@@ -121,12 +92,12 @@ static void replace_nodes(struct merger *m, const struct node_call *call, const 
 static void merge(struct merger *m, const char *call, const struct node_call *node)
 {
 	/* Conditions of a forbidding rule cannot be turned round: all of the call stays as it is. */
-	if (is_restricted(m, call))
+	if (seccomp_rules_restrict(m->rules, call))
 		return;
 	for (size_t i = 0; i < json_len(m->rules); i++) {
 		struct json *rule = json_at(m->rules, i);
 		const struct json *args = json_get(rule, "args");
-		int at = find_name(rule, call);
+		int at = seccomp_rules_find(rule, call);
 
 		if (at < 0 || (node && json_len(args) > 0))
 			continue;
@@ -144,48 +115,6 @@ static void merge(struct merger *m, const char *call, const struct node_call *no
 		replace_nodes(m, node, NULL);
 	else
 		add_fake(m, call, NULL);
-}
-
-/* Those that gave all their names away are no rules any more. */
-static void drop_empty(struct json *rules)
-{
-	for (size_t i = json_len(rules); i-- > 0;)
-		if (json_len(json_get(json_at(rules, i), "names")) == 0)
-			json_remove_at(rules, i);
-}
-
-/* libseccomp kills programs of an architecture that a profile does not name. */
-static struct json *architectures(void)
-{
-	static const struct {
-		const char *machine, *names;
-	} table[] = {
-		{ "x86_64", "SCMP_ARCH_X86_64 SCMP_ARCH_X86 SCMP_ARCH_X32" },
-		{ "aarch64", "SCMP_ARCH_AARCH64 SCMP_ARCH_ARM" },
-		{ "s390x", "SCMP_ARCH_S390X SCMP_ARCH_S390" },
-	};
-	auto_strv names = STRV_INIT;
-
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (str_eq(host_machine(), table[i].machine))
-			strv_split(&names, table[i].names, " ");
-	return names.n > 0 ? json_new_strv(&names) : NULL;
-}
-
-static struct json *need_profile(struct json *config)
-{
-	struct json *lin = json_need_object(config, "linux");
-	struct json *profile = json_get(lin, "seccomp"), *archs;
-
-	if (json_is(profile, JSON_OBJECT) && json_len(profile) > 0)
-		return profile;
-	profile = json_new_object();
-	json_set_str(profile, "defaultAction", "SCMP_ACT_ALLOW");
-	archs = architectures();
-	if (archs)
-		json_set(profile, "architectures", archs);
-	json_set(lin, "seccomp", profile);
-	return profile;
 }
 
 /*
@@ -211,23 +140,25 @@ static void append_added(struct merger *m)
 	json_free(m->added);
 }
 
-void fake_root_seccomp(struct json *config)
+void fake_root_seccomp(struct json *config, enum fake_root_part part)
 {
-	struct json *profile = need_profile(config);
+	struct json *profile = seccomp_rules_profile(config);
 	struct merger m = {
 		.rules = json_need_array(profile, "syscalls"),
 		.added = json_new_array(),
 		.plain = new_rule(NULL, "SCMP_ACT_ERRNO", NULL),
-		.permissive = allows(json_get(profile, "defaultAction")),
+		.permissive = seccomp_rules_allows(json_get(profile, "defaultAction")),
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(id_calls); i++)
+	for (size_t i = 0; i < ARRAY_LEN(file_calls); i++)
+		merge(&m, file_calls[i], NULL);
+	for (size_t i = 0; part == FAKE_ROOT_ALL && i < ARRAY_LEN(id_calls); i++)
 		merge(&m, id_calls[i], NULL);
 	if (!runtime_needs_capset(config))
 		merge(&m, "capset", NULL);
 	for (size_t i = 0; i < ARRAY_LEN(node_calls); i++)
 		merge(&m, node_calls[i].name, &node_calls[i]);
-	drop_empty(m.rules);
+	seccomp_rules_drop_empty(m.rules);
 	append_added(&m);
 }
 

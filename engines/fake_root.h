@@ -22,11 +22,16 @@ struct json;
 #define FAKE_ROOT_DEVICE_MASK (S_IFMT & ~S_IFDIR)
 #define FAKE_ROOT_DEVICE_BITS S_IFCHR
 
+enum fake_root_part {
+	FAKE_ROOT_ALL,
+	FAKE_ROOT_FILES, /* what is about files: PRoot answers for ids itself, and has to be asked */
+};
+
 /*
  * Add the answers to linux.seccomp of `config`, or a profile of them alone where the bundle has none. A call that the bundle's profile
  * allows succeeds without effect; one that it forbids, under all conditions or some, stays forbidden.
  */
-void fake_root_seccomp(struct json *config);
+void fake_root_seccomp(struct json *config, enum fake_root_part part);
 
 /*
  * The same for a runtime that takes a ready program from the annotation `key` of `config`, in base64. False, and nothing is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System calls without a C library, for guest_init.c and guest_loader.c alone, which are one program: numbers, the call itself and, for
+ * System calls without a C library, for guest_init.c, guest_loader.c and guest_within.c alone, which are one program: numbers, the call itself and, for
  * the file that has it (GUEST_CALL_START), the entry point, which calls guest_main(); one block per architecture.
  */
 #ifndef UDOCKER_GUEST_CALL_H
@@ -39,6 +39,16 @@ enum {
 	NR_nanosleep = 35,
 	NR_sched_setaffinity = 203,
 	NR_seccomp = 317,
+	NR_wait4 = 61,
+	NR_rt_sigprocmask = 14,
+	NR_rt_sigtimedwait = 128,
+	NR_rt_sigaction = 13,
+	NR_kill = 62,
+	NR_pipe2 = 293,
+	NR_socketpair = 53,
+	NR_setsockopt = 54,
+	NR_memfd_create = 319,
+	NR_lseek = 8,
 };
 static inline long call(long nr, long a, long b, long c, long d, long e)
 {
@@ -91,6 +101,16 @@ enum {
 	NR_nanosleep = 162,
 	NR_sched_setaffinity = 241,
 	NR_seccomp = 354,
+	NR_wait4 = 114,
+	NR_rt_sigprocmask = 175,
+	NR_rt_sigtimedwait = 177,
+	NR_rt_sigaction = 174,
+	NR_kill = 37,
+	NR_pipe2 = 331,
+	NR_socketpair = 360,
+	NR_setsockopt = 366,
+	NR_memfd_create = 356,
+	NR_lseek = 19,
 };
 /* Five arguments and a zero sixth, which only mmap2 looks at: %ebp is the compiler's, so it is saved around the call. */
 static inline long call(long nr, long a, long b, long c, long d, long e)
@@ -141,6 +161,16 @@ enum {
 	NR_nanosleep = 101,
 	NR_sched_setaffinity = 122,
 	NR_seccomp = 277,
+	NR_wait4 = 260,
+	NR_rt_sigprocmask = 135,
+	NR_rt_sigtimedwait = 137,
+	NR_rt_sigaction = 134,
+	NR_kill = 129,
+	NR_pipe2 = 59,
+	NR_socketpair = 199,
+	NR_setsockopt = 208,
+	NR_memfd_create = 279,
+	NR_lseek = 62,
 	NR_clone = 220,
 };
 #if defined(__aarch64__)
@@ -211,6 +241,16 @@ enum {
 	NR_nanosleep = 162,
 	NR_sched_setaffinity = 222,
 	NR_seccomp = 358,
+	NR_wait4 = 114,
+	NR_rt_sigprocmask = 174,
+	NR_rt_sigtimedwait = 176,
+	NR_rt_sigaction = 173,
+	NR_kill = 37,
+	NR_pipe2 = 317,
+	NR_socketpair = 333,
+	NR_setsockopt = 339,
+	NR_memfd_create = 360,
+	NR_lseek = 19,
 };
 static inline long call(long nr, long a, long b, long c, long d, long e)
 {

@@ -13,6 +13,7 @@
 #define GUEST_CALL_START
 #include "engines/guest_call.h"
 #include "engines/guest_loader.h"
+#include "engines/guest_within.h"
 
 #define AT_EMPTY_PATH 0x1000
 #define AT_FDCWD (-100)
@@ -678,6 +679,7 @@ void guest_main(long *stack)
 	struct guest g;
 
 	guest_loader_main(stack);
+	guest_within_main(stack);
 	g.status_fd = -1;
 	g.used = 0;
 	g.shared = NULL;

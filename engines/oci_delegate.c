@@ -11,6 +11,7 @@
 #include "engines/oci_quirks.h"
 #include "engines/oci_rewrite.h"
 #include "engines/probe_cache.h"
+#include "engines/proot_inside.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/host.h"
@@ -82,7 +83,8 @@ static void probe_found(const struct oci_delegate *d, struct engine_probe *p)
 	probe_facts_free(&facts);
 }
 
-int oci_delegate_probe(const struct oci_delegate *d, struct engine_probe *ret, struct err **err)
+int oci_delegate_probe(
+	const struct oci_delegate *d, const char *mode, struct engine_probe *ret, struct err **err)
 {
 	struct engine_probe p = { 0 };
 
@@ -94,6 +96,8 @@ int oci_delegate_probe(const struct oci_delegate *d, struct engine_probe *ret, s
 		p.remedy = xasprintf(
 			"install %s (Debian: apt install %s), or set UDOCKER_USE_RUNC_EXECUTABLE to its path",
 			d->engine->name, d->package);
+	if (p.available && proot_inside_mode(mode))
+		proot_inside_probe(mode, &p);
 	*ret = p;
 	return 0;
 }
@@ -115,6 +119,9 @@ static struct oci_facts collect_facts(const struct oci_delegate *d, const struct
 		.host_mqueue = access("/dev/mqueue", F_OK) == 0,
 		.no_mqueue = conf_is_default(CONF_RUNC_NOMQUEUE) ? !host_kernel_at_least(4, 8)
 								 : conf_bool(CONF_RUNC_NOMQUEUE),
+		.tracer_version = probe->inside ? engine_version_number(probe->inside->version) : 0,
+		.traced = probe->inside != NULL,
+		.shows_ids = proot_inside_shows_ids(probe),
 		.oom_score_adj = (int)probe_sysctl("/proc/self/oom_score_adj", 0),
 	};
 }
@@ -150,8 +157,11 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 	plan.config = result.config;
 	if (ctx->strict && plan.notes.n > before)
 		return err_make(err, ERR_UNSUPPORTED, "%s", plan.notes.v[before]);
-	if (result.fake_root)
+	/* A tracer remembers the change of user that apt looks for. */
+	if (result.fake_root && !facts.traced)
 		tell_apt(ctx, &plan);
+	if (facts.traced && proot_inside_plan(ctx, probe, plan.config, &plan, err) < 0)
+		return -1;
 	plan.cgroups = facts.cgroups;
 	plan.guard_devices = (facts.quirks & QUIRK_CHOWNS_DEVICES) && ctx->uid == 0;
 	plan.config_in_bundle = facts.quirks & QUIRK_CONFIG_IN_BUNDLE;

@@ -23,7 +23,8 @@ struct oci_delegate {
 	const char *package; /* for the remedy */
 };
 
-int oci_delegate_probe(const struct oci_delegate *d, struct engine_probe *ret, struct err **err);
+int oci_delegate_probe(
+	const struct oci_delegate *d, const char *mode, struct engine_probe *ret, struct err **err);
 int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx,
 	const struct engine_probe *probe, struct engine_plan *ret, struct err **err);
 

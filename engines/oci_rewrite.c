@@ -8,8 +8,10 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
+#include "engines/compat_filter.h"
 #include "engines/fake_root.h"
 #include "engines/oci_quirks.h"
+#include "engines/seccomp_rules.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
@@ -72,9 +74,10 @@ static bool maps_ranges(const struct json *maps)
 
 static void set_user_root(struct rewriter *w, struct json *user)
 {
-	strv_addf(w->losses,
-		"%s maps a single id as root alone: the program runs as 0:0 instead of %lld:%lld",
-		w->facts->engine, (long long)w->map_uid, (long long)w->map_gid);
+	if (!w->facts->shows_ids)
+		strv_addf(w->losses,
+			"%s maps a single id as root alone: the program runs as 0:0 instead of %lld:%lld",
+			w->facts->engine, (long long)w->map_uid, (long long)w->map_gid);
 	json_set_i64(user, "uid", 0);
 	json_set_i64(user, "gid", 0);
 	w->map_uid = w->map_gid = 0;
@@ -477,6 +480,25 @@ static bool fakes_root(const struct rewriter *w)
 	       json_get(w->config, "process");
 }
 
+/* PRoot keeps its own account of ids, and must see the calls about them; of files it says what the kernel says. */
+static void add_filter(struct rewriter *w, bool fake_root)
+{
+	auto_strv hidden = STRV_INIT;
+
+	if (!w->facts->traced) {
+		if (fake_root && (!(w->facts->quirks & QUIRK_TAKES_FILTER) ||
+					 !fake_root_program(w->config, OCI_FILTER_ANNOTATION)))
+			fake_root_seccomp(w->config, FAKE_ROOT_ALL);
+		return;
+	}
+	if (fake_root)
+		fake_root_seccomp(w->config, FAKE_ROOT_FILES);
+	if (!w->facts->fake_root)
+		return; /* this version of the runtime knows no such answer */
+	compat_filter_names(w->facts->tracer_version, &hidden);
+	seccomp_rules_hide(w->config, &hidden);
+}
+
 int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, struct strv *losses,
 	struct oci_result *ret, struct err **err)
 {
@@ -493,10 +515,10 @@ int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, str
 	edit_hostname(&w);
 	edit_devices(&w);
 	drop_unknown(&w);
-	ret->fake_root = fakes_root(&w);
-	if (ret->fake_root &&
-		(!(facts->quirks & QUIRK_TAKES_FILTER) || !fake_root_program(config, OCI_FILTER_ANNOTATION)))
-		fake_root_seccomp(config);
+	/* Who is shown to be another is not to succeed as root would. */
+	ret->fake_root = fakes_root(&w) &&
+			 (!facts->traced || is_root(json_path(ctx->config, "process", "user", NULL)));
+	add_filter(&w, ret->fake_root);
 	ret->config = steal_ptr(&config);
 	return 0;
 }

@@ -25,6 +25,9 @@ struct oci_facts {
 	bool fake_root; /* the engine's seccomp filter can answer "done" */
 	bool no_mqueue; /* setting runc_nomqueue, or a kernel where it fails */
 	int oom_score_adj; /* the caller's */
+	bool traced; /* the program will run under PRoot, in the container */
+	bool shows_ids; /* which can show it other ids than it has */
+	unsigned tracer_version; /* COMPAT_VERSION() of that */
 };
 
 /* What has been done to the document that others must know. */

@@ -180,7 +180,7 @@ bool probe_cache_put(const char *name, const void *bytes, size_t n)
 	autoclose int dirfd = open_dir(true);
 
 	return dirfd >= 0 &&
-	       atomic_write(dirfd, name, bytes, n, 0700, ATOMIC_DURABLE | ATOMIC_PROGRAM, NULL) == 0;
+	       atomic_write(dirfd, name, bytes, n, 0755, ATOMIC_DURABLE | ATOMIC_PROGRAM, NULL) == 0;
 }
 
 char *probe_cache_path(const char *name)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* runc, mode R1. Also what calls itself neither runc nor crun but was named in the setting: it will speak runc's command line. */
+/* runc, modes R1, R2 and R3. Also what calls itself neither runc nor crun but was named in the setting: it will speak runc's command line. */
 #include "engines/runc.h"
 
 #include "engines/oci_delegate.h"
@@ -26,7 +26,7 @@ static bool is_runc(const char *base)
 
 static const char *const names[] = { "runc", NULL };
 static const char *const bundled[] = { "runc-%", "runc", NULL };
-static const char *const modes[] = { "R1", NULL };
+static const char *const modes[] = { "R1", "R2", "R3", NULL };
 /* Root, too, may sit in a container that has its control groups read-only. */
 static const char *const no_cgroups[] = { "--rootless", "true", NULL };
 static const struct find_rule rule = { CONF_USE_RUNC_EXECUTABLE, names, bundled, is_runc };
@@ -40,8 +40,7 @@ static const struct oci_delegate delegate = {
 
 static int runc_probe(const char *mode, struct engine_probe *ret, struct err **err)
 {
-	(void)mode; /* R1 alone */
-	return oci_delegate_probe(&delegate, ret, err);
+	return oci_delegate_probe(&delegate, mode, ret, err);
 }
 
 static int runc_plan(const struct engine_ctx *ctx, const struct engine_probe *probe, struct engine_plan *ret,

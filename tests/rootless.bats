@@ -10,7 +10,7 @@ setup_file() { "$SUITE_TOOLS/mkrootfs" "$BATS_FILE_TMPDIR/rootfs"; }
 setup() {
   common_setup
   requires user userns jq
-  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available and (.name == "crun" or .name == "runc")) | .name')
+  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available and (.name == "crun" or .name == "runc")) | .name' | sort -u)
   [ -n "$ENGINES" ] || skip "neither runc nor crun works here"
   B=$T/bundle
   mkdir "$B"

@@ -389,6 +389,7 @@ static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_
 		return -1;
 	s.relay = t.relay;
 	s.run = (struct launched){ .engine = m->c.rec.proc.pid, .program = m->c.rec.proc.pid };
+	s.traced_below = m->c.rec.tracer.n > 0;
 	runtime_fds_drop(&m->fds, true);
 	status = supervise(&s);
 	*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

@@ -98,8 +98,12 @@ static int kill_delegate(const struct instance *c, int sig, struct err **err)
 
 	/* The first process is all that a delegate would signal, and its start takes longer than the signal. */
 	if (foreign || !needs_delegate(c, sig)) {
-		if (runtime_proc_signal(&c->rec.proc, instance_trusted_owner(c), sig) == 0)
+		if (runtime_proc_signal(&c->rec.proc, instance_trusted_owner(c), sig) == 0) {
+			/* The first process of a traced program hands on what it hears of; of these it does not. */
+			if (c->rec.tracer.n > 0 && (sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT))
+				(void)members_signal(c, sig);
 			return 0;
+		}
 		if (foreign)
 			return err_sys(err, errno, "container '%s': kill", c->id);
 		if (errno == ESRCH)

@@ -83,7 +83,7 @@ static bool needs_process(const struct execution *x)
 	autofree char *user = NULL;
 	const char *colon;
 
-	if ((o->process_file && *o->process_file) || (o->tty && !o->detach) ||
+	if (x->c.rec.tracer.n > 0 || (o->process_file && *o->process_file) || (o->tty && !o->detach) ||
 		(crun && (o->groups->n > 0 || o->env->n > 0)))
 		return true;
 	if (!o->user || crun)
@@ -115,6 +115,16 @@ static int check_user(const struct execution *x, const struct json *process, str
 	return 0;
 }
 
+/* The delegate looks for the first process of a traced program, which would say too late, and with its status, that there is none. */
+static int find_program(const struct execution *x, const struct json *process, struct err **err)
+{
+	auto_runtime_process p = { 0 };
+
+	return runtime_process_read(process, "process", &p, err) < 0
+		       ? -1
+		       : prepare_find(&x->p.bundle, &p, NULL, err);
+}
+
 /* From the configuration that the delegate was given, which differs from the bundle's. */
 static int write_process(struct work *w, struct err **err)
 {
@@ -141,6 +151,11 @@ static int write_process(struct work *w, struct err **err)
 		json_set_i64(size, "height", ws.ws_row);
 		json_set_i64(size, "width", ws.ws_col);
 	}
+	if (x->c.rec.tracer.n > 0 && find_program(x, process, err) < 0)
+		return -1;
+	if (x->c.rec.tracer.n > 0)
+		engine_trace_further(process, json_get(x->p.bundle.config, "process"), &x->c.rec.tracer,
+			&x->c.rec.tracer_ids);
 	text = json_text(process, 0);
 	fd = fs_open(x->c.dirfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600, FS_BENEATH);
 	if (fd < 0 || fd_write_all(fd, text, strlen(text)) < 0)
@@ -265,6 +280,7 @@ static int adopt(struct work *w, int sigfd, int *ret_status, struct err **err)
 		return -1;
 	s.relay = w->terminal.relay;
 	s.run = (struct launched){ .engine = pid, .program = pid };
+	s.traced_below = w->x->c.rec.tracer.n > 0;
 	runtime_fds_drop(&w->x->fds, true);
 	status = supervise(&s);
 	*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

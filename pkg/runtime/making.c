@@ -80,6 +80,8 @@ static void fill_record(struct making *m)
 	};
 	if (r->delegate) {
 		strv_dup(&r->prefix, &m->p.plan.prefix);
+		strv_dup(&r->tracer, &m->p.plan.tracer);
+		strv_dup(&r->tracer_ids, &m->p.plan.tracer_ids);
 		r->guard_devices = m->fds.guard_devices = m->p.plan.guard_devices;
 		m->fds.gaps = m->p.plan.fd_gaps;
 	}

@@ -107,13 +107,13 @@ static void take_caller_size(struct prepared *p)
 }
 
 /* A delegate searches too, but says 1 for what has to be 127: see oci-runtime.md. It has mounts that we do not look through. */
-static bool can_look_inside(const struct prepared *p)
+static bool can_look_inside(const struct runtime_bundle *b)
 {
 	auto_runtime_mounts m = RUNTIME_MOUNTS_INIT;
 	static const char *const harmless[] = { "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2",
 		"bind", NULL };
 
-	if (runtime_mounts_read(p->bundle.config, &m, NULL) < 0)
+	if (runtime_mounts_read(b->config, &m, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < m.n; i++) {
 		const struct runtime_mount *mount = &m.items[i];
@@ -155,15 +155,21 @@ int prepare_load(const struct runtime_globals *g, const struct runtime_create_op
 	return 0;
 }
 
+int prepare_find(const struct runtime_bundle *b, const struct runtime_process *process, char **ret_path,
+	struct err **err)
+{
+	return can_look_inside(b) ? runtime_find_program(b, process, ret_path, err) : 0;
+}
+
 int prepare_check(const struct runtime_globals *g, struct prepared *p, struct err **err)
 {
 	if (check_answers(g, p, err) < 0)
 		return -1;
 	if (is_direct(p) && seccomp_build(p->bundle.config, &p->seccomp, err) < 0)
 		return -1;
-	if (p->has_process && (is_direct(p) || can_look_inside(p)))
+	if (p->has_process && is_direct(p))
 		return runtime_find_program(&p->bundle, &p->process, &p->program, err);
-	return 0;
+	return p->has_process ? prepare_find(&p->bundle, &p->process, &p->program, err) : 0;
 }
 
 /* How to keep from writing, where anything asks for it. */

@@ -69,6 +69,10 @@ int prepare_load(const struct runtime_globals *g, const struct runtime_create_op
  */
 int prepare_check(const struct runtime_globals *g, struct prepared *p, struct err **err);
 
+/* Is the program of this process inside, as far as we can look? Nothing to say is success. Errors as prepare_check(). */
+int prepare_find(const struct runtime_bundle *b, const struct runtime_process *process, char **ret_path,
+	struct err **err);
+
 /* Generated files into state_dirfd (-1: none are written), then the engine's plan for a container whose directory will be state_path. */
 int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_dirfd, const char *state_path,
 	bool foreground, struct err **err);

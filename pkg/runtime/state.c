@@ -36,6 +36,8 @@ void runtime_record_free(struct runtime_record *r)
 	free(r->mode);
 	json_free(r->annotations);
 	strv_free(&r->prefix);
+	strv_free(&r->tracer);
+	strv_free(&r->tracer_ids);
 	*r = (struct runtime_record){ 0 };
 }
 
@@ -115,6 +117,10 @@ static struct json *record_to_json(const struct instance *c)
 		json_set_bool(j, "guardDevices", true);
 	if (r->prefix.n > 0)
 		json_set(j, "prefix", json_new_strv(&r->prefix));
+	if (r->tracer.n > 0)
+		json_set(j, "tracer", json_new_strv(&r->tracer));
+	if (r->tracer_ids.n > 0)
+		json_set(j, "tracerIds", json_new_strv(&r->tracer_ids));
 	if (r->annotations)
 		json_set(j, "annotations", json_clone(r->annotations));
 	return j;
@@ -151,6 +157,8 @@ static int record_from_json(const struct json *j, struct runtime_record *r, stru
 		json_get_bool(j, STATE_RECORD, "foreground", &r->foreground, err) < 0 ||
 		json_get_bool(j, STATE_RECORD, "guardDevices", &r->guard_devices, err) < 0 ||
 		json_get_strv(j, STATE_RECORD, "prefix", &r->prefix, err) < 0 ||
+		json_get_strv(j, STATE_RECORD, "tracer", &r->tracer, err) < 0 ||
+		json_get_strv(j, STATE_RECORD, "tracerIds", &r->tracer_ids, err) < 0 ||
 		json_get_object(j, STATE_RECORD, "annotations", &annotations, err) < 0)
 		return -1;
 	r->proc = (struct runtime_proc){ .pid = (pid_t)pid, .start = (uint64_t)start };

@@ -51,6 +51,7 @@ struct runtime_record {
 	struct runtime_proc proc; /* the process of the pid file; pid 0: not known yet */
 	struct json *annotations; /* or NULL; owned */
 	struct strv prefix; /* a delegate's argv before the verb */
+	struct strv tracer, tracer_ids; /* what its programs run under inside: see engine_plan */
 	uint64_t mark; /* mark.h; 0: none */
 };
 

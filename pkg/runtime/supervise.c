@@ -74,6 +74,18 @@ static bool has_tracer(const struct supervise *s)
 	return s->run.engine != s->run.program;
 }
 
+/* What the first process cannot hand on. */
+static void signal_below(const struct supervise *s, int sig)
+{
+	auto_tree t = { 0 };
+
+	if (!s->traced_below)
+		return;
+	tree_read(&t);
+	tree_choose_below(&t, s->run.program);
+	(void)tree_signal(&t, sig, 0);
+}
+
 static void resume(struct supervise *s)
 {
 	if (foreground_is_ours(s->tty)) {
@@ -82,6 +94,7 @@ static void resume(struct supervise *s)
 	}
 	if (has_tracer(s))
 		(void)kill(s->run.engine, SIGCONT);
+	signal_below(s, SIGCONT);
 	/* Its group, as the terminal stopped all of it. */
 	if (kill(-s->run.program, SIGCONT) < 0)
 		(void)kill(s->run.program, SIGCONT);
@@ -129,9 +142,10 @@ static void pass_on(struct supervise *s, int sig)
 		relay_resize(s->relay);
 	else if (sig == SIGCONT)
 		resume(s);
-	else if (sig == SIGTSTP && s->own_session)
+	else if (sig == SIGTSTP && s->own_session) {
+		signal_below(s, SIGSTOP);
 		(void)kill(s->run.program, SIGSTOP); /* the leader of a session ignores the other */
-	else
+	} else
 		(void)kill(s->run.program, sig); /* it may just have ended */
 }
 

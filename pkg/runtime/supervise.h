@@ -21,6 +21,7 @@ struct supervise {
 	int tty; /* the caller's terminal, which the program's group has been given or may be given; or -1 */
 	bool had_tty; /* the program's group has it */
 	bool own_session; /* the program is out of the terminal's reach: a stop has to be made */
+	bool traced_below; /* a delegate's first process, to which the program is a child: stops must reach that too */
 	bool foreground; /* when the program stops and there is a shell to see it, so do we */
 	bool asked_to_stop; /* a stop was sent to us, as a shell without a terminal does */
 	bool leave; /* what the program leaves behind is somebody else's */

@@ -43,7 +43,7 @@ static struct json *merged(const char *seccomp)
 		seccomp ? ",'linux':{'seccomp':" : "", seccomp ? seccomp : "", seccomp ? "}" : "");
 	struct json *j = parse(text);
 
-	fake_root_seccomp(j);
+	fake_root_seccomp(j, FAKE_ROOT_ALL);
 	return j;
 }
 
@@ -166,7 +166,7 @@ static void test_capset(void)
 		autofree char *text = xasprintf("{'process':%s}", t[i].process);
 		auto_json *j = parse(text);
 
-		fake_root_seccomp(j);
+		fake_root_seccomp(j, FAKE_ROOT_ALL);
 		is_said(j, "capset", t[i].want, t[i].what);
 	}
 }
@@ -189,7 +189,7 @@ static void is_same(bool capset)
 	autofree struct sock_filter *ready = fake_root_filter_build(capset, &n);
 	int others = 0, done = 0;
 
-	fake_root_seccomp(j);
+	fake_root_seccomp(j, FAKE_ROOT_ALL);
 	is_int(seccomp_build(j, &made, NULL), 0, "libseccomp takes the profile");
 	for (size_t i = 0; ready && i < ARRAY_LEN(archs); i++)
 		for (uint32_t nr = 0; nr < 1024; nr++)
