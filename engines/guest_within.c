@@ -285,7 +285,7 @@ static long hello(const struct within *w)
 
 static void open_wires(struct within *w)
 {
-	int pair[2], status[2], complaints[2], on = 1;
+	int pair[2] = { -1, -1 }, status[2] = { -1, -1 }, complaints[2] = { -1, -1 }, on = 1;
 
 	if (call(NR_socketpair, AF_UNIX, SEQPACKET_CLOEXEC, 0, (long)pair, 0) < 0 ||
 		call(NR_setsockopt, pair[0], SOL_SOCKET, SO_PASSCRED, (long)&on, sizeof(on)) < 0 ||
@@ -413,7 +413,7 @@ static __attribute__((noreturn)) void end_alike(int status)
 
 static void reap(struct within *w)
 {
-	int status;
+	int status = 0;
 	long pid;
 
 	while ((pid = wait_for(-1, &status, WNOHANG)) > 0) {

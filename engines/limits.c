@@ -7,33 +7,34 @@
 
 #define F_MODES "F1 F2 F3 F4"
 #define P_MODES "P1 P2"
+#define TRACED_MODES P_MODES " R2 R3"
 #define R_MODES "R1 R2 R3"
 
 /* One row a line reads as the table it is. */
 /* clang-format off */
 const struct engine_limit engine_limits[] = {
 	{ "start", F_MODES, "static musl", "refused: they do not load libfakechroot, or it is not made for their C library" },
-	{ "deep-folders", P_MODES, "", "a path, with all above it, has at most 4095 bytes" },
+	{ "deep-folders", TRACED_MODES, "", "a path, with all above it, has at most 4095 bytes" },
 	{ "deep-folders", F_MODES, "", "a path, with all above it, has at most 4095 bytes" },
 	{ "dpkg", F_MODES, "", "dpkg and apt-get ask to be root, and nobody is" },
 	{ "environment", F_MODES, "", "a program that drops all variables (env -i) loses the library, and what it starts sees the host's files" },
 	{ "exec-self", F_MODES, "", "a program cannot start itself again by /proc/self/exe, which is a loader by then" },
 	{ "links-above-root", F_MODES, "", "relative links that climb above the root directory lead to the host's files" },
-	{ "long-names", P_MODES, "", "names of files have at most 254 bytes" },
+	{ "long-names", TRACED_MODES, "", "names of files have at most 254 bytes" },
 	{ "long-sockets", F_MODES, "", "the path of a Unix socket, the root directory's in front, has at most 107 bytes" },
 	{ "make-devices", F_MODES, "", "mknod of devices is refused, even where others say that it was done" },
 	{ "many-arguments", F_MODES, "", "further programs get at most a thousand arguments; more are refused" },
-	{ "moved-cwd", P_MODES, "", "when the current directory is renamed, getcwd() and relative paths fail" },
+	{ "moved-cwd", TRACED_MODES, "", "when the current directory is renamed, getcwd() and relative paths fail" },
 	{ "nested-scripts", F_MODES, "", "a script whose interpreter is a script is refused" },
 	{ "owners", P_MODES, "", "chown succeeds and nothing is remembered: stat shows files as root's" },
 	{ "owners", R_MODES, "", "chown succeeds and, where a single id is mapped, nothing is remembered: stat shows files as root's" },
 	{ "owners", F_MODES, "", "chown fails: programs are the caller's" },
 	{ "root", F_MODES, "", "programs have the caller's ids and rights, whatever user was asked for" },
 	{ "self-exe", "F1 F2", "", "/proc/self/exe is the loader" },
-	{ "socket-names", P_MODES, "", "a socket that was bound by a relative path says an absolute one" },
+	{ "socket-names", TRACED_MODES, "", "a socket that was bound by a relative path says an absolute one" },
 	{ "socket-names", F_MODES, "", "a socket that was bound by a relative path says an absolute one" },
 	{ "static-programs", F_MODES, "", "statically linked programs in a container of others are refused with status 126" },
-	{ "stopping", P_MODES, "", "a process that is sent SIGSTOP goes on, though its parent is told that it was stopped" },
+	{ "stopping", TRACED_MODES, "", "a process that is sent SIGSTOP goes on, though its parent is told that it was stopped" },
 	{ "volume-cwd", F_MODES, "", "getcwd() in a volume shows the host's path" },
 	{ "volume-links-relative", F_MODES, "", "relative links that lead out of a volume lead to its neighbours on the host" },
 	{ NULL, NULL, NULL, NULL },

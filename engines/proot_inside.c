@@ -215,7 +215,8 @@ static char *find_loader(const struct engine_probe *proot)
 }
 
 /* PRoot's own variables. The first process takes them away again before the program. */
-static void add_variables(const struct inside *x, const struct engine_ctx *ctx, const struct engine_probe *proot)
+static void add_variables(
+	const struct inside *x, const struct engine_ctx *ctx, const struct engine_probe *proot)
 {
 	autofree char *loader = find_loader(proot);
 	bool plain = str_eq(ctx->mode, "R3") || conf_bool(CONF_PROOT_NOSECCOMP) ||
@@ -294,8 +295,8 @@ void engine_trace_process(struct json *process, const struct strv *tracer, const
 	json_insert(args, at, json_new_str(GUEST_WITHIN_END));
 }
 
-void engine_trace_further(struct json *process, const struct json *first, const struct strv *tracer,
-	const struct strv *ids)
+void engine_trace_further(
+	struct json *process, const struct json *first, const struct strv *tracer, const struct strv *ids)
 {
 	auto_strv own = STRV_INIT;
 
