@@ -182,3 +182,31 @@ $HOME"
   assert_stderr_contains "--volume"
   assert_output ""
 }
+
+@test "--cpuset-cpus: the program runs on these processors alone" {
+  local cpu
+  cpu=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*\([0-9]*\).*/\1/p' /proc/self/status)
+  check() {
+    ok udocker run --nobanner --cpuset-cpus="$cpu" c1 /bin/grep ^Cpus_allowed_list /proc/self/status
+    assert_output "Cpus_allowed_list:	$cpu"
+    fails 125 udocker run --nobanner --cpuset-cpus=1023 c1 /bin/true
+    assert_stderr_contains "processors 1023"
+  }
+  each_mode check
+}
+
+@test "--cpuset-cpus: PRoot itself and what exec starts are there, too" {
+  requires proot
+  local cpu id=pin-$$
+  cpu=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*\([0-9]*\).*/\1/p' /proc/self/status)
+  ok udocker-bundle config --cpuset-cpus="$cpu" c1 /bin/sleep 98741
+  echo "$output" >"$T/config"
+  udocker-runtime --execmode P1 create --config "$T/config" -b "$BUNDLE" $id </dev/null >/dev/null 2>&1
+  ok udocker-runtime start $id
+  ok grep -h ^Cpus_allowed_list "/proc/$(udocker-runtime state $id | jq .pid)/status" "/proc/$(pgrep -u "$(id -u)" -f "^[^ ]*proot .*$BUNDLE/ROOT" | head -1)/status"
+  assert_output "Cpus_allowed_list:	$cpu
+Cpus_allowed_list:	$cpu"
+  ok udocker-runtime exec $id /bin/grep ^Cpus_allowed_list /proc/self/status
+  assert_output "Cpus_allowed_list:	$cpu"
+  ok udocker-runtime delete --force $id
+}

@@ -300,8 +300,7 @@ static const struct conf_row rows[CONF_N] = {
 		.name = "cpu_affinity_exec_tools",
 		.type = CONF_LIST,
 		.value = "[\"numactl -C %s --\", \"taskset -c %s\"]",
-		.text = "programs that bind to processors for --cpuset-cpus; the first that exists is used, "
-			"%s is the list" },
+		.text = "accepted, no effect: --cpuset-cpus needs no program" },
 	[CONF_ACCESS_FILES] = { .key = CONF_ACCESS_FILES,
 		.name = "access_files",
 		.type = CONF_LIST,

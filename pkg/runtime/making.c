@@ -177,7 +177,8 @@ int making_begin(struct making *m, struct err **err)
 	};
 
 	if (runtime_fds_collect(&fds, &m->fds, err) < 0 || open_root(m, err) < 0 ||
-		prepare_load(m->globals, o, m->foreground, &m->p, err) < 0)
+		prepare_load(m->globals, o, m->foreground, &m->p, err) < 0 ||
+		process_pin(m->p.bundle.config, err) < 0)
 		return -1;
 	if (!m->foreground)
 		(void)runtime_root_clean(&m->root); /* runs are many, and what a crash leaves is rare */

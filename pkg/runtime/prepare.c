@@ -277,7 +277,7 @@ int prepare_recorded(const struct instance *c, struct prepared *ret, struct err 
 	const struct runtime_record *r = &c->rec;
 	struct runtime_bundle *b = &ret->bundle;
 
-	if (instance_config(c, &b->config, err) < 0)
+	if (instance_config(c, &b->config, err) < 0 || process_pin(b->config, err) < 0)
 		return -1;
 	b->path = xstrdup(r->bundle);
 	b->rootfs = xstrdup_null(r->rootfs);

@@ -204,7 +204,7 @@ int process_setup_read(const struct json *config, struct process_setup *ret, str
 }
 
 /* "0-3,7", as Linux writes lists of processors. */
-static int add_cpus(const char *text, cpu_set_t *set, struct err **err)
+static int add_cpus(const char *text, const char *property, cpu_set_t *set, struct err **err)
 {
 	autofree char *copy = xstrdup(text);
 	char *dash = strchr(copy, '-');
@@ -214,13 +214,25 @@ static int add_cpus(const char *text, cpu_set_t *set, struct err **err)
 		*dash++ = '\0';
 	if (num_parse_int(copy, 0, INT32_MAX, &first) < 0 ||
 		num_parse_int(dash ? dash : copy, first, INT32_MAX, &last) < 0)
-		return err_make(err, ERR_CORRUPT,
-			"config.json: process.execCPUAffinity: '%.60s' is no range of processors", text);
+		return err_make(err, ERR_CORRUPT, "config.json: %s: '%.60s' is no range of processors",
+			property, text);
 	if (last >= CPU_SETSIZE)
-		return err_make(err, ERR_UNSUPPORTED,
-			"config.json: process.execCPUAffinity: processors from %d on", CPU_SETSIZE);
+		return err_make(err, ERR_UNSUPPORTED, "config.json: %s: processors from %d on", property,
+			CPU_SETSIZE);
 	for (int i = first; i <= last; i++)
 		CPU_SET((size_t)i, set);
+	return 0;
+}
+
+static int read_cpus(const char *list, const char *property, cpu_set_t *ret, struct err **err)
+{
+	auto_strv ranges = STRV_INIT;
+
+	CPU_ZERO(ret);
+	strv_split(&ranges, list, ",");
+	for (size_t i = 0; i < ranges.n; i++)
+		if (add_cpus(ranges.v[i], property, ret, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -228,14 +240,28 @@ int process_setup_read_cpus(const struct json *config, struct process_setup *s, 
 {
 	const struct json *j = json_path(config, "process", "execCPUAffinity", NULL);
 	const char *final = json_str(json_get(j, "final")), *initial = json_str(json_get(j, "initial"));
-	auto_strv ranges = STRV_INIT;
 
-	CPU_ZERO(&s->cpus);
-	strv_split(&ranges, final && *final ? final : initial ? initial : "", ",");
-	for (size_t i = 0; i < ranges.n; i++)
-		if (add_cpus(ranges.v[i], &s->cpus, err) < 0)
-			return -1;
-	s->has_cpus = ranges.n > 0;
+	if (read_cpus(final && *final ? final
+		      : initial       ? initial
+				      : "",
+		    "process.execCPUAffinity", &s->cpus, err) < 0)
+		return -1;
+	s->has_cpus = CPU_COUNT(&s->cpus) > 0;
+	return 0;
+}
+
+int process_pin(const struct json *config, struct err **err)
+{
+	const char *list = runtime_annotation(config, ANNOTATION_CPUSET);
+	cpu_set_t cpus;
+
+	if (!list || !*list)
+		return 0;
+	if (read_cpus(list, ANNOTATION_CPUSET, &cpus, err) < 0)
+		return -1;
+	if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
+		return err_make(err, ERR_UNSUPPORTED, "processors %.60s: %s", list,
+			errno == EINVAL ? "none of them may be used here" : strerror(errno));
 	return 0;
 }
 

@@ -47,6 +47,12 @@ int process_setup_read(const struct json *config, struct process_setup *ret, str
  */
 int process_setup_read_cpus(const struct json *config, struct process_setup *s, struct err **err);
 
+/*
+ * The processors of --cpuset-cpus (ANNOTATION_CPUSET), for this process and so for all that it starts from now on: supervisor, engine, program.
+ * A tracer and its tracee on one processor wake each other for much less. ERR_UNSUPPORTED when the caller may use none of them.
+ */
+int process_pin(const struct json *config, struct err **err);
+
 /* In the child that becomes the engine: what all of the container inherits. NULL, or what failed (errno). Async-signal-safe. */
 const char *process_setup_enter(const struct process_setup *s);
 /* From outside, what is the program's alone, before its exec. */
