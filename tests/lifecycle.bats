@@ -486,6 +486,28 @@ PY
   done
 }
 
+@test "a pid file of a create that was killed is no word about who has the number later" {
+  local stranger
+  for ENGINE in $ENGINES; do
+    ! is_direct || continue
+    args true
+    create "$C"
+    # As a create leaves it that was killed when the delegate had written the pid file.
+    kill -9 "$(rt state "$C" | jq .pid)"
+    jq '.pid = 0 | .startTime = 0' "$ROOT/$C/state.json" >"$T/state.json"
+    cat "$T/state.json" >"$ROOT/$C/state.json"
+    sleep 98780 3>&- &
+    stranger=$!
+    echo $stranger >"$ROOT/$C/pid"
+    [ "$(status_of "$C")" = stopped ] || fail "$ENGINE: it is $(status_of "$C")"
+    rt kill "$C" KILL 2>/dev/null || true
+    ok rt delete --force "$C"
+    kill $stranger || fail "$ENGINE: a stranger was killed"
+    wait $stranger 2>/dev/null || true
+    [ -z "$(rt list -q)" ]
+  done
+}
+
 @test "a directory that another user makes in the state root ends no container of root's" {
   requires root
   local name

@@ -21,6 +21,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/proc.h"
 #include "pkg/base/str.h"
+#include "pkg/runtime/mark.h"
 #include "pkg/runtime/root.h"
 
 #define RECORD_MAX_BYTES ((size_t)1 << 20)
@@ -181,6 +182,34 @@ bool instance_read_pid_file(struct instance *c)
 	return true;
 }
 
+static bool sets_mark_itself(const struct instance *c)
+{
+	auto_json *config = NULL;
+
+	return instance_config(c, &config, NULL) == 0 && !mark_config(config, c->rec.mark);
+}
+
+/*
+ * Nobody wrote down when the process of the pid file started: long after a create that was killed the number may be a stranger's. Whoever
+ * may not ask has nothing to do to it either.
+ */
+static bool is_of_container(const struct instance *c)
+{
+	uint64_t mark;
+
+	if (c->rec.mark == 0 || (instance_is_foreign(c) && geteuid() != 0))
+		return true;
+	mark = mark_of(c->rec.proc.pid);
+	return mark == c->rec.mark || mark == mark_of_maker(c->rec.mark) || sets_mark_itself(c);
+}
+
+/* In the foreground it comes after the record, and who makes a container may be killed in between. */
+static void read_unwritten_pid(struct instance *c)
+{
+	if (instance_read_pid_file(c) && !is_of_container(c))
+		c->rec.proc = (struct runtime_proc){ 0 };
+}
+
 int instance_open(const struct runtime_root *root, const char *id, struct instance *c, struct err **err)
 {
 	auto_json *j = NULL;
@@ -208,7 +237,7 @@ int instance_open(const struct runtime_root *root, const char *id, struct instan
 		return err_set_kind(err, ERR_CORRUPT);
 	}
 	if (c->rec.delegate && c->rec.proc.pid == 0)
-		(void)instance_read_pid_file(c); /* in the foreground it comes after the record */
+		read_unwritten_pid(c);
 	return 0;
 }
 
