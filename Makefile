@@ -189,7 +189,7 @@ check-docs: $(GENDOCS)
 	@echo "check-docs: completions and manual pages fit the tables"
 
 # ---- tests ---------------------------------------------------------------------------------------
-.PHONY: check check-long check-unit check-bats check-layers check-startup check-fallback check-suite asan demo bench
+.PHONY: check check-long check-unit check-bats check-layers check-startup check-fallback check-suite asan demo bench bench-modes
 check: ## install what the tests need (Debian packages) and run them all
 	tests/deps check
 	$(MAKE) check-suite
@@ -225,6 +225,10 @@ demo: ## install what is needed, build, and run a container with every engine th
 
 bench: all tools ## measure, beside the engines alone and other tools; T=PATTERN selects
 	tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),21) "$(T)"
+
+bench-modes: all tools ## measure the execution modes alone, and write the README's table of them
+	tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),11) modes | tee $(BUILD)/bench-modes
+	python3 tests/bench/readme README.md $(BUILD)/bench-modes
 
 # ---- static programs -----------------------------------------------------------------------------
 # Linked with musl and with libraries built from Debian's sources, which a lock names by digest. They are built once for each state
@@ -295,7 +299,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats tests/long/*.bats
+	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkdebian tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats tests/long/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]

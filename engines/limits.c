@@ -14,12 +14,14 @@
 /* clang-format off */
 const struct engine_limit engine_limits[] = {
 	{ "start", F_MODES, "static musl", "refused: they do not load libfakechroot, or it is not made for their C library" },
+	{ "apt-get", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is" },
 	{ "deep-folders", TRACED_MODES, "", "a path, with all above it, has at most 4095 bytes" },
 	{ "deep-folders", F_MODES, "", "a path, with all above it, has at most 4095 bytes" },
-	{ "dpkg", F_MODES, "", "dpkg and apt-get ask to be root, and nobody is" },
+	{ "dpkg", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is" },
 	{ "environment", F_MODES, "", "a program that drops all variables (env -i) loses the library, and what it starts sees the host's files" },
 	{ "exec-self", F_MODES, "", "a program cannot start itself again by /proc/self/exe, which is a loader by then" },
 	{ "links-above-root", F_MODES, "", "relative links that climb above the root directory lead to the host's files" },
+	{ "locales", F_MODES, "glibc", "locales that the C library opens by itself are the host's, as are its modules for character sets and names" },
 	{ "long-names", TRACED_MODES, "", "names of files have at most 254 bytes" },
 	{ "long-sockets", F_MODES, "", "the path of a Unix socket, the root directory's in front, has at most 107 bytes" },
 	{ "make-devices", F_MODES, "", "mknod of devices is refused, even where others say that it was done" },
@@ -33,10 +35,12 @@ const struct engine_limit engine_limits[] = {
 	{ "self-exe", "F1 F2", "", "/proc/self/exe is the loader" },
 	{ "socket-names", TRACED_MODES, "", "a socket that was bound by a relative path says an absolute one" },
 	{ "socket-names", F_MODES, "", "a socket that was bound by a relative path says an absolute one" },
+	{ "spawn", TRACED_MODES, "", "with PRoot 5.1.0 about half of the programs crash that need more memory after posix_spawn(), popen() or system(): PRoot mistakes the child's heap for the parent's" },
 	{ "static-programs", F_MODES, "", "statically linked programs in a container of others are refused with status 126" },
 	{ "stopping", TRACED_MODES, "", "a process that is sent SIGSTOP goes on, though its parent is told that it was stopped" },
 	{ "volume-cwd", F_MODES, "", "getcwd() in a volume shows the host's path" },
 	{ "volume-links-relative", F_MODES, "", "relative links that lead out of a volume lead to its neighbours on the host" },
+	{ "zone-files", F_MODES, "", "time zones are the host's" },
 	{ NULL, NULL, NULL, NULL },
 };
 /* clang-format on */

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FILES = 100, THREADS_MAX = 64, MESSAGE = 4 };
+enum { FILES = 100, THREADS_MAX = 64, MESSAGE = 4, GROWTHS = 100, GROWTH = 50000 };
 
 static int complain(const char *what)
 {
@@ -251,6 +252,26 @@ static int do_cwd(char **argv)
 	return 0;
 }
 
+/* grow PROGRAM: posix_spawn(), and the heap becomes larger afterwards */
+static int do_grow(char **argv)
+{
+	char *args[] = { argv[1], NULL }, *env[] = { NULL };
+	pid_t pid;
+	int status;
+
+	errno = posix_spawn(&pid, argv[1], NULL, NULL, args, env);
+	if (errno || waitpid(pid, &status, 0) != pid || status != 0)
+		return complain(argv[1]);
+	for (int i = 0; i < GROWTHS; i++) {
+		char *more = malloc(GROWTH);
+
+		if (!more)
+			return complain("malloc");
+		memset(more, i, GROWTH);
+	}
+	return 0;
+}
+
 /* ---- sockets ---- */
 
 /* A child connects and sends, the parent answers, the child says what came. */
@@ -326,6 +347,7 @@ static const struct {
 	{ "write", 3, do_write },
 	{ "spawn", 2, do_spawn },
 	{ "storm", 1, do_storm },
+	{ "grow", 1, do_grow },
 	{ "exe", 0, do_exe },
 	{ "say", 1, do_say },
 	{ "cwd", 0, do_cwd },
@@ -338,7 +360,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (argc >= 2 && strcmp(argv[1], words[i].name) == 0 && argc >= 2 + words[i].args)
 			return words[i].run(argv + 1);
-	fprintf(stderr,
-		"usage: guestwork stat|open|threads|write|spawn|storm|exe|say|cwd|unix|loopback ARG...\n");
+	fprintf(stderr, "usage: guestwork stat|open|threads|write|spawn|storm|grow|exe|say|cwd|unix|loopback "
+			"ARG...\n");
 	return 2;
 }
