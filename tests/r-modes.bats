@@ -221,6 +221,25 @@ y
   each_engine check
 }
 
+@test "a PRoot with seccomp acceleration has it in R2, and not in R3, and answers the same" {
+  export UDOCKER_USE_PROOT_EXECUTABLE=$SUITE_TOOLS/proot-5.4.0
+  [ -x "$UDOCKER_USE_PROOT_EXECUTABLE" ] || skip "$(cat "$SUITE_TOOLS/proot-5.4.0.why" 2>/dev/null || echo "no PRoot 5.4.0")"
+  local filters=()
+  check() {
+    for MODE in R2 R3; do
+      fails 139 sh_in_it 'sed -n "s/^Seccomp_filters:[[:space:]]*//p" /proc/self/status; id -u; su user -c "id -u"
+        touch /tmp/f && chown 33:44 /tmp/f && echo owned; rm /tmp/f; kill -SEGV $$'
+      [ "$(tail -n +2 <<<"$output" | tr '\n' ' ')" = "0 1000 owned " ] || fail "$ENGINE $MODE"
+      filters+=("${lines[0]}")
+    done
+    [ "${filters[0]}" -eq $((filters[1] + 1)) ] || fail "$ENGINE: filters ${filters[*]}"
+    filters=()
+  }
+  each_engine check
+  ok udocker-runtime engines --format json
+  [ "$(jq -r '.[] | select(.name == "runc" and (.modes | index("R2"))) | .reason' <<<"$output")" = "" ]
+}
+
 @test "PRoot that is not there is the reason why the modes do not work" {
   UDOCKER_USE_PROOT_EXECUTABLE=/nonexistent/proot ok udocker-runtime engines --format json
   [ "$(jq -r '[.[] | select((.name == "runc" or .name == "crun") and (.modes | index("R3")))] | map(.available) | any' <<<"$output")" = false ]
