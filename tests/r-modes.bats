@@ -14,7 +14,6 @@ setup() {
     jq -r '.[] | select(.available and (.name == "runc" or .name == "crun") and (.modes | index("R3"))) | .name' | sort -u)
   [ -n "$ENGINES" ] || skip "R3 works with neither runc nor crun here"
   MODE=R2
-  MORE=.
 }
 
 teardown() { runtime_teardown; }

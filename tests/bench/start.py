@@ -53,6 +53,7 @@ def main():
                 (f"{runtime} alone, same bundle", [runtime, "--root", f"{STATE}/{runtime}", "run", "-b", bundle, "alone"]),
                 ("udocker-runtime run", [*ours, "run", "-b", bundle, "bench-run"]),
                 ("the same, --no-fake-root", [*ours, "--no-fake-root", "run", "-b", bundle, "bench-run"]),
+            ] + ([("the same in R1, without PRoot", [*ours, "--execmode", "R1", "run", "-b", bundle, "bench-run"])] if mode in ("R2", "R3") else []) + [
                 ("udocker run (its own choice)", ["udocker", "run", "--nobanner", "bench", "/bin/true"]),
             ])
 
