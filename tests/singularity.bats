@@ -43,6 +43,7 @@ run_s() { rt --execmode S1 run -b "$B" "$C"; }
 plan_of() { udocker-runtime --execmode S1 run --dry-run -b "$B" x1; }
 
 @test "each release is known by its version and options, and called accordingly" {
+  once
   local name version
   bundle '.process.user = {"uid": 0, "gid": 0} | .mounts = [] | del(.linux)'
   while IFS=: read -r name version; do
@@ -69,6 +70,7 @@ apptainer 1.3.0:1.3.0"
 }
 
 @test "what is not Singularity is not taken, and mode S1 without one says what to do" {
+  once
   bundle .
   printf '#!/bin/sh\necho 3.11\n' >"$T/other"
   chmod 755 "$T/other"
@@ -80,6 +82,7 @@ apptainer 1.3.0:1.3.0"
 }
 
 @test "arguments, environment, directory, standard input and exit status are the program's" {
+  once
   RUNTIME_ENV='["PATH=/bin", "A=b  c"]' MORE='.process.cwd = "/etc"' run_args sh -c 'pwd; printf "%s|" "$0" "$@"; echo; cat; env | grep -v -e ^SHLVL -e ^PWD -e ^OLDPWD | sort; exit 7' zero "one two" '' three
   export APPTAINER_BIND=/etc:/mnt SINGULARITY_BIND=/etc:/mnt APPTAINERENV_X=1 SINGULARITYENV_X=1 SINGULARITY_PWD=/usr
   fails 7 run_s <<<input
@@ -92,6 +95,7 @@ PATH=/bin"
 }
 
 @test "what cannot be run is told as by every engine: 127, 126" {
+  once
   run_args no-such-program
   fails 127 run_s
   assert_one_error_line
@@ -140,6 +144,7 @@ got" ]
 }
 
 @test "a terminal is the program's" {
+  once
   MORE='.process.terminal = true' run_args sh -c 'test -t 0 && test -t 1 && tty; stty size; exit 4'
   fails 4 script -qec "stty rows 31 cols 77; udocker-runtime --root $ROOT --execmode S1 run -b $B $C" /dev/null </dev/null
   assert_contains "31 77"
@@ -194,6 +199,7 @@ one"
 }
 
 @test "an engine that fails says why, nothing runs, and nothing stays" {
+  once
   run_args touch /etc/ran
   printf '#!/bin/sh\ncase "$*" in --version) echo 3.11.5 ;; *--help) echo --pwd ;; *) echo "FATAL: no luck" >&2; exit 255 ;; esac\n' >"$T/broken"
   chmod 755 "$T/broken"
@@ -222,6 +228,7 @@ one"
 }
 
 @test "options of the setting singularity_options are passed on" {
+  once
   bundle .
   printf '[DEFAULT]\nsingularity_options = ["-w", "--nv"]\n' >"$T/udocker.conf"
   mkdir -p "$UDOCKER_DIR"
