@@ -31,7 +31,7 @@
 
 struct patch {
 	const struct engine_ctx *ctx;
-	const struct fakechroot_stage *stage;
+	struct fakechroot_stage *stage;
 	struct fakechroot_set set;
 	struct fakechroot_places places;
 	struct stat loader;

@@ -19,7 +19,7 @@
 #include "pkg/base/path.h"
 
 struct conversion {
-	const struct fakechroot_stage *stage;
+	struct fakechroot_stage *stage;
 	struct fakechroot_places places;
 	bool back;
 	char *where; /* path of the link that could not be changed */

@@ -17,23 +17,64 @@
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 
-#define CLOSED_DIR "dir"
+#define AT_HAND "dir"
 
-/* What a predecessor that was killed has left open. */
-static void close_again(const struct fakechroot_stage *s)
+/* ---- the directory at hand: a link whose text is "MODE:SECONDS:NANOSECONDS:PATH" ---- */
+static int set_times(int fd, mode_t mode, const struct timespec *modified)
 {
-	autofree char *record = fs_readlink(s->fd, CLOSED_DIR);
-	char *path = record ? strchr(record, ':') : NULL;
+	const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, *modified };
+
+	if (utimensat(fd, ".", times, 0) == 0)
+		return 0;
+	return fs_chmod_opath(fd, mode | S_IXUSR) < 0 ? -1 : utimensat(fd, ".", times, 0);
+}
+
+/* What a predecessor that was killed has left open, or with another time. */
+static void put_back(const struct fakechroot_stage *s)
+{
+	autofree char *record = fs_readlink(s->fd, AT_HAND);
+	struct timespec modified;
+	char *word[3], *rest = record;
 	autoclose int fd = -1;
 	unsigned mode;
+	int64_t sec, nsec;
 
-	if (!path)
+	for (int i = 0; i < 3; i++) {
+		char *end = rest ? strchr(rest, ':') : NULL;
+
+		if (!end)
+			return;
+		*end = '\0';
+		word[i] = rest;
+		rest = end + 1;
+	}
+	if (num_parse_octal(word[0], 07777, &mode) < 0 ||
+		num_parse_i64(word[1], INT64_MIN, INT64_MAX, &sec) < 0 ||
+		num_parse_i64(word[2], 0, 999999999, &nsec) < 0)
 		return;
-	*path++ = '\0';
-	fd = fs_open(s->root, path, O_PATH | O_DIRECTORY, 0, FS_BENEATH);
-	if (fd >= 0 && num_parse_octal(record, 07777, &mode) == 0)
-		(void)fs_chmod_opath(fd, (mode_t)mode);
-	(void)unlinkat(s->fd, CLOSED_DIR, 0);
+	fd = fs_open(s->root, rest, O_PATH | O_DIRECTORY, 0, FS_BENEATH);
+	if (fd < 0)
+		return; /* removed since */
+	modified = (struct timespec){ .tv_sec = (time_t)sec, .tv_nsec = (long)nsec };
+	(void)set_times(fd, (mode_t)mode, &modified); /* what is not ours to change stays */
+	(void)fs_chmod_opath(fd, (mode_t)mode);
+}
+
+/* Once for changes in one directory, before the first. The one before is as it was already. */
+static int take_in_hand(struct fakechroot_stage *s, const char *path, const struct stat *dir)
+{
+	autofree char *above = path_dir(path), *record = NULL;
+
+	if (s->at_hand && str_eq(s->at_hand, above))
+		return 0;
+	record = xasprintf("%04o:%lld:%ld:%s", (unsigned)dir->st_mode & 07777, (long long)dir->st_mtim.tv_sec,
+		dir->st_mtim.tv_nsec, above);
+	(void)unlinkat(s->fd, AT_HAND, 0);
+	if (symlinkat(record, s->fd, AT_HAND) < 0 && errno != ENAMETOOLONG)
+		return -1;
+	free(s->at_hand);
+	s->at_hand = steal_ptr(&above);
+	return 0;
 }
 
 int fakechroot_stage_open(struct fakechroot_stage *s, const struct engine_ctx *ctx, struct err **err)
@@ -46,7 +87,7 @@ int fakechroot_stage_open(struct fakechroot_stage *s, const struct engine_ctx *c
 		(mkdirat(s->bundle, FAKECHROOT_STAGE, 0700) < 0 && errno != EEXIST) ||
 		(s->fd = fs_open(s->bundle, FAKECHROOT_STAGE, O_RDONLY | O_DIRECTORY, 0, FS_BENEATH)) < 0)
 		return err_sys(err, errno, "write beside '%s'", ctx->rootfs);
-	close_again(s);
+	put_back(s);
 	return 0;
 }
 
@@ -56,8 +97,7 @@ void fakechroot_stage_close(struct fakechroot_stage *s)
 
 	if (s->fd >= 0 && fs_list(s->fd, ".", &names) == 0) {
 		for (size_t i = 0; i < names.n; i++)
-			if (!str_eq(names.v[i], CLOSED_DIR))
-				(void)unlinkat(s->fd, names.v[i], 0); /* what stays is dropped by the next */
+			(void)unlinkat(s->fd, names.v[i], 0); /* what stays is dropped by the next */
 		(void)unlinkat(s->bundle, FAKECHROOT_STAGE, AT_REMOVEDIR);
 		(void)unlinkat(s->bundle, FAKECHROOT_RECORDS, AT_REMOVEDIR); /* if nothing else is in it */
 	}
@@ -67,40 +107,37 @@ void fakechroot_stage_close(struct fakechroot_stage *s)
 		if (fd >= 0)
 			close(fd);
 	}
+	free(s->at_hand);
 	*s = FAKECHROOT_STAGE_INIT;
 }
 
-/* A directory that its mode closes for its owner is opened for one change; its mode is noted until it has it back. */
-static int change_in_closed(const struct fakechroot_stage *s, int dirfd, const char *name, const char *path,
+/* A directory that its mode closes for its owner is opened for one change. */
+static int change_in_closed(const struct fakechroot_stage *s, int dirfd, const char *name,
 	const struct stat *dir, fakechroot_change_fn *change, void *arg)
 {
-	autofree char *above = path_dir(path);
-	autofree char *record = xasprintf("%04o:%s", (unsigned)dir->st_mode & 07777, above);
 	int r, saved;
 
-	(void)unlinkat(s->fd, CLOSED_DIR, 0);
-	if (symlinkat(record, s->fd, CLOSED_DIR) < 0 || fchmod(dirfd, (dir->st_mode & 07777) | S_IRWXU) < 0)
+	if (fchmod(dirfd, (dir->st_mode & 07777) | S_IRWXU) < 0)
 		return -1;
 	r = change(s, dirfd, name, arg);
 	saved = errno;
 	if (fchmod(dirfd, dir->st_mode & 07777) < 0)
 		return -1;
-	(void)unlinkat(s->fd, CLOSED_DIR, 0);
 	errno = saved;
 	return r;
 }
 
-int fakechroot_stage_change(const struct fakechroot_stage *s, int dirfd, const char *name, const char *path,
+int fakechroot_stage_change(struct fakechroot_stage *s, int dirfd, const char *name, const char *path,
 	fakechroot_change_fn *change, void *arg)
 {
 	struct stat dir;
 	int r;
 
-	if (fstat(dirfd, &dir) < 0)
+	if (fstat(dirfd, &dir) < 0 || take_in_hand(s, path, &dir) < 0)
 		return -1;
 	r = change(s, dirfd, name, arg);
 	if (r < 0 && errno == EACCES)
-		r = change_in_closed(s, dirfd, name, path, &dir, change, arg);
+		r = change_in_closed(s, dirfd, name, &dir, change, arg);
 	if (r == 0)
 		(void)futimens(dirfd, (const struct timespec[]){ dir.st_atim, dir.st_mtim });
 	return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Changing entries of ROOT for Fakechroot and back: each is made in a folder beside ROOT and takes its place by rename, so that at any time it is
- * the old or the new one. Directories keep their times, and closed ones their modes, also where the one who opened them was killed.
+ * the old or the new one. Directories keep their times and modes, also where the one who changed them was killed.
  */
 #ifndef UDOCKER_FAKECHROOT_STAGE_H
 #define UDOCKER_FAKECHROOT_STAGE_H
@@ -14,6 +14,7 @@ struct fakechroot_stage {
 	int bundle; /* the container's folder */
 	int root; /* ROOT */
 	int fd; /* the folder of what is being made */
+	char *at_hand; /* path of the directory that is recorded, or NULL */
 };
 #define FAKECHROOT_STAGE_INIT ((struct fakechroot_stage){ .bundle = -1, .root = -1, .fd = -1 })
 
@@ -27,10 +28,10 @@ void fakechroot_stage_close(struct fakechroot_stage *s);
 typedef int fakechroot_change_fn(const struct fakechroot_stage *s, int dirfd, const char *name, void *arg);
 
 /*
- * Make one change in a directory of ROOT; `path` is the entry's from ROOT. Where the directory's mode keeps us out it is opened for as long,
- * which is recorded. -1 with errno.
+ * Make one change in a directory of ROOT; `path` is the entry's from ROOT. Where the directory's mode keeps us out it is opened for as long.
+ * Mode and time of the directory are recorded before. -1 with errno.
  */
-int fakechroot_stage_change(const struct fakechroot_stage *s, int dirfd, const char *name, const char *path,
+int fakechroot_stage_change(struct fakechroot_stage *s, int dirfd, const char *name, const char *path,
 	fakechroot_change_fn *change, void *arg);
 
 /* Where ROOT is and was. */

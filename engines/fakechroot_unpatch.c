@@ -21,7 +21,7 @@
 
 struct unpatch {
 	const struct engine_ctx *ctx;
-	const struct fakechroot_stage *stage;
+	struct fakechroot_stage *stage;
 	struct fakechroot_set set;
 	struct fakechroot_places places;
 	struct stat loader; /* that of 1.3.x, to be replaced by what it kept; st_ino 0: none */

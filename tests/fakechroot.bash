@@ -72,4 +72,48 @@ container() {
 in_c() { udocker run --nobanner c "$@"; }
 
 # What a tree is: content, links and how many names a file has, modes; times of modification, too, with "times".
-digest() { (cd "$1" && find . -printf "%y %m %n %U:%G %p %l ${2:+%T@}\n" | sort && find . -type f -readable -print0 | sort -z | xargs -0 sha256sum) | sha256sum; }
+tree() { (cd "$1" && find . -printf "%y %m %n %U:%G %p %l ${2:+%T@}\n" | sort && find . -type f -readable -print0 | sort -z | xargs -0 sha256sum); }
+digest() { tree "$@" | sha256sum; }
+
+# ---- from mode to mode ----
+
+# Modes that a container can be set up for here, whether they would run or not.
+setup_modes() { udocker-runtime engines --format json | jq -r '.[].modes[]' | sort -u | grep -vxE "$(command -v patchelf >/dev/null || echo 'F3|F4')"; }
+
+# transitions_setup: a container in mode P1 with all that is awkward; the file "before" is what it is like.
+transitions_setup() {
+  container P1 awkward
+  chmod 6755 "$BUNDLE/ROOT/usr/bin/set-id"
+  chmod 555 "$BUNDLE/ROOT/closed" "$BUNDLE/ROOT/usr/bin/read-only"
+  tree "$BUNDLE/ROOT" times >"$T/before"
+}
+transitions_teardown() { chmod -R u+w "$BUNDLE/ROOT" 2>/dev/null || true; }
+
+# go_to MODE: there; outside of F the tree is the original one, and nothing is left beside it.
+go_to() {
+  ok udocker setup --execmode="$1" c
+  [ "$(cat "$BUNDLE/execmode")" = "$1" ] || fail "mode $1 is not set"
+  refute_file "$BUNDLE/execmode.next"
+  [ "${1#F}" = "$1" ] || return 0
+  tree "$BUNDLE/ROOT" times | diff "$T/before" - >"$T/changed" || fail "ROOT is not what it was after $WAY $1: $(head -20 "$T/changed")"
+  refute_file "$BUNDLE/.fakechroot"
+}
+
+# walk MODE...: one after the other.
+walk() {
+  while [ $# -gt 0 ]; do
+    go_to "$1"
+    WAY="$WAY $1"
+    shift
+  done
+}
+
+# kill_between FROM TO PART OF: setup from one mode to another, killed after that part of the time that it takes.
+kill_between() {
+  local us
+  walk P1 "$1"
+  us=$(killat -t udocker setup --execmode="$2" c | tail -1)
+  walk P1 "$1"
+  WAY="$WAY killed on the way to $2 ($3/$4)"
+  killat $((us * $3 / $4)) udocker setup --execmode="$2" c || true
+}

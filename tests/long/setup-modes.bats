@@ -1,0 +1,39 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# udocker setup from each mode to each other one, and killed at CRASH_INSTANTS instants of each change that touches ROOT.
+
+load ../helpers
+load ../fakechroot
+
+setup() {
+  common_setup
+  transitions_setup
+}
+teardown() { transitions_teardown; }
+
+@test "every pair of modes" {
+  local from to way=()
+  for from in $(setup_modes); do
+    for to in $(setup_modes); do
+      way+=("$from" "$to")
+    done
+  done
+  walk "${way[@]}" P1
+}
+
+@test "killed at any instant of any change, and then on the way to a third mode" {
+  local pair instants=${CRASH_INSTANTS:-12} i us from to
+  for pair in P1:F1 F1:P1 P1:F2 F2:R1 P1:F3 F3:P1 F3:F1 F1:F3 F2:F4 F4:F2 F4:P2; do
+    from=${pair%:*} to=${pair#*:}
+    for ((i = 1; i <= instants; i++)); do
+      kill_between "$from" "$to" "$i" $((instants + 1))
+      us=$((20000 * i / instants))
+      killat "$us" udocker setup --execmode=F2 c || true
+      case $((i % 3)) in
+        0) walk P1 ;;
+        1) walk "$to" P1 ;;
+        2) walk "$from" P1 ;;
+      esac
+    done
+  done
+}
