@@ -22,14 +22,14 @@ teardown() { transitions_teardown; }
 }
 
 @test "killed at any instant of any change, and then on the way to a third mode" {
-  local pair instants=${CRASH_INSTANTS:-12} i us from to
+  local pair instants=${CRASH_INSTANTS:-12} nth us from to
   for pair in P1:F1 F1:P1 P1:F2 F2:R1 P1:F3 F3:P1 F3:F1 F1:F3 F2:F4 F4:F2 F4:P2; do
     from=${pair%:*} to=${pair#*:}
-    for ((i = 1; i <= instants; i++)); do
-      kill_between "$from" "$to" "$i" $((instants + 1))
-      us=$((20000 * i / instants))
+    for ((nth = 1; nth <= instants; nth++)); do
+      kill_between "$from" "$to" "$nth" $((instants + 1))
+      us=$((20000 * nth / instants))
       killat "$us" udocker setup --execmode=F2 c || true
-      case $((i % 3)) in
+      case $((nth % 3)) in
         0) walk P1 ;;
         1) walk "$to" P1 ;;
         2) walk "$from" P1 ;;
