@@ -262,7 +262,7 @@ host"
 @test "create, start, exec, kill, delete: a container's life as under any direct engine" {
   container
   local rt="udocker-runtime --root $T/state"
-  jq '.process.args = ["sh", "-c", "sleep 98765 & sleep 98766"]' "$BUNDLE/config.json" >c.json
+  jq '.process.args = ["sh", "-c", "sleep 98771 & sleep 98772"]' "$BUNDLE/config.json" >c.json
   $rt create -b "$BUNDLE" --config c.json --pid-file pid f1 </dev/null >out 2>err 3>&- || fail "create: $(cat err)"
   [ "$($rt state f1 | jq -r .status)" = created ]
   $rt start f1 </dev/null 3>&-
@@ -278,7 +278,7 @@ host"
   fails 255 $rt exec f1 static true
   ok $rt kill f1 KILL
   wait_until 10 eval "[ \$($rt state f1 | jq -r .status) = stopped ]"
-  wait_until 10 eval "! pgrep -f 'sleep 98765' >/dev/null"
+  wait_until 10 eval "! pgrep -f 'sleep 98771' >/dev/null"
   ok $rt delete f1
 }
 

@@ -569,7 +569,7 @@ case " \$* " in *" delete "*) [ -e "$T/begun" ] || { : >"$T/begun"; sleep 2; } ;
 exec $(command -v runc) "\$@"
 EOF
   chmod 755 "$T/runc"
-  MORE='.hooks.poststop = [{path: "/bin/true"}]' args sleep 98765
+  MORE='.hooks.poststop = [{path: "/bin/true"}]' args sleep 98714
   UDOCKER_USE_RUNC_EXECUTABLE=$T/runc create "$C"
   udocker-runtime --root "$ROOT" delete --force "$C" >/dev/null 2>&1 &
   wait_until 10 test -e "$T/begun"
@@ -591,7 +591,7 @@ case " \$* " in *" delete "*) : >"$T/begun"; sleep 1 ;; esac
 exec $(command -v runc) "\$@"
 EOF
   chmod 755 "$T/runc"
-  MORE='.hooks.poststop = [{path: "/bin/true"}]' args sleep 98766
+  MORE='.hooks.poststop = [{path: "/bin/true"}]' args sleep 98715
   UDOCKER_USE_RUNC_EXECUTABLE=$T/runc create "$C"
   udocker-runtime --root "$ROOT" delete --force "$C" >"$T/first" 2>&1 &
   wait_until 10 test -e "$T/begun"
@@ -696,7 +696,7 @@ EOF
   chmod 755 "$SHARED"
   ROOT=$SHARED/state
   mkdir -m 1777 "$ROOT"
-  args sleep 98766
+  args sleep 98716
   cp -r "$B" "$SHARED/bundle"
   chmod -R a+rX "$SHARED/bundle"
   as_user() { "$SUITE_SRC/tests/as-user" udocker-runtime --root "$ROOT" "$@" </dev/null >"$SHARED/out" 2>&1; }
@@ -714,7 +714,7 @@ EOF
   ok rt kill "$C" KILL
   wait_until 15 is_in_state "$C" stopped # its supervisor waits for the end of what it cannot end
   ok rt delete --force "$C"
-  [ -z "$(pgrep -f '^sleep 98766')" ]
+  [ -z "$(pgrep -f '^sleep 98716')" ]
   kill $! || fail "a process of root was killed through a record of the user"
   # Nor is a hook of a user root's to run.
   jq --arg out "$SHARED/hook" '.hooks.poststart = [{path: "/bin/sh", args: ["sh", "-c", "id -u >\($out)"]}]' \

@@ -310,7 +310,7 @@ EOT
     sees '.process.cwd = "/etc/passwd/x"' true
     [ "$status" -ne 0 ] && assert_stderr_contains "working directory" || fail "$ENGINE: a file on the way: $status"
     # A further program is shown what there is.
-    program . sleep 98765
+    program . sleep 98773
     rt --engine "$ENGINE" create -b "$B" c <"/dev/null" >"$T/out" 2>&1
     rt start c
     fails 255 rt exec --cwd /none/such c true
