@@ -6,7 +6,6 @@
 
 #include "engines/fakechroot_patch.h"
 #include "pkg/base/err.h"
-#include "pkg/base/mem.h"
 #include "tests/unit/tap.h"
 
 static void test_edit(void)
@@ -30,20 +29,20 @@ static void test_edit(void)
 static void test_paths(void)
 {
 	autoclose int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	autofree struct elf_facts *facts = xcalloc(1, sizeof(*facts));
+	struct elf_facts facts;
 	auto_elf_paths paths = { .items = NULL };
 	char bytes[ELF_PATH_MAX] = "";
 
-	if (fd < 0 || elf_read(fd, facts) < 0)
+	if (fd < 0 || elf_read(fd, &facts) < 0)
 		exit(99);
 	is_int(elf_paths_read(fd, &paths), 0, "paths are read");
 	if (paths.n == 0)
 		exit(99);
 	is_int(paths.items[0].kind, ELF_PATH_INTERP, "the loader is the first");
-	is_str(paths.items[0].text, facts->interp, "it is the one that the file names");
-	ok(pread(fd, bytes, strlen(facts->interp) + 1, (off_t)paths.items[0].at) > 0,
+	is_str(paths.items[0].text, facts.interp, "it is the one that the file names");
+	ok(pread(fd, bytes, strlen(facts.interp) + 1, (off_t)paths.items[0].at) > 0,
 		"there is something where it is");
-	is_str(bytes, facts->interp, "namely that");
+	is_str(bytes, facts.interp, "namely that");
 }
 
 static void test_original(void)
