@@ -2,7 +2,10 @@
 /* The table of what programs cannot do, by execution mode. */
 #include "engines/limits.h"
 
-#include "pkg/base/str.h"
+#include "engines/common.h"
+#include "engines/compat_filter.h"
+#include "engines/engine.h"
+#include "pkg/base/mem.h"
 #include "pkg/base/strv.h"
 
 #define F_MODES "F1 F2 F3 F4"
@@ -35,7 +38,7 @@ const struct engine_limit engine_limits[] = {
 	{ "self-exe", "F1 F2", "", "/proc/self/exe is the loader" },
 	{ "socket-names", TRACED_MODES, "", "a socket that was bound by a relative path says an absolute one" },
 	{ "socket-names", F_MODES, "", "a socket that was bound by a relative path says an absolute one" },
-	{ "spawn", TRACED_MODES, "", "with PRoot 5.1.0 about half of the programs crash that need more memory after posix_spawn(), popen() or system(): PRoot mistakes the child's heap for the parent's" },
+	{ "spawn", TRACED_MODES, "", "with a PRoot before 5.4 about half of the programs crash that need more memory after posix_spawn(), popen() or system(): it mistakes the child's heap for the parent's" },
 	{ "static-programs", F_MODES, "", "statically linked programs in a container of others are refused with status 126" },
 	{ "stopping", TRACED_MODES, "", "a process that is sent SIGSTOP goes on, though its parent is told that it was stopped" },
 	{ "volume-cwd", F_MODES, "", "getcwd() in a volume shows the host's path" },
@@ -45,10 +48,26 @@ const struct engine_limit engine_limits[] = {
 };
 /* clang-format on */
 
-bool engine_limit_is_of(const struct engine_limit *l, const char *mode)
+/* The PRoot that has cured it; the tracer is the engine, or inside one. */
+static const struct {
+	const char *work;
+	unsigned version;
+} cured[] = { { "spawn", COMPAT_VERSION(5, 4) } };
+
+static bool is_cured(const char *work, const struct engine_probe *probe)
+{
+	const char *version = probe->inside ? probe->inside->version : probe->version;
+
+	for (size_t i = 0; version && i < ARRAY_LEN(cured); i++)
+		if (str_eq(work, cured[i].work) && engine_version_number(version) >= cured[i].version)
+			return true;
+	return false;
+}
+
+bool engine_limit_holds(const struct engine_limit *l, const char *mode, const struct engine_probe *probe)
 {
 	auto_strv modes = STRV_INIT;
 
 	strv_split(&modes, l->modes, " ");
-	return strv_has(&modes, mode);
+	return strv_has(&modes, mode) && !is_cured(l->work, probe);
 }

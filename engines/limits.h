@@ -9,6 +9,8 @@
 
 #include "pkg/base/base.h"
 
+struct engine_probe;
+
 struct engine_limit {
 	const char *work; /* a file of tests/battery/, or "start": any program at all; NULL ends the table */
 	const char *modes; /* divided by blanks */
@@ -18,6 +20,7 @@ struct engine_limit {
 
 extern const struct engine_limit engine_limits[];
 
-bool engine_limit_is_of(const struct engine_limit *l, const char *mode);
+/* Does this row hold in that mode, with what probing has found for it? A row may be of older versions of PRoot alone. */
+bool engine_limit_holds(const struct engine_limit *l, const char *mode, const struct engine_probe *probe);
 
 #endif

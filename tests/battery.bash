@@ -168,10 +168,12 @@ battery() {
   reasons=$(jq -r --arg m "$MODE" '[.[] | select(.modes | index($m)) | "\(.name): \(.reason)"] | join("; ")' "$T/engines.json")
   [ -n "$reasons" ] || skip "no engine has mode $MODE"
   jq -e --arg m "$MODE" 'any(.[]; .available and (.modes | index($m)))' "$T/engines.json" >/dev/null || skip "$reasons"
-  # Short of `make check-long`, what the static guest does in a mode is not repeated with other programs.
+  # Short of `make check-long`, what the static guest does in a mode, or F1, is not repeated with other programs.
   ITEMS=("$BATTERY"/*)
-  if [ -n "${BATTERY_SAMPLE:-}" ] && [ "$GUEST_KIND" != static ] && [[ $MODE != F* ]]; then
+  if [ -n "${BATTERY_SAMPLE:-}" ] && [ "$GUEST_KIND" != static ] && [ "$MODE" != F1 ]; then
     mapfile -t ITEMS < <(grep -lE '^# needs:.*(apt-get|bash|busybox-static|dpkg|gcc|git|locale|perl|python3)' "${ITEMS[@]}")
+    # Those of F share the library, and differ in how a program finds it.
+    [[ $MODE != F* ]] || ITEMS+=("$BATTERY"/{environment,exec-self,pipelines,scripts,self-exe,spawn,symlinks,volumes})
   fi
   ITEMS=("${ITEMS[@]##*/}")
   battery_image "$GUEST"
