@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_set(linux_part, "seccomp", profile);
 	json_set(config, "linux", linux_part);
 	before = builds(config);
-	fake_root_seccomp(config);
+	fake_root_seccomp(config, FAKE_ROOT_ALL);
 	must(!before || builds(config));
 	return 0;
 }
