@@ -180,6 +180,8 @@ battery() {
   : >"$T/failed"
   for ENGINE in $(jq -r --arg m "$MODE" '.[] | select(.available and (.modes | index($m))) | .name' "$T/engines.json"); do
     battery_with_engine
+    # Whether crun or runc holds PRoot is left to the long tests.
+    [ -z "${BATTERY_SAMPLE:-}" ] || [[ $MODE != R[23] ]] || break
   done
   [ ! -s "$T/failed" ] || fail "$(cat "$T/failed")"
   [ "$DONE" -gt 0 ]
