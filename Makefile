@@ -61,7 +61,8 @@ GUEST_SRC := engines/guest_init.c engines/guest_loader.c engines/guest_within.c
 LIB_SRC  := $(filter-out $(GUEST_SRC),$(LIB_SRC))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CMD_SRC  := $(sort $(wildcard cmd/*/*.c))
-UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+# A static program opens no library, and takes the place of no function of another.
+UNIT_SRC := $(filter-out $(if $(STATIC),tests/unit/test_dl.c tests/unit/test_fs_own.c),$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
 TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(filter-out tests/tools/faults.c,$(TOOL_SRC))) $(BUILD)/tools/faults.so \

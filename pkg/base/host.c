@@ -198,6 +198,6 @@ int host_cpus(void)
 	int n;
 
 	/* It fails where there are more of them than the set has room for. */
-	n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : CPU_SETSIZE;
+	n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : HOST_CPUS_MAX;
 	return n < 1 ? 1 : n;
 }

@@ -5,7 +5,12 @@
 
 #include <sys/types.h>
 
+#include <sched.h>
+
 #include "pkg/base/base.h"
+
+/* How many processors a cpu_set_t holds; musl's CPU_SETSIZE counts its bytes. */
+#define HOST_CPUS_MAX ((int)(8 * sizeof(cpu_set_t)))
 
 /* "amd64", "arm64", "arm", "386", "ppc64le" … from uname; "unknown" otherwise. */
 const char *host_oci_arch(void);

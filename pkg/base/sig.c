@@ -48,9 +48,7 @@ static const struct {
 	/* Other spellings; sig_name() takes the first. */
 	{ SIGIOT, "SIGIOT" },
 	{ SIGPOLL, "SIGPOLL" },
-#ifdef SIGCLD
-	{ SIGCLD, "SIGCLD" },
-#endif
+	{ SIGCHLD, "SIGCLD" },
 };
 
 /*

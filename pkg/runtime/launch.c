@@ -19,6 +19,7 @@
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
+#include "pkg/base/host.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/sig.h"
@@ -72,7 +73,7 @@ static void stay_here(void)
 	cpu_set_t one;
 
 	/* Not sched_getcpu(): after vfork() that says where our parent is. */
-	if (syscall(SYS_getcpu, &cpu, NULL, NULL) < 0 || cpu >= CPU_SETSIZE)
+	if (syscall(SYS_getcpu, &cpu, NULL, NULL) < 0 || cpu >= (unsigned)HOST_CPUS_MAX)
 		return;
 	CPU_ZERO(&one);
 	CPU_SET((size_t)cpu, &one);

@@ -12,6 +12,7 @@
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
+#include "pkg/base/host.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
@@ -216,9 +217,9 @@ static int add_cpus(const char *text, const char *property, cpu_set_t *set, stru
 		num_parse_int(dash ? dash : copy, first, INT32_MAX, &last) < 0)
 		return err_make(err, ERR_CORRUPT, "config.json: %s: '%.60s' is no range of processors",
 			property, text);
-	if (last >= CPU_SETSIZE)
+	if (last >= HOST_CPUS_MAX)
 		return err_make(err, ERR_UNSUPPORTED, "config.json: %s: processors from %d on", property,
-			CPU_SETSIZE);
+			HOST_CPUS_MAX);
 	for (int i = first; i <= last; i++)
 		CPU_SET((size_t)i, set);
 	return 0;

@@ -43,7 +43,7 @@ int process_setup_read(const struct json *config, struct process_setup *ret, str
 
 /*
  * process.execCPUAffinity, which is for exec alone: `final`, else `initial`. ERR_CORRUPT for what is no list of processors, ERR_UNSUPPORTED
- * for numbers from CPU_SETSIZE on.
+ * for numbers from HOST_CPUS_MAX on.
  */
 int process_setup_read_cpus(const struct json *config, struct process_setup *s, struct err **err);
 

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
@@ -95,7 +97,8 @@ static void make_bundle(void)
 static NORETURN void exchange(const char *a, const char *b)
 {
 	for (;;)
-		(void)renameat2(topfd, a, topfd, b, RENAME_EXCHANGE);
+		(void)syscall(
+			SYS_renameat2, topfd, a, topfd, b, 2 /* RENAME_EXCHANGE, which musl does not name */);
 }
 
 /* A program in the container that puts links in the place of files and folders shows nothing from outside. */

@@ -161,7 +161,7 @@ static void sets(void *arg)
 	}
 	is_int(process_setup_program(&s, pid, &e), 0, "the program's own");
 	is_int(getpriority(PRIO_PROCESS, (id_t)pid), 19, "it is nicer");
-	is_int(sched_getscheduler(pid), SCHED_BATCH, "of another policy");
+	is_int(syscall(SYS_sched_getscheduler, pid), SCHED_BATCH, "of another policy");
 	is_int(syscall(SYS_ioprio_get, 1, pid), 2 << 13 | 6, "and reads later");
 	is_int(getpriority(PRIO_PROCESS, 0), before, "we are not");
 	(void)kill(pid, SIGKILL);
