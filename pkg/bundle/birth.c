@@ -96,7 +96,7 @@ bool birth_is_converted(const char *mode)
 
 int birth_convert(const struct birth *b, const char *mode, struct err **err)
 {
-	struct bundle_setup change = { .mode = mode, .force = true };
+	struct bundle_setup change = { .mode = mode, .again = true };
 	auto_container *c = NULL;
 
 	if (container_open(b->store, b->id, &c, err) < 0)

@@ -191,7 +191,7 @@ static int change_mode(
 
 	if (bundle_mode_check(o->mode, mode, err) < 0)
 		return -1;
-	if (str_eq(old, mode) && !*next && !o->force)
+	if (str_eq(old, mode) && !*next && !o->force && !o->again)
 		return 0;
 	if ((changed[0] == 'F' || mode[0] == 'F') &&
 		begin_change(c, mode[0] == 'F' ? mode : changed, err) < 0)
