@@ -6,6 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A dynamic program of this machine: ourselves, unless we are static. */
+#ifdef UDOCKER_STATIC
+#define TAP_DYNAMIC_PROGRAM "/bin/true"
+#else
+#define TAP_DYNAMIC_PROGRAM "/proc/self/exe"
+#endif
+
 static int tap_count, tap_failed;
 
 #define ok(cond, ...) \

@@ -25,11 +25,7 @@ static int read_bytes(const void *p, size_t n, struct elf_facts *f)
 /* Ourselves, or where we are static another program: dynamic, native, against glibc. */
 static void test_own(struct str *bytes)
 {
-#ifdef UDOCKER_STATIC
-	autoclose int fd = open("/bin/true", O_RDONLY | O_CLOEXEC);
-#else
-	autoclose int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-#endif
+	autoclose int fd = open(TAP_DYNAMIC_PROGRAM, O_RDONLY | O_CLOEXEC);
 	struct elf_facts f;
 
 	if (fd < 0 || fd_read_text(fd, FILE_MAX, bytes, "exe", NULL) < 0)

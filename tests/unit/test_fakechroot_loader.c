@@ -28,7 +28,7 @@ static void test_edit(void)
 
 static void test_paths(void)
 {
-	autoclose int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	autoclose int fd = open(TAP_DYNAMIC_PROGRAM, O_RDONLY | O_CLOEXEC);
 	struct elf_facts facts;
 	auto_elf_paths paths = { .items = NULL };
 	char bytes[ELF_PATH_MAX] = "";

@@ -10,6 +10,7 @@
 
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
+#include "pkg/base/host.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
@@ -443,7 +444,7 @@ static void test_early(void *arg)
 	pid = fork();
 	if (pid == 0) {
 		CPU_ZERO(&one);
-		for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+		for (size_t i = 0; i < (size_t)HOST_CPUS_MAX && CPU_COUNT(&one) == 0; i++)
 			if (CPU_ISSET(i, &all))
 				CPU_SET(i, &one);
 		(void)sched_setaffinity(0, sizeof(one), &one);

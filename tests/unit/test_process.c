@@ -10,6 +10,7 @@
 
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
+#include "pkg/base/host.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
@@ -107,7 +108,7 @@ static char *cpus(const char *affinity)
 							    : "?");
 	if (!s.has_cpus)
 		return xstrdup("-");
-	for (size_t i = 0; i < CPU_SETSIZE; i++)
+	for (size_t i = 0; i < (size_t)HOST_CPUS_MAX; i++)
 		if (CPU_ISSET(i, &s.cpus))
 			strv_addf(&words, "%zu", i);
 	return strv_join(&words, " ");
