@@ -81,6 +81,15 @@ static int make_one(const struct engine_make *m)
 	return m->target ? symlink(m->target, m->path) : mkdir(m->path, 0755);
 }
 
+const char *engine_plan_add_make(struct engine_plan *plan, const char *state_dir, const char *target)
+{
+	char *path = xasprintf("%s/stand-in/%zu", state_dir, plan->n_makes);
+
+	plan->makes = mem_grow(plan->makes, &plan->makes_cap, plan->n_makes + 1, sizeof(*plan->makes));
+	plan->makes[plan->n_makes++] = (struct engine_make){ .path = path, .target = xstrdup_null(target) };
+	return path;
+}
+
 int engine_plan_make(const struct engine_plan *plan, struct err **err)
 {
 	for (size_t i = 0; i < plan->n_makes; i++) {

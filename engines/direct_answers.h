@@ -60,6 +60,16 @@
 	{ "windows", ENGINE_REFUSES, "not for Linux" }, \
 	{ "vm", ENGINE_REFUSES, "no virtual machine" }, \
 	{ "zos", ENGINE_REFUSES, "not for Linux" }
+
+/* What falls away where the machine does not give it: the namespaces of all of them, and names where the engine has no other way to set them. */
+#define DIRECT_CONDITIONS_NAMESPACES \
+	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.network", ENGINE_IGNORES, "the host's network is used" } }, \
+	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.ipc", ENGINE_IGNORES, "the host's IPC objects are visible" } }, \
+	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.cgroup", ENGINE_IGNORES, "control groups of the host are visible" } }
+#define DIRECT_CONDITIONS_NAMES \
+	{ ENGINE_NEEDS_NAMESPACES, { "hostname", ENGINE_IGNORES, "uname() tells the host's" } }, \
+	{ ENGINE_NEEDS_NAMESPACES, { "domainname", ENGINE_IGNORES, "uname() tells the host's" } }, \
+	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.uts", ENGINE_IGNORES, "uname() tells the host's" } }
 /* clang-format on */
 
 #endif

@@ -112,7 +112,7 @@ struct engine_plan {
 	size_t filter_len;
 	/* Stand-ins for tmpfs mounts and masked directories, detours for names with ':'. See engine_plan_make(). */
 	struct engine_make *makes;
-	size_t n_makes;
+	size_t n_makes, makes_cap;
 	struct strv sources; /* host paths that must be there, which the engine would leave out in silence */
 	/* With a Landlock guard: the host's hierarchies that may be written in; empty: all, nothing is to be read-only. */
 	struct strv writable;
@@ -146,6 +146,11 @@ void engine_plan_free(struct engine_plan *p);
  * ERR_ENGINE when one of plan->sources is missing.
  */
 int engine_plan_make(const struct engine_plan *plan, struct err **err);
+/*
+ * A path below state_dir for something to be made, a link to `target` unless that is NULL; the plan owns it. The order of planning makes it the
+ * same in every run of one config.
+ */
+const char *engine_plan_add_make(struct engine_plan *plan, const char *state_dir, const char *target);
 #define auto_engine_plan CLEANUP(engine_plan_free) struct engine_plan
 
 /* Put a tracer's words (engine_plan.tracer, tracer_ids) before those of a process object. */

@@ -38,14 +38,9 @@ static const struct engine_answer fakechroot_answers[] = {
 	{ NULL, ENGINE_IGNORES, NULL },
 };
 
-/* What falls away where the machine does not give it. */
 static const struct engine_condition fakechroot_conditions[] = {
-	{ ENGINE_NEEDS_NAMESPACES, { "hostname", ENGINE_IGNORES, "uname() tells the host's" } },
-	{ ENGINE_NEEDS_NAMESPACES, { "domainname", ENGINE_IGNORES, "uname() tells the host's" } },
-	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.network", ENGINE_IGNORES, "the host's network is used" } },
-	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.ipc", ENGINE_IGNORES, "the host's IPC objects are visible" } },
-	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.uts", ENGINE_IGNORES, "uname() tells the host's" } },
-	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.cgroup", ENGINE_IGNORES, "control groups of the host are visible" } },
+	DIRECT_CONDITIONS_NAMES,
+	DIRECT_CONDITIONS_NAMESPACES,
 	{ ENGINE_NEEDS_NAMESPACES, { NULL, ENGINE_IGNORES, NULL } },
 };
 /* clang-format on */

@@ -6,6 +6,8 @@
 #ifndef UDOCKER_GUEST_CALL_H
 #define UDOCKER_GUEST_CALL_H
 
+#include <stddef.h>
+
 #if defined(__x86_64__)
 enum {
 	NR_read = 0,
@@ -276,5 +278,16 @@ __asm__(".globl _start\n_start:\n\tlis 2, .TOC.@ha\n\taddi 2, 2, .TOC.@l\n\tmr 3
 #else
 #error "guest_init knows x86-64, i386, aarch64, riscv64 and ppc64le; add the system call of this architecture"
 #endif
+
+/* As sendmsg(2) and recvmsg(2) take it. */
+struct kernel_msghdr {
+	void *name;
+	unsigned name_len;
+	const void *iov;
+	size_t n_iov;
+	const void *control;
+	size_t control_len;
+	unsigned flags;
+};
 
 #endif

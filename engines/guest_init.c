@@ -228,16 +228,6 @@ static void read_block(struct guest *g, int fd)
 /* ---- the other side ---- */
 enum { SOCK = 0 }; /* our descriptor of it */
 
-struct kernel_msghdr {
-	void *name;
-	unsigned name_len;
-	const void *iov;
-	size_t n_iov;
-	const void *control;
-	size_t control_len;
-	unsigned flags;
-};
-
 static void say_hello(void)
 {
 	static const char hello = GUEST_INIT_HELLO;

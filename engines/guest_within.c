@@ -212,16 +212,6 @@ static size_t to_file(struct within *w, char **text, size_t n)
 }
 
 /* ---- the socket ---- */
-struct kernel_msghdr {
-	void *name;
-	unsigned name_len;
-	const void *iov;
-	size_t n_iov;
-	const void *control;
-	size_t control_len;
-	unsigned flags;
-};
-
 /* A message with descriptors. */
 static void send_message(const struct within *w, const void *data, size_t len, const int *fds, size_t n)
 {

@@ -60,9 +60,7 @@ static const struct engine_condition proot_conditions[] = {
 	{ ENGINE_NEEDS_GUARD, { "root.readonly", ENGINE_IGNORES, "the root file system stays writable" } },
 	{ ENGINE_NEEDS_GUARD, { "mounts.readonly", ENGINE_IGNORES, "bind mounts stay writable" } },
 	{ ENGINE_NEEDS_MOUNTS, { "linux.readonlyPaths", ENGINE_IGNORES, "what the caller may write stays writable" } },
-	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.network", ENGINE_IGNORES, "the host's network is used" } },
-	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.ipc", ENGINE_IGNORES, "the host's IPC objects are visible" } },
-	{ ENGINE_NEEDS_NAMESPACES, { "linux.namespaces.cgroup", ENGINE_IGNORES, "control groups of the host are visible" } },
+	DIRECT_CONDITIONS_NAMESPACES,
 	{ ENGINE_NEEDS_GUARD, { NULL, ENGINE_IGNORES, NULL } },
 };
 /* clang-format on */

@@ -49,7 +49,6 @@ struct planner {
 	struct bind
 		*binds; /* in the order of config.json: a later one covers an earlier one at the same place */
 	size_t n, cap;
-	size_t makes_cap;
 	struct kept *kept;
 	size_t n_kept, kept_cap;
 	const char *root; /* what PRoot is given as the root */
@@ -74,17 +73,6 @@ static void add_bind(struct planner *p, const char *host, const char *guest)
 	p->binds[p->n++] = (struct bind){ .host = xstrdup(host), .guest = xstrdup(guest) };
 }
 
-/* A name below state_dir for something to be made; the order of planning makes it the same in every run of one config. */
-static const char *add_make(struct planner *p, const char *target)
-{
-	struct engine_plan *plan = p->plan;
-	char *path = xasprintf("%s/stand-in/%zu", p->ctx->state_dir, plan->n_makes);
-
-	plan->makes = mem_grow(plan->makes, &p->makes_cap, plan->n_makes + 1, sizeof(*plan->makes));
-	plan->makes[plan->n_makes++] = (struct engine_make){ .path = path, .target = xstrdup_null(target) };
-	return path;
-}
-
 /* ---- read-only ---- */
 
 /* Something for a mount to be on: a directory, or a file for all that is none. */
@@ -93,7 +81,7 @@ static const char *add_stand_in(struct planner *p, const char *host)
 	struct engine_plan *plan = p->plan;
 	struct stat st;
 	bool is_dir = stat(host, &st) < 0 || S_ISDIR(st.st_mode);
-	const char *path = add_make(p, NULL);
+	const char *path = engine_plan_add_make(p->plan, p->ctx->state_dir, NULL);
 
 	plan->makes[plan->n_makes - 1].content = is_dir ? NULL : "";
 	return path;
@@ -221,7 +209,8 @@ static void add_engines_own(struct planner *p)
 	add_writable(p, "/dev");
 	add_writable(p, "/proc");
 	if (p->probe->flags & PROOT_LOADER)
-		strv_env_set(&p->plan->env, "PROOT_TMP_DIR", tmp ? tmp : add_make(p, NULL));
+		strv_env_set(&p->plan->env, "PROOT_TMP_DIR",
+			tmp ? tmp : engine_plan_add_make(p->plan, p->ctx->state_dir, NULL));
 	add_writable(p, strv_env_get(&p->plan->env, "PROOT_TMP_DIR"));
 }
 
@@ -294,7 +283,8 @@ static int add_mount(struct planner *p, const struct runtime_mount *m, struct er
 		if (str_eq(m->destination, "/dev"))
 			add_bind(p, "/dev", "/dev");
 		else if (!in_host_dev(p, m->destination))
-			add_shown(p, add_make(p, NULL), m->destination, m->readonly, NULL);
+			add_shown(p, engine_plan_add_make(p->plan, p->ctx->state_dir, NULL), m->destination,
+				m->readonly, NULL);
 	}
 	/* What is left are control groups, which are ignored: other types were refused by the answers. */
 	return 0;
@@ -351,7 +341,7 @@ static void add_masks(struct planner *p)
 		mode_t type = path && !str_eq(path, "/") ? type_inside(p, rootfd, path) : 0;
 
 		if (type == S_IFDIR && !empty)
-			empty = add_make(p, NULL);
+			empty = engine_plan_add_make(p->plan, p->ctx->state_dir, NULL);
 		if (type)
 			add_bind(p, type == S_IFDIR ? empty : "/dev/null", path);
 	}
@@ -367,7 +357,7 @@ static int emit_bind(struct planner *p, const struct bind *b, struct err **err)
 			err_make(err, ERR_UNSUPPORTED, "proot cannot bind '%s': there is a ':' in it", host);
 			return err_hint(err, "choose a state directory (--root) without ':'");
 		}
-		host = add_make(p, host);
+		host = engine_plan_add_make(p->plan, p->ctx->state_dir, host);
 	}
 	strv_add(&p->plan->argv, "-b");
 	strv_addf(&p->plan->argv, "%s:%s%s", host, b->guest, str_ends(b->guest, "!") ? "!" : "");

@@ -28,7 +28,6 @@ struct planner {
 	const struct engine_ctx *ctx;
 	const struct engine_probe *probe;
 	struct engine_plan *plan;
-	size_t makes_cap;
 	struct strv shown; /* destinations of binds so far */
 	unsigned version; /* COMPAT_VERSION */
 };
@@ -39,24 +38,13 @@ static bool is_old(const struct planner *p)
 	return !(p->probe->flags & SINGULARITY_APPTAINER) && p->version < COMPAT_VERSION(3, 0);
 }
 
-/* A name below state_dir for something to be made; the order of planning makes it the same in every run of one config. */
-static const char *add_make(struct planner *p, const char *target)
-{
-	struct engine_plan *plan = p->plan;
-	char *path = xasprintf("%s/stand-in/%zu", p->ctx->state_dir, plan->n_makes);
-
-	plan->makes = mem_grow(plan->makes, &p->makes_cap, plan->n_makes + 1, sizeof(*plan->makes));
-	plan->makes[plan->n_makes++] = (struct engine_make){ .path = path, .target = xstrdup_null(target) };
-	return path;
-}
-
 /* The host's path in words that the engine takes for nothing else: by way of a link if need be. NULL: that has such a name, too. */
 static const char *plain_name(struct planner *p, const char *host, struct err **err)
 {
 	if (!strpbrk(host, SPECIAL))
 		return host;
 	if (!strpbrk(p->ctx->state_dir, SPECIAL))
-		return add_make(p, host);
+		return engine_plan_add_make(p->plan, p->ctx->state_dir, host);
 	err_make(err, ERR_UNSUPPORTED, "singularity cannot use '%s': there is one of ':', ',' and '\\' in it",
 		host);
 	err_hint(err, "choose a state directory (--root) without");
@@ -115,7 +103,8 @@ static int add_mount(struct planner *p, const struct runtime_mount *m, struct er
 		return add_bind(p, host, at, m->readonly, err);
 	}
 	if (str_eq(m->type, "tmpfs") && !is_kernels(at))
-		return add_bind(p, add_make(p, NULL), at, m->readonly, err);
+		return add_bind(
+			p, engine_plan_add_make(p->plan, p->ctx->state_dir, NULL), at, m->readonly, err);
 	/* What is left are the kernel's, which are where they are on the host, and control groups: other types were refused by the answers. */
 	return 0;
 }
@@ -147,7 +136,7 @@ static int add_masks(struct planner *p, struct err **err)
 		if (type != S_IFDIR && type != S_IFREG)
 			continue;
 		if (type == S_IFDIR && !empty)
-			empty = add_make(p, NULL);
+			empty = engine_plan_add_make(p->plan, p->ctx->state_dir, NULL);
 		if (add_bind(p, type == S_IFDIR ? empty : "/dev/null", path, false, err) < 0)
 			return -1;
 	}
