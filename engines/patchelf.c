@@ -16,8 +16,8 @@
 
 #define TIMEOUT_MS 60000
 #define OUTPUT_MAX ((size_t)64 << 10)
-#define GROWTH_MAX ((rlim_t)64 << 20) /* paths, and segments aligned to pages of any size */
-#define MEMORY_MAX ((rlim_t)4 << 30)
+#define GROWTH_MAX ((uint64_t)64 << 20) /* paths, and segments aligned to pages of any size */
+#define MEMORY_MAX ((uint64_t)4 << 30)
 #define PROGRAM_MAX ((size_t)16 << 20)
 
 char *patchelf_find(struct err **err)
@@ -37,27 +37,13 @@ char *patchelf_find(struct err **err)
 	return path;
 }
 
-/* Limits are the child's by inheritance: ours for the time of its start. */
-static void limit(int resource, rlim_t most, struct rlimit *ret_old)
-{
-	struct rlimit l;
-
-	if (getrlimit(resource, ret_old) < 0) {
-		*ret_old = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
-		return;
-	}
-	l = *ret_old;
-	if (l.rlim_cur == RLIM_INFINITY || l.rlim_cur > most)
-		l.rlim_cur = most;
-	(void)setrlimit(resource, &l); /* lower than it was: always allowed */
-}
-
 int patchelf_run(
 	const char *patchelf, const struct strv *options, const char *file, off_t size, struct err **err)
 {
 	auto_strv argv = STRV_INIT;
 	auto_str out = STR_INIT;
-	struct rlimit memory, length;
+	const struct proc_limit limits[] = { { RLIMIT_FSIZE, (uint64_t)size + GROWTH_MAX },
+		{ RLIMIT_AS, MEMORY_MAX } };
 	struct proc_spawn s = PROC_SPAWN_INIT;
 	int status = 0, r;
 
@@ -68,11 +54,9 @@ int patchelf_run(
 	s.path = patchelf;
 	s.argv = strv_argv(&argv);
 	s.fd_in = s.fd_err = PROC_NULL;
-	limit(RLIMIT_FSIZE, (rlim_t)size + GROWTH_MAX, &length);
-	limit(RLIMIT_AS, MEMORY_MAX, &memory);
+	s.limits = limits;
+	s.n_limits = ARRAY_LEN(limits);
 	r = proc_capture(&s, OUTPUT_MAX, TIMEOUT_MS, &out, &status, err);
-	(void)setrlimit(RLIMIT_AS, &memory); /* as it was: always allowed */
-	(void)setrlimit(RLIMIT_FSIZE, &length);
 	if (r == 0 && status != 0)
 		r = err_make(err, ERR_ENGINE, "patchelf ended with status %d", status);
 	return r;

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -82,6 +83,20 @@ static int child_std(const struct launch *l)
 	return 0;
 }
 
+static void child_limits(const struct proc_spawn *s)
+{
+	struct rlimit now;
+
+	for (size_t i = 0; i < s->n_limits; i++) {
+		const struct proc_limit *l = &s->limits[i];
+
+		if (getrlimit(l->resource, &now) < 0 || now.rlim_cur <= l->most)
+			continue; /* RLIM_INFINITY is the highest number */
+		now.rlim_cur = l->most;
+		(void)setrlimit(l->resource, &now); /* lower than it was: always allowed */
+	}
+}
+
 static void NORETURN child_run(const struct launch *l)
 {
 	const struct proc_spawn *s = l->s;
@@ -101,6 +116,7 @@ static void NORETURN child_run(const struct launch *l)
 			child_fail(l, STAGE_KEEP);
 	if (!s->keep_all)
 		fd_close_except(3, l->keep, l->n_keep);
+	child_limits(s);
 	execve(s->path, s->argv, l->env);
 	child_fail(l, STAGE_EXEC);
 }

@@ -10,6 +10,12 @@
 struct err;
 struct str;
 
+/* A soft limit (RLIMIT_...) that the child has at most. */
+struct proc_limit {
+	int resource;
+	uint64_t most;
+};
+
 struct proc_spawn {
 	const char *path; /* executable, absolute or found in PATH by proc_find() beforehand */
 	char *const *argv;
@@ -20,6 +26,8 @@ struct proc_spawn {
 	bool new_group; /* own process group */
 	int ends_with_us; /* the signal that it gets when the thread that starts it ends before it, however that ends; 0: none */
 	int dirfd; /* working directory, -1: ours */
+	const struct proc_limit *limits; /* limits of its own, beside those that it inherits */
+	size_t n_limits;
 };
 #define PROC_NULL (-2)
 #define PROC_SPAWN_INIT ((struct proc_spawn){ .fd_in = -1, .fd_out = -1, .fd_err = -1, .dirfd = -1 })

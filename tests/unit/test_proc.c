@@ -3,6 +3,7 @@
 #include "pkg/base/proc.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "pkg/base/err.h"
@@ -51,6 +52,14 @@ static int play(int argc, char **argv)
 		char buf[512];
 
 		printf("%s", getcwd(buf, sizeof(buf)) ? buf : "");
+		return 0;
+	}
+	if (strcmp(what, "limits") == 0) {
+		struct rlimit files, length;
+
+		getrlimit(RLIMIT_NOFILE, &files);
+		getrlimit(RLIMIT_FSIZE, &length);
+		printf("%d %d", (int)files.rlim_cur, (int)length.rlim_cur);
 		return 0;
 	}
 	if (strcmp(what, "state") == 0) {
@@ -213,6 +222,28 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
+static void test_limits(void)
+{
+	const struct proc_limit limits[] = { { RLIMIT_NOFILE, 50 }, { RLIMIT_FSIZE, 4096 } };
+	const struct proc_limit higher[] = { { RLIMIT_NOFILE, 1000 } };
+	struct proc_spawn s = PROC_SPAWN_INIT;
+	struct rlimit before, after, low;
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	s.limits = limits;
+	s.n_limits = ARRAY_LEN(limits);
+	is_output(s, "limits", NULL, "50 4096");
+	getrlimit(RLIMIT_NOFILE, &after);
+	ok(before.rlim_cur == after.rlim_cur, "ours are as they were");
+	low = before;
+	low.rlim_cur = 60;
+	setrlimit(RLIMIT_NOFILE, &low);
+	s.limits = higher;
+	s.n_limits = ARRAY_LEN(higher);
+	is_output(s, "limits", NULL, "60 -1");
+	setrlimit(RLIMIT_NOFILE, &before);
+}
+
 static void test_child_state(const char *path, int dir)
 {
 	char *env[] = { (char[]){ "ONLY=this" }, NULL };
@@ -353,6 +384,7 @@ int main(int argc, char **argv)
 	test_std(dir);
 	in_child(test_swap, &dir);
 	in_child(test_bare, NULL);
+	test_limits();
 	test_child_state(path, dir);
 	test_capture_limits();
 	test_identity(NULL);
