@@ -44,9 +44,14 @@ check_root() {
   rt delete --force "$C" 2>"$T/delete.err" || trouble "delete --force: $(cat "$T/delete.err")"
   left=$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name @probes ! -name @ended)
   [ -z "$left" ] || trouble "left: $left"
-  gone || { sleep 1 && gone; } || { sleep 4 && gone; } || trouble "left running: $(procs_with "^sleep $MARK")"
+  gone || { sleep 1 && gone; } || { sleep 4 && gone; } || trouble "left running: $(left_running)"
 }
-gone() { [ -z "$(procs_with "^sleep $MARK")" ]; }
+# The program, and whoever of ours waits for it.
+left_running() {
+  procs_with "^sleep $MARK"
+  procs_with "^udocker-runtime --root $ROOT "
+}
+gone() { [ -z "$(left_running)" ]; }
 
 # count_calls VERB KIND: TOTAL is how many such calls it makes below the state root.
 count_calls() {

@@ -210,8 +210,10 @@ static int run_detached(struct making *m, int *ret_status, struct err **err)
 	}
 	*ret_status = 0;
 	r = start(&m->c, err);
-	if (r < 0)
+	if (r < 0) {
+		(void)instance_destroy(&m->c, NULL); /* it waits for a word that nobody will give */
 		making_undo(m);
+	}
 	return r;
 }
 
