@@ -15,22 +15,10 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/scratch.h"
 
 #define auto_setup CLEANUP(process_setup_free) struct process_setup
-
-static struct json *parse(const char *text)
-{
-	autofree char *copy = xstrdup(text);
-	struct json *j = NULL;
-
-	for (char *p = copy; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	if (json_parse(copy, strlen(copy), "test", NULL, &j, NULL) < 0)
-		exit(99);
-	return j;
-}
 
 static int read_setup(const char *text, struct process_setup *ret, struct err **err)
 {

@@ -11,24 +11,12 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/tap.h"
 
 static char *joined(const struct strv *v)
 {
 	return strv_join(v, " ");
-}
-
-static struct json *parse(const char *text)
-{
-	autofree char *copy = xstrdup(text);
-	struct json *j = NULL;
-
-	for (char *p = copy; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	if (json_parse(copy, strlen(copy), "test", NULL, &j, NULL) < 0)
-		exit(99);
-	return j;
 }
 
 static char *text_of(const struct json *j)

@@ -12,6 +12,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 #include "pkg/conf/conf.h"
+#include "tests/unit/quoted.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/tap.h"
 
@@ -28,20 +29,6 @@
 #define OF_APPTAINER (OF_3_11 | SINGULARITY_APPTAINER | SINGULARITY_UNDERLAY)
 
 static char rootfs[96];
-
-/* A document written with ' for ". */
-static struct json *parse(const char *text)
-{
-	autofree char *copy = xstrdup(text);
-	struct json *j = NULL;
-
-	for (char *p = copy; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	if (json_parse(copy, strlen(copy), "test", NULL, &j, NULL) < 0)
-		exit(99);
-	return j;
-}
 
 struct result {
 	int r;
