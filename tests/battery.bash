@@ -188,10 +188,17 @@ battery() {
 }
 
 battery_with_engine() {
-  C=$(udocker-bundle create --execmode="$MODE" "$GUEST:1")
-  BUNDLE=$STORE/containers/$C
+  local status=0
   jq -r --arg e "$ENGINE" --arg m "$MODE" --arg kind "$GUEST_KIND" '.[] | select(.name == $e) | .limits[] |
     select(.mode == $m and (.guests == "" or (.guests | split(" ") | index($kind)))) | "\(.work)\t\(.note)"' "$T/engines.json" >"$T/limits"
+  C=$(udocker-bundle create --execmode="$MODE" "$GUEST:1" 2>"$T/err") || status=$?
+  if [ "$status" != 0 ]; then
+    # A container that has nothing for its mode is not even made.
+    [ "$status" = 1 ] && [ -n "$(limit start)" ] && [ "$(wc -l <"$T/err")" = 1 ] || failed "not created: $(cat "$T/err")"
+    DONE=$((DONE + 1))
+    return
+  fi
+  BUNDLE=$STORE/containers/$C
   mkdir -p "$T/vol/sub"
   rm -rf "$T"/vol/made
   echo "from the host" >"$T/vol/file"
