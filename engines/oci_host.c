@@ -154,20 +154,20 @@ bool oci_cgroups_writable(void)
 	return false;
 }
 
-/* Below where one hierarchy is mounted: from a given path; else from our own group, as runc has it, or from the top, as crun. */
-static void forget_below(const char *top, const char *own, const char *path, const char *id)
+/* Below where one hierarchy is mounted, what is relative also below our own group: runc has it there, crun at the top. */
+static void forget_below(const char *top, const char *own, const char *path)
 {
 	autofree char *below = path_join(top, *own == '/' ? own + 1 : own);
-	autofree char *given = path_join(*path == '/' ? top : below, *path == '/' ? path + 1 : path);
-	autofree char *of_crun = path_join(top, id);
+	autofree char *at_top = path_join(top, *path == '/' ? path + 1 : path);
+	autofree char *in_own = path_join(below, path);
 
-	(void)rmdir(given); /* one that is not empty, or not there, stays as it is */
-	if (str_eq(path, id))
-		(void)rmdir(of_crun);
+	(void)rmdir(at_top); /* one that is not empty, or not there, stays as it is */
+	if (*path != '/')
+		(void)rmdir(in_own);
 }
 
 /* A line of /proc/self/cgroup: "4:cpu,cpuacct:/own", "1:name=systemd:/own", "0::/own". */
-static void forget_in(const char *line, const char *path, const char *id)
+static void forget_in(const char *line, const char *path)
 {
 	auto_strv fields = STRV_INIT, names = STRV_INIT;
 	const char *own;
@@ -177,8 +177,8 @@ static void forget_in(const char *line, const char *path, const char *id)
 	if (!own)
 		return;
 	if (strstr(line, "::/")) {
-		forget_below(CGROUP_TOP, own, path, id);
-		forget_below(CGROUP_TOP "/unified", own, path, id);
+		forget_below(CGROUP_TOP, own, path);
+		forget_below(CGROUP_TOP "/unified", own, path);
 		return;
 	}
 	strv_split(&names, fields.n > 1 ? fields.v[1] : "", ",");
@@ -186,21 +186,21 @@ static void forget_in(const char *line, const char *path, const char *id)
 		const char *name = str_starts(names.v[i], "name=") ? names.v[i] + 5 : names.v[i];
 		autofree char *top = path_join(CGROUP_TOP, name);
 
-		forget_below(top, own, path, id);
+		forget_below(top, own, path);
 	}
 }
 
-void oci_cgroups_forget(const char *path, const char *id)
+void oci_cgroups_forget(const char *path)
 {
 	auto_str text = STR_INIT;
 	auto_strv lines = STRV_INIT;
 
-	if (path && (!*path || strchr(path, ':') || strstr(path, "..")))
+	if (!path || !*path || strchr(path, ':') || strstr(path, ".."))
 		return;
 	read_text("/proc/self/cgroup", &text);
 	strv_split(&lines, str_text(&text), "\n");
 	for (size_t i = 0; i < lines.n; i++)
-		forget_in(lines.v[i], path ? path : id, id);
+		forget_in(lines.v[i], path);
 }
 
 /* The words of our own user namespace's map. */

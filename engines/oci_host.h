@@ -22,9 +22,9 @@ bool oci_cgroups_writable(void);
 
 /*
  * Remove what a runtime that was killed while it made this container has left: its control groups, where they are empty. `path`: of
- * linux.cgroupsPath, or NULL for where runtimes put one that names none. What a runtime of systemd's names ("slice:prefix:name") is systemd's.
+ * linux.cgroupsPath, or NULL, which does nothing. What a runtime of systemd's names ("slice:prefix:name") is systemd's.
  */
-void oci_cgroups_forget(const char *path, const char *id);
+void oci_cgroups_forget(const char *path);
 
 /* Does our own user namespace map a single id? As root of it we are an ordinary caller in most that matters. */
 bool oci_host_maps_one(void);

@@ -15,6 +15,7 @@
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
+#include "pkg/base/id.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
@@ -407,12 +408,33 @@ static void edit_limits(struct rewriter *w)
 }
 
 /* ---- the rest ---- */
+/*
+ * Runtimes name the control group of a bundle that names none by its id alone, and end whoever is in it: also the container of that id in
+ * another state directory.
+ */
+static void name_cgroup(struct rewriter *w, struct json *lin)
+{
+	const char *given = json_str(json_get(lin, "cgroupsPath"));
+	autofree char *name = NULL;
+	char unique[17];
+
+	if (given && *given)
+		return;
+	id_random_hex(unique, sizeof(unique) - 1);
+	name = xasprintf("%s-%s", path_base(w->ctx->state_dir), unique);
+	json_set_str(lin, "cgroupsPath", name);
+}
+
 static void edit_cgroups(struct rewriter *w)
 {
 	struct json *lin = json_get(w->config, "linux");
 
-	if (w->facts->cgroups || !lin)
+	if (!lin)
 		return;
+	if (w->facts->cgroups) {
+		name_cgroup(w, lin);
+		return;
+	}
 	if (json_len(json_get(lin, "resources")) > 0)
 		strv_add(w->losses,
 			"no control group can be made here: limits of linux.resources are not set");

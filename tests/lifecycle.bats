@@ -529,7 +529,7 @@ PY
   local where p path
   requires root
   [[ $ENGINES == *runc* ]] || skip "runc does not work here"
-  groups_of() { find /sys/fs/cgroup -type d -name "$1" 2>/dev/null; }
+  groups_of() { find /sys/fs/cgroup -type d \( -name "$1" -o -name "$1-*" \) 2>/dev/null; }
   for where in "$C" "$C/sub"; do
     path="/$where"
     [ "$where" != "$C" ] || path=
@@ -545,6 +545,20 @@ PY
     [ -z "$(groups_of "${where##*/}")" ] || fail "left: $(groups_of "${where##*/}" | tr '\n' ' ')"
   done
   find /sys/fs/cgroup -depth -type d -name "$C" -exec rmdir {} \; # the folder above is runc's, and not the container's
+}
+
+@test "a container is not ended with one of the same id in another state root" {
+  local pid
+  for ENGINE in $ENGINES; do
+    running "$C"
+    pid=$(rt state "$C" | jq .pid)
+    ROOT=$T/other running "$C"
+    [ "$(udocker-runtime --root "$T/other" state "$C" | jq -r .status)" = running ]
+    ok udocker-runtime --root "$T/other" delete --force "$C"
+    kill -0 "$pid" || fail "$ENGINE: ended with another"
+    is_in_state "$C" running || fail "$ENGINE: $(status_of "$C")"
+    ok rt delete --force "$C"
+  done
 }
 
 @test "what a daemon of a hook does is not the container's end" {

@@ -171,7 +171,7 @@ static void forget_cgroups(const struct instance *c)
 	auto_json *j = NULL;
 
 	if (json_read(c->dirfd, STATE_BUNDLE "/config.json", NULL, &j, NULL) == 0)
-		oci_cgroups_forget(json_str(json_path(j, "linux", "cgroupsPath", NULL)), c->id);
+		oci_cgroups_forget(json_str(json_path(j, "linux", "cgroupsPath", NULL)));
 }
 
 /* Of one that nobody knows the first process of also those who make it: a hook may hang, or have been left by a delegate that was killed. */

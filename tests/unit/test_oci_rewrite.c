@@ -107,6 +107,20 @@ static void test_whole(void)
 		"and what it lost");
 }
 
+/* Two containers of one id, of two state directories, must not meet in a control group. */
+static void test_cgroup_is_own(void)
+{
+	static const char config[] = "{'ociVersion':'1.0.2','process':{'args':['x']},'root':{'path':'r'},'"
+				     "linux':{'namespaces':[]}}";
+	auto_result a = rewrite(config, &able, 0), b = rewrite(config, &able, 0);
+	const char *one = json_str(json_path(a.config, "linux", "cgroupsPath", NULL));
+	const char *other = json_str(json_path(b.config, "linux", "cgroupsPath", NULL));
+
+	ok(one && str_starts(one, "s-"),
+		"a control group that the bundle does not name has the container's id");
+	ok(one && other && !str_eq(one, other), "and is its own");
+}
+
 static void test_root(void)
 {
 	static const char config[] =
@@ -115,14 +129,16 @@ static void test_root(void)
 		"'root':{'path':'/abs'},'mounts':[{'destination':'/proc','type':'proc'},{'destination':'/"
 		"sys','type':'sysfs'},"
 		"{'destination':'/sys/fs/cgroup','type':'cgroup'}],"
-		"'linux':{'namespaces':[{'type':'mount'},{'type':'uts'}],'resources':{'pids':{'limit':3}}}}";
+		"'linux':{'namespaces':[{'type':'mount'},{'type':'uts'}],'resources':{'pids':{'limit':3}},'"
+		"cgroupsPath':'/c'}}";
 	static const char want[] =
 		"{'ociVersion':'1.0.2','hostname':'h','process':{'user':{'uid':5,'additionalGids':[7]},'args'"
 		":['x'],'cwd':'/'},"
 		"'root':{'path':'/b/ROOT'},'mounts':[{'destination':'/proc','type':'proc'},{'destination':'/"
 		"sys','type':'sysfs'},"
 		"{'destination':'/sys/fs/cgroup','type':'cgroup'}],"
-		"'linux':{'namespaces':[{'type':'mount'},{'type':'uts'}],'resources':{'pids':{'limit':3}}}}";
+		"'linux':{'namespaces':[{'type':'mount'},{'type':'uts'}],'resources':{'pids':{'limit':3}},'"
+		"cgroupsPath':'/c'}}";
 	auto_result r = rewrite(config, &able, 0);
 
 	is_str(r.text, want, "root's document stays as it is but for the root path");
@@ -431,6 +447,7 @@ static void test_limits(void)
 int main(void)
 {
 	test_whole();
+	test_cgroup_is_own();
 	test_root();
 	test_mount_namespace();
 	test_devices_made_outside();
