@@ -145,7 +145,8 @@ help: ## this list
 
 # ---- install -------------------------------------------------------------------------------------
 .PHONY: install uninstall
-INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(LIBEXECDIR)/udocker-guest-init \
+# The Python tool went by udocker.py once, and scripts still call it so.
+INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(BINDIR)/udocker.py $(LIBEXECDIR)/udocker-guest-init \
             $(addprefix $(MANDIR)/man1/,$(notdir $(wildcard man/*.1))) \
             $(addprefix $(MANDIR)/man5/,$(notdir $(wildcard man/*.5))) \
             $(addprefix $(MANDIR)/man7/,$(notdir $(wildcard man/*.7))) \
@@ -157,6 +158,7 @@ INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(LIBEXECDIR)/udocker-guest-init \
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
 	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)/
+	ln -sf udocker $(DESTDIR)$(BINDIR)/udocker.py
 	install -m 755 $(GUEST_INIT) $(DESTDIR)$(LIBEXECDIR)/
 	for f in man/*.[157]; do install -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}/ || exit; done
 	install -m 644 man/examples/* $(DESTDIR)$(DOCDIR)/examples/
@@ -164,9 +166,11 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -m 644 completions/_* $(DESTDIR)$(ZSHCOMPDIR)/
 	install -m 644 completions/*.fish $(DESTDIR)$(FISHCOMPDIR)/
 
+# A staging tree is left without any directory, a system without ours.
 uninstall: ## remove exactly what install puts there
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
-	-rmdir $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR) 2>/dev/null
+	-$(if $(DESTDIR),cd $(DESTDIR) && rmdir -p $(patsubst /%,%,$(sort $(dir $(INSTALLED)))),rmdir \
+	  $(LIBEXECDIR) $(DOCDIR)/examples $(DOCDIR)) 2>/dev/null
 
 # ---- generated documentation ---------------------------------------------------------------------
 # completions/ and man/ come from the command tables of all programs, the settings and the engines' answers. gendocs links
