@@ -11,7 +11,7 @@
 
 struct setup_opts {
 	const char *execmode;
-	bool force, purge;
+	bool nvidia, force, purge;
 };
 
 static const struct cli_option setup_options[] = {
@@ -21,17 +21,21 @@ static const struct cli_option setup_options[] = {
 		.offset = offsetof(struct setup_opts, execmode),
 		.text = "change the execution mode",
 		.complete = CLI_COMPLETE_MODE },
+	CLI_FLAG("nvidia", 0, struct setup_opts, nvidia,
+		"give its programs the host's NVIDIA driver and GPUs"),
 	CLI_FLAG("force", 0, struct setup_opts, force, "go on where a step cannot be done or undone"),
 	CLI_FLAG("purge", 0, struct setup_opts, purge,
-		"remove the mount points that runs have made in its root directory"),
+		"remove the mount points that runs have made in its root directory, and undo --nvidia"),
 	CLI_END,
 };
 
 static int setup_run(const struct cli_call *call, struct err **err)
 {
 	const struct setup_opts *o = call->options;
-	struct bundle_setup change = { .mode = o->execmode, .force = o->force, .purge = o->purge };
-	bool show = !o->execmode && !o->purge && !o->force;
+	struct bundle_setup change = {
+		.mode = o->execmode, .nvidia = o->nvidia, .force = o->force, .purge = o->purge
+	};
+	bool show = !o->execmode && !o->nvidia && !o->purge && !o->force;
 	auto_container *c = NULL;
 	auto_store *s = NULL;
 

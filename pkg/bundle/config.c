@@ -18,6 +18,7 @@
 #include "pkg/base/str.h"
 #include "pkg/bundle/env.h"
 #include "pkg/bundle/mounts.h"
+#include "pkg/bundle/nvidia.h"
 #include "pkg/bundle/options.h"
 #include "pkg/bundle/user.h"
 #include "pkg/conf/conf.h"
@@ -31,6 +32,7 @@ struct making {
 	int rootfd;
 	struct bundle_volumes volumes;
 	struct bundle_user user;
+	struct nvidia_set gpus; /* empty: none */
 	struct strv args, env;
 	char *cwd;
 };
@@ -110,6 +112,78 @@ static int make_cwd(struct making *m, const char *home, struct err **err)
 		log_warning("the image's working directory '%s' does not exist, starting in '/'", m->cwd);
 	free(m->cwd);
 	m->cwd = xstrdup("/");
+	return 0;
+}
+
+/* ---- the driver of GPUs ---- */
+
+static char mode_letter(const struct making *m)
+{
+	const char *mode = m->src->execmode && *m->src->execmode ? m->src->execmode
+								 : conf_str(CONF_DEFAULT_EXECUTION_MODE);
+
+	return *mode ? *mode : 'P';
+}
+
+/* F modes have copies in ROOT. In R modes devices are made or mounted by the engine; elsewhere /dev is the host's. */
+static void show_gpus(struct making *m)
+{
+	char letter = mode_letter(m);
+
+	for (size_t i = 0; letter != 'F' && i < m->gpus.n; i++) {
+		const struct nvidia_item *item = &m->gpus.items[i];
+
+		if (item->kind == NVIDIA_DEVICE &&
+			(letter == 'R' || (str_eq(item->host, item->cont) && !m->o->nosysdirs)))
+			continue;
+		/* Only root could write the host's own files through it. */
+		bundle_volumes_add_found(
+			&m->volumes, item->host, item->cont, item->kind == NVIDIA_PLAIN && geteuid() == 0);
+	}
+}
+
+/* A container that was set up runs also where there is no GPU: stores are shared by many machines. */
+static int find_gpus(struct making *m, struct err **err)
+{
+	auto_err *e = NULL;
+
+	if (!m->o->gpus && (!m->src->id || !nvidia_is_set_up(m->src->dirfd)))
+		return 0;
+	if (nvidia_find(m->rootfd, m->o->gpus, &m->gpus, &e) < 0) {
+		if (m->o->gpus)
+			return err_move(err, &e);
+		if (!m->o->quiet)
+			log_warning("%s, going on without", err_text(e));
+		return 0;
+	}
+	for (size_t i = 0; i < m->gpus.notes.n; i++)
+		log_verbose("%s", m->gpus.notes.v[i]);
+	show_gpus(m);
+	return 0;
+}
+
+/* The container's loader has not heard of these folders. */
+static void add_library_path(struct making *m)
+{
+	const char *old = strv_env_get(&m->env, "LD_LIBRARY_PATH");
+	autofree char *folders = strv_join(&m->gpus.folders, ":");
+	autofree char *all = old && *old ? xjoin3(old, ":", folders) : xstrdup(folders);
+
+	if (*folders)
+		strv_env_set(&m->env, "LD_LIBRARY_PATH", all);
+}
+
+static int make_env(struct making *m, const char *home, struct err **err)
+{
+	auto_strv image = STRV_INIT;
+
+	if (!m->o->nometa)
+		strv_add_all(&image, (const char *const *)m->image->env.v);
+	for (size_t i = 0; i < m->gpus.env.n; i++)
+		strv_env_put(&image, m->gpus.env.v[i]);
+	if (bundle_env_make(m->src, m->o, &image, &m->user, home, &m->env, err) < 0)
+		return -1;
+	add_library_path(m);
 	return 0;
 }
 
@@ -294,12 +368,12 @@ static int gather(struct making *m, struct err **err)
 	const char *home;
 
 	if (bundle_options_check(m->o, err) < 0 || read_image(m, err) < 0 || open_root(m, err) < 0 ||
-		bundle_volumes_collect(m->o, m->rootfd, &m->volumes, err) < 0 || find_user(m, err) < 0)
+		bundle_volumes_collect(m->o, m->rootfd, &m->volumes, err) < 0 || find_user(m, err) < 0 ||
+		find_gpus(m, err) < 0)
 		return -1;
 	home = m->o->bindhome && host_home() ? host_home() : m->user.home;
 	make_args(m);
-	if (bundle_env_make(
-		    m->src, m->o, m->o->nometa ? NULL : &m->image->env, &m->user, home, &m->env, err) < 0)
+	if (make_env(m, home, err) < 0)
 		return -1;
 	return make_cwd(m, home, err);
 }
@@ -314,6 +388,8 @@ static int make(struct making *m, struct json **ret, struct err **err)
 	add_frame(config, m);
 	bundle_mounts_add(config, &m->volumes);
 	if (bundle_devices_add(config, m->o->devices, err) < 0)
+		return -1;
+	if (mode_letter(m) == 'R' && nvidia_add_devices(config, &m->gpus, err) < 0)
 		return -1;
 	add_image_annotations(config, m);
 	add_own_annotations(config, m);
@@ -334,6 +410,7 @@ int bundle_config_make(
 	image_config_free(m.image);
 	bundle_volumes_free(&m.volumes);
 	bundle_user_free(&m.user);
+	nvidia_set_free(&m.gpus);
 	strv_free(&m.args);
 	strv_free(&m.env);
 	free(m.cwd);

@@ -38,7 +38,7 @@
 static const char *const folder_files[] = { CONTAINER_FILE_METADATA, CONTAINER_FILE_IMAGE,
 	CONTAINER_FILE_MODE, CONTAINER_FILE_PROTECT, BUNDLE_ROOT_PATH_FILE, "osenv.json", "nvidia",
 	"ld.so.path", "ld.so.orig", "ld.lib.dirs", "patch.time", "patch.path", "libfakechroot.so", NULL };
-static const char *const folder_dirs[] = { ".mountpoints", ".bind_orig_files", NULL };
+static const char *const folder_dirs[] = { ".mountpoints", ".bind_orig_files", ".nvidia", NULL };
 
 struct import {
 	const struct bundle_import_options *o;

@@ -173,6 +173,17 @@ void bundle_volumes_add_system(struct bundle_volumes *v, const char *path)
 	add_default(v, path);
 }
 
+void bundle_volumes_add_found(struct bundle_volumes *v, const char *host, const char *cont, bool readonly)
+{
+	struct bundle_volume one = { .kind = VOLUME_SYSTEM,
+		.text = xstrdup(cont),
+		.host = xstrdup(host),
+		.cont = xstrdup(cont),
+		.readonly = readonly };
+
+	put(v, &one);
+}
+
 /* Images bring an empty file or none, for docker writes one at start; content of its own stays. */
 static bool lacks_hosts(int rootfd)
 {

@@ -47,6 +47,8 @@ int bundle_volumes_collect(
 	const struct bundle_options *o, int rootfd, struct bundle_volumes *ret, struct err **err);
 /* A default more, unless its target is there already. */
 void bundle_volumes_add_system(struct bundle_volumes *v, const char *path);
+/* The same of `host` at `cont`, both absolute and clean. */
+void bundle_volumes_add_found(struct bundle_volumes *v, const char *host, const char *cont, bool readonly);
 
 /* The user's entry at this path inside the container or above it, the deepest one; NULL if there is none. */
 const struct bundle_volume *bundle_volumes_find(const struct bundle_volumes *v, const char *path);

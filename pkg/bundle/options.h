@@ -21,6 +21,7 @@ struct bundle_options {
 	bool dri;
 	bool read_only; /* root.readonly */
 	const struct strv *devices;
+	const char *gpus; /* "all", or as nvidia_find() takes it; NULL: as the container is set up */
 
 	const struct strv *env; /* KEY=VALUE or KEY (the host's value), in order */
 	const struct strv *env_files;

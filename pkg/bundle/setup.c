@@ -18,6 +18,7 @@
 #include "pkg/base/str.h"
 #include "pkg/bundle/config.h"
 #include "pkg/bundle/create.h"
+#include "pkg/bundle/nvidia.h"
 #include "pkg/conf/conf.h"
 #include "pkg/store/containers.h"
 
@@ -165,6 +166,30 @@ static char *interrupted_mode(int dirfd)
 	return str_steal(&mode);
 }
 
+/*
+ * The driver's files follow the mode: copied where it cannot mount. Of those that were asked for before, a failure leaves the container without them:
+ * a mode can be changed on machines without a GPU, too.
+ */
+static int settle_nvidia(
+	const struct container *c, const char *mode, const struct bundle_setup *o, struct err **err)
+{
+	auto_err *e = NULL;
+	bool was = nvidia_is_set_up(c->fd), copy = mode[0] == 'F';
+
+	if (was && o->purge && nvidia_undo(c, true, err) < 0)
+		return -1;
+	if (o->nvidia)
+		return nvidia_set_up(c, copy, o->force, err);
+	if (!was || o->purge)
+		return 0;
+	if (!copy)
+		return nvidia_undo(c, false, err);
+	if (!nvidia_is_copied(c) && nvidia_set_up(c, true, o->force, &e) < 0)
+		log_warning("container %s: %s; its programs will find no NVIDIA driver until setup --nvidia",
+			c->id, err_text(e));
+	return 0;
+}
+
 /* Modes that change ROOT: until all is done no run may take it for that of either mode. */
 static int begin_change(const struct container *c, const char *mode, struct err **err)
 {
@@ -186,8 +211,8 @@ static int change_mode(
 	char mode[BUNDLE_MODE_LEN + 1] = "";
 	autofree char *old = container_mode(c->fd), *next = interrupted_mode(c->fd);
 	const char *changed = *next ? next : old;
-	auto_err *e = NULL;
-	int r;
+	auto_err *e = NULL, *nvidia_err = NULL;
+	int r, nvidia;
 
 	if (bundle_mode_check(o->mode, mode, err) < 0)
 		return -1;
@@ -201,12 +226,33 @@ static int change_mode(
 		r = leave_mode(c, changed, mode, &e);
 	if (forgive(o->force, r, &e, err) < 0)
 		return -1;
+	/* ROOT is as the image has it: what is copied is converted with it. A failure there leaves the mode a whole one. */
+	nvidia = settle_nvidia(c, mode, o, &nvidia_err);
 	r = enter_mode(c, mode, &e);
 	if (forgive(o->force, r, &e, err) < 0)
 		return -1;
 	if (refresh_config(s, c, mode, err) < 0)
 		return -1;
-	return finish_change(c, mode, err);
+	if (finish_change(c, mode, err) < 0)
+		return -1;
+	return nvidia < 0 ? err_move(err, &nvidia_err) : 0;
+}
+
+/* The mode stays; one that converts ROOT has to be left and entered again. */
+static int change_nvidia(
+	struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err)
+{
+	autofree char *mode = container_mode(c->fd);
+	struct bundle_setup again = *o;
+
+	if (!*mode) {
+		if (settle_nvidia(c, bundle_default_mode(), o, err) < 0)
+			return -1;
+		return refresh_config(s, c, NULL, err);
+	}
+	again.mode = mode;
+	again.again = true;
+	return change_mode(s, c, &again, err);
 }
 
 int bundle_setup(struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err)
@@ -218,5 +264,11 @@ int bundle_setup(struct store *s, const struct container *c, const struct bundle
 	atomic_clean(c->fd); /* what a killed predecessor left */
 	if (o->purge && purge(c, err) < 0)
 		return err_add(err, "container %s", c->id);
+	if (o->nvidia || (o->purge && nvidia_is_set_up(c->fd))) {
+		struct bundle_setup with = *o;
+
+		with.again = true;
+		return o->mode ? change_mode(s, c, &with, err) : change_nvidia(s, c, o, err);
+	}
 	return o->mode ? change_mode(s, c, o, err) : 0;
 }

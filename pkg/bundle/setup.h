@@ -32,11 +32,12 @@ struct bundle_setup {
 	bool force; /* go on where a step cannot be done or undone */
 	bool again; /* also when it is the mode already */
 	bool even_protected; /* the caller is just making it */
-	bool purge; /* put originals of bound files back, remove recorded mount points (FIX-15) */
+	bool nvidia; /* give it the host's NVIDIA driver (nvidia.h) */
+	bool purge; /* take the driver's files out, put originals of bound files back, remove recorded mount points (FIX-15) */
 };
 /*
  * Change a container. ERR_DENIED when its mode is to be changed and it is protected. A change of the mode that fails leaves the old one; it can
- * be repeated. The same mode again does nothing, unless that is asked for or forced.
+ * be repeated. The same mode again does nothing, unless that is asked for or forced. ERR_NOT_FOUND when there is no driver.
  */
 int bundle_setup(struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err);
 
