@@ -131,6 +131,7 @@ struct engine_plan {
 	bool guard_devices; /* it would change the owner of devices among the caller's standard streams */
 	bool config_in_bundle; /* it is given the rewritten bundle, so hooks would be told of that one */
 	bool fd_gaps; /* preserved descriptors that are not open are no error to it */
+	bool no_path; /* to make the container it is to find no programs: see QUIRK_MAPS_ALONE */
 	/* argv before the verb: runtime, global options, with --root STATE_DIR/delegate; more may follow (--log). */
 	struct strv prefix;
 	/* The words before the program's own where a tracer runs in the container, and those about ids: see engine_trace_process(). */

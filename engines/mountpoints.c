@@ -100,13 +100,18 @@ static int look(int rootfd, const char *path, bool directory)
 }
 
 /* Is the target a directory? A bind is what its source is; a missing source is the runtime's to report. */
-static bool wants_directory(const struct runtime_mount *m, int bundle_fd)
+static bool wants_directory(const struct runtime_mount *m, const struct mountpoints_at *at)
 {
 	struct stat st;
+	bool made = m->bind && at->state_fd >= 0 && path_is_below(m->source, at->state_path) &&
+		    !str_eq(m->source, at->state_path);
 
 	if (!m->bind)
 		return true;
-	return fstatat(bundle_fd, m->source, &st, 0) < 0 || S_ISDIR(st.st_mode);
+	if (made)
+		return fstatat(at->state_fd, m->source + strlen(at->state_path) + 1, &st, 0) < 0 ||
+		       S_ISDIR(st.st_mode);
+	return fstatat(at->bundle, m->source, &st, 0) < 0 || S_ISDIR(st.st_mode);
 }
 
 /* Below an earlier mount: the target lies in that one's file system, where the runtime makes it. */
@@ -119,25 +124,25 @@ static bool is_covered(const struct runtime_mounts *mounts, size_t i)
 	return false;
 }
 
-int mountpoints_make(int rootfd, int bundle_fd, const struct json *config, struct err **err)
+int mountpoints_make(const struct mountpoints_at *at, const struct json *config, struct err **err)
 {
 	auto_runtime_mounts mounts = RUNTIME_MOUNTS_INIT;
-	bool of_store = fs_exists(bundle_fd, "container.json");
+	bool of_store = fs_exists(at->bundle, "container.json");
 
 	if (runtime_mounts_read(config, &mounts, err) < 0)
 		return -1;
 	for (size_t i = 0; i < mounts.n; i++) {
 		const char *path = mounts.items[i].destination;
-		bool directory = wants_directory(&mounts.items[i], bundle_fd);
-		int r = str_eq(path, "/") || is_covered(&mounts, i) ? 1 : look(rootfd, path, directory);
+		bool directory = wants_directory(&mounts.items[i], at);
+		int r = str_eq(path, "/") || is_covered(&mounts, i) ? 1 : look(at->root, path, directory);
 
 		if (r < 0)
 			return err_sys(err, errno, "mount point %s in the container", path);
 		if (r > 0)
 			continue;
 		if (of_store)
-			record(bundle_fd, path, existing_prefix(rootfd, path));
-		if (make_one(rootfd, path, directory) < 0) {
+			record(at->bundle, path, existing_prefix(at->root, path));
+		if (make_one(at->root, path, directory) < 0) {
 			err_sys(err, errno, "mount point %s is missing in the container and cannot be made",
 				path);
 			return err_hint(err, "make it in the image, or the container's ROOT writable");

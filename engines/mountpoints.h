@@ -12,12 +12,19 @@
 struct err;
 struct json;
 
+struct mountpoints_at {
+	int root; /* ROOT */
+	int bundle; /* the container folder */
+	int state_fd; /* the runtime's directory of the container, or -1: what mounts have from there */
+	const char *state_path; /* lies in it by its final name, which it may not have yet */
+};
+
 /*
  * Make the missing target of every mount of `config` (a directory, or an empty file for a bind of anything else), except below
- * another mount, where it would land in the wrong file system. rootfd is ROOT, bundle_fd the container folder.
+ * another mount, where it would land in the wrong file system.
  * ERR_DENIED when ROOT cannot be written, ERR_EXISTS when a target is a file where a directory is needed.
  */
-int mountpoints_make(int rootfd, int bundle_fd, const struct json *config, struct err **err);
+int mountpoints_make(const struct mountpoints_at *at, const struct json *config, struct err **err);
 
 /*
  * Undo: first put the originals of `.bind_orig_files` back, then remove what `.mountpoints` records, upward to the recorded ancestor, but only

@@ -26,6 +26,7 @@ const struct oci_quirk oci_quirks[] = {
 	{ "crun", "1.8", NULL, QUIRK_TAKES_FILTER, NULL }, /* the oldest that was tried */
 	{ "crun", NULL, "0.14", QUIRK_CONFIG_IN_BUNDLE, NULL },
 	{ "crun", "1.8", NULL, QUIRK_MAKES_DEVICES, NULL },
+	{ "crun", "1.8", NULL, QUIRK_MAPS_ALONE, NULL },
 	{ "crun", NULL, "0.11", 0, "linux.personality" },
 	{ "crun", NULL, "1.7", 0, "domainname" },
 	{ "crun", NULL, "1.8.4", 0, "linux.timeOffsets" },

@@ -20,6 +20,8 @@ enum oci_quirk_flags {
 	QUIRK_NO_FD_GAPS = 128, /* counts on every descriptor that is to be preserved to be open */
 	QUIRK_MAKES_DEVICES =
 		256, /* root's: makes devices for a container with a user namespace outside of it */
+	QUIRK_MAPS_ALONE =
+		512, /* has newuidmap and newgidmap write each map; where PATH has none, it writes one of the caller's id itself */
 };
 
 #define OCI_FILTER_ANNOTATION "run.oci.seccomp_bpf_data"

@@ -58,6 +58,21 @@ maps() { jq -n --argjson id "$1" --argjson first "$2" '[{containerID: 0, hostID:
   each_engine check
 }
 
+@test "a single id is mapped without the help of set-uid programs, and hooks have the caller's PATH" {
+  mkdir "$T/path"
+  printf '#!/bin/sh\n: >>%s/asked\nexit 1\n' "$T" | tee "$T/path/newuidmap" >"$T/path/newgidmap"
+  chmod 755 "$T/path"/*
+  OUTER=(env "PATH=$T/path:$PATH")
+  for ENGINE in $ENGINES; do
+    ok inside . 'id -u; echo $PATH; cat /proc/self/uid_map | tr -s " "'
+    assert_output $'0\n/usr/bin:/usr/sbin:/bin\n 0 '"$(id -u)"' 1'
+    refute_file "$T/asked"
+    ok inside ".hooks.poststop = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"command -v newuidmap >$T/found\"], env: [\"PATH=$T/path\"]}]" true
+    [ "$(cat "$T/found")" = "$T/path/newuidmap" ]
+    rm -f "$T/asked" "$T/found"
+  done
+}
+
 @test "ranges that the bundle maps are those of /etc/subuid" {
   requires newuidmap
   local first filter

@@ -85,6 +85,17 @@ each_mode() {
   each_mode check
 }
 
+@test "an image without passwd and group has them inside, in every mode" {
+  local root=$STORE/containers/c1/ROOT
+  rm -f "$root/etc/passwd" "$root/etc/group"
+  check() {
+    ok udocker run --nobanner c1 /bin/sh -c 'id -un; [ -f /etc/passwd ] && [ -f /etc/group ] && grep -c "^root:" /etc/passwd'
+    assert_output $'root\n1'
+    [ ! -d "$root/etc/passwd" ] && [ ! -d "$root/etc/group" ]
+  }
+  each_mode check
+}
+
 @test "without a command the image's own is run" {
   busybox_image own:1 '{"Entrypoint":["/bin/echo","from"],"Cmd":["image"],"Env":["PATH=/bin"]}'
   ok udocker run --nobanner own:1

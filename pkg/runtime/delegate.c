@@ -220,7 +220,7 @@ static void guard_devices(void)
 
 /* In the child. */
 static NORETURN void become_delegate(
-	const struct runtime_fds *fds, uint64_t mark, char *const *words, pid_t parent)
+	const struct runtime_fds *fds, uint64_t mark, char *const *words, char *const *env, pid_t parent)
 {
 	/* Alone it would go on to make a container in a directory that nobody knows of, or that has been deleted. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -231,22 +231,28 @@ static NORETURN void become_delegate(
 		guard_devices();
 	pass_descriptors(fds);
 	sig_reset_all();
-	execv(words[0], words);
+	execve(words[0], words, env);
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-int delegate_start(
-	const struct runtime_fds *fds, uint64_t mark, const struct strv *argv, pid_t *ret, struct err **err)
+int delegate_start(const struct runtime_fds *fds, uint64_t mark, const struct strv *argv, bool no_path,
+	pid_t *ret, struct err **err)
 {
 	char *const *words = strv_argv(argv);
+	auto_strv env = STRV_INIT;
 	pid_t parent = getpid();
+
+	strv_add(&env, "PATH=/dev/null"); /* one that is empty means the working directory */
+	for (char **e = environ; *e; e++)
+		if (!str_starts(*e, "PATH="))
+			strv_add(&env, *e);
 	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. */
 	pid_t pid = vfork();
 
 	if (pid < 0)
 		return err_sys(err, errno, "start %s: fork", argv->v[0]);
 	if (pid == 0)
-		become_delegate(fds, mark, words, parent);
+		become_delegate(fds, mark, words, no_path ? strv_argv(&env) : environ, parent);
 	*ret = pid;
 	return 0;
 }
@@ -315,7 +321,7 @@ int delegate_create(struct making *m, bool run, struct err **err)
 	build_run(m, run, run, m->options->console_socket, &argv);
 	r = making_publish(m, (struct runtime_proc){ 0 }, err);
 	if (r == 0)
-		r = delegate_start(&m->fds, m->maker_mark, &argv, &pid, err);
+		r = delegate_start(&m->fds, m->maker_mark, &argv, m->p.plan.no_path, &pid, err);
 	if (r == 0)
 		r = finish_run(m, pid, run, &status, err);
 	if (r == 0 && status == 0)
@@ -356,7 +362,7 @@ static int start_adopted(
 	pid_t pid = 0;
 
 	build_run(m, true, true, t->path, &argv);
-	if (delegate_start(&m->fds, m->maker_mark, &argv, &pid, err) < 0)
+	if (delegate_start(&m->fds, m->maker_mark, &argv, m->p.plan.no_path, &pid, err) < 0)
 		return -1;
 	use_the_time(m);
 	if (finish_run(m, pid, true, ret_status, err) < 0)

@@ -19,9 +19,9 @@ void delegate_add_globals(struct strv *argv, const struct runtime_globals *g);
 void delegate_add_absolute(struct strv *argv, const char *path);
 void delegate_add_preserved(struct strv *argv, const struct runtime_fds *fds);
 
-/* Start it with those descriptors and, unless 0, a mark (mark.h). It ends with us. */
-int delegate_start(
-	const struct runtime_fds *fds, uint64_t mark, const struct strv *argv, pid_t *ret, struct err **err);
+/* Start it with those descriptors and, unless 0, a mark (mark.h). It ends with us. `no_path`: see engine_plan. */
+int delegate_start(const struct runtime_fds *fds, uint64_t mark, const struct strv *argv, bool no_path,
+	pid_t *ret, struct err **err);
 
 /* A terminal of the program's own, between the delegate, which makes it, and us, who carry it. */
 struct carried {

@@ -239,7 +239,7 @@ static int call(const struct work *w, struct err **err)
 
 	build_command(w, &argv);
 	w->x->fds.guard_devices = w->x->c.rec.guard_devices;
-	if (delegate_start(&w->x->fds, w->x->c.rec.mark, &argv, &pid, err) < 0 ||
+	if (delegate_start(&w->x->fds, w->x->c.rec.mark, &argv, false, &pid, err) < 0 ||
 		proc_wait(pid, &status, err) < 0)
 		return -1;
 	/* delete --force ends what is being started, too. */

@@ -87,6 +87,13 @@ static void fill_record(struct making *m)
 	}
 }
 
+static int mount_points(const struct making *m, struct err **err)
+{
+	const struct mountpoints_at at = { m->p.bundle.rootfs_fd, m->p.bundle.fd, m->c.dirfd, m->c.path };
+
+	return mountpoints_make(&at, m->p.bundle.config, err);
+}
+
 /* runc and crun read their own copy; mount points of a container of the store are made and recorded as 1.3.x does. */
 static int write_delegate_bundle(struct making *m, struct err **err)
 {
@@ -94,8 +101,7 @@ static int write_delegate_bundle(struct making *m, struct err **err)
 
 	if (mkdirat(m->c.dirfd, STATE_BUNDLE, 0700) < 0)
 		return err_sys(err, errno, "container '%s'", m->c.id);
-	if (runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER) &&
-		mountpoints_make(m->p.bundle.rootfs_fd, m->p.bundle.fd, m->p.bundle.config, &e) < 0)
+	if (runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER) && mount_points(m, &e) < 0)
 		log_verbose("mount points: %s, leaving them to %s", err_text(e), m->p.choice.engine->name);
 	/* Those who know crun look for ROOT/ID/status, and can live without. */
 	if (str_eq(m->p.choice.engine->name, "crun")) {
@@ -218,8 +224,7 @@ int making_publish(struct making *m, struct runtime_proc proc, struct err **err)
 		return -1;
 	m->published = true;
 	/* Below the directory's final name. */
-	if (m->p.plan.mount_points &&
-		mountpoints_make(m->p.bundle.rootfs_fd, m->p.bundle.fd, m->p.bundle.config, err) < 0)
+	if (m->p.plan.mount_points && mount_points(m, err) < 0)
 		return -1;
 	return engine_plan_make(&m->p.plan, err);
 }

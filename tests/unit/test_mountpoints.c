@@ -48,7 +48,7 @@ static int make(const struct folder *f, const char *mounts, struct err **err)
 
 	if (json_parse(text, strlen(text), "test", NULL, &j, NULL) < 0)
 		exit(99);
-	return mountpoints_make(f->root, f->fd, j, err);
+	return mountpoints_make(&(struct mountpoints_at){ f->root, f->fd, -1, NULL }, j, err);
 }
 
 /* 'd', 'f', 'l', or '-' when it is not there. */
