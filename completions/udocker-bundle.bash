@@ -73,7 +73,7 @@ _udocker_bundle_table() {
 		operands='image'
 		;;
 	config)
-		options='-o --output -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
+		options='-o --output -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --mpi --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
 		valued=' -o --output -v --volume --novol --device -e --env --env-file -u --user --hostname -w --workdir --entrypoint --cpuset-cpus --kernel -p --publish --volumes-from --dns --dns-search '
 		operands='container'
 		rest='file'

@@ -118,6 +118,7 @@ complete -c udocker-bundle -n '__udocker_bundle_before config' -l entrypoint -x 
 complete -c udocker-bundle -n '__udocker_bundle_before config' -l nometa -d 'ignore the image\'s user, command, environment and working directory'
 complete -c udocker-bundle -n '__udocker_bundle_before config' -s t -l tty -d 'give the program a terminal'
 complete -c udocker-bundle -n '__udocker_bundle_before config' -s i -l interactive -d 'keep the standard input, which is always the case'
+complete -c udocker-bundle -n '__udocker_bundle_before config' -l mpi -d 'run as a rank of a parallel job that mpiexec or srun of the host starts, see udocker-hpc(7)'
 complete -c udocker-bundle -n '__udocker_bundle_before config' -l cpuset-cpus -x -d 'processors to run on: 0-3,8'
 complete -c udocker-bundle -n '__udocker_bundle_before config' -l kernel -x -d 'kernel release that the program sees, where the engine can'
 complete -c udocker-bundle -n '__udocker_bundle_before config' -s p -l publish -x -d 'map a port of the container to one of the host, where the engine can'

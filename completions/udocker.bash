@@ -68,7 +68,7 @@ _udocker_table() {
 		operands='words run pull search load save import images history verify tag rmi create ps inspect name rmname rename clone export protect unprotect manifest login logout setup rm mkrepo showconf version'
 		;;
 	run)
-		options='--name --rm --pull --platform --registry --httpproxy --index --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
+		options='--name --rm --pull --platform --registry --httpproxy --index --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --mpi --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
 		valued=' --name --pull --platform --registry --httpproxy --index -v --volume --novol --device -e --env --env-file -u --user --hostname -w --workdir --entrypoint --cpuset-cpus --kernel -p --publish --volumes-from --dns --dns-search '
 		operands='either'
 		rest='file'

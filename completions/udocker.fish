@@ -129,6 +129,7 @@ complete -c udocker -n '__udocker_before run' -l entrypoint -x -d 'replace the i
 complete -c udocker -n '__udocker_before run' -l nometa -d 'ignore the image\'s user, command, environment and working directory'
 complete -c udocker -n '__udocker_before run' -s t -l tty -d 'give the program a terminal'
 complete -c udocker -n '__udocker_before run' -s i -l interactive -d 'keep the standard input, which is always the case'
+complete -c udocker -n '__udocker_before run' -l mpi -d 'run as a rank of a parallel job that mpiexec or srun of the host starts, see udocker-hpc(7)'
 complete -c udocker -n '__udocker_before run' -l cpuset-cpus -x -d 'processors to run on: 0-3,8'
 complete -c udocker -n '__udocker_before run' -l kernel -x -d 'kernel release that the program sees, where the engine can'
 complete -c udocker -n '__udocker_before run' -s p -l publish -x -d 'map a port of the container to one of the host, where the engine can'

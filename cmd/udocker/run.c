@@ -99,7 +99,7 @@ static void print_banner(const struct cli_call *call, const struct run_target *t
 	autofree char *starting = xasprintf("STARTING %s", t->id);
 	const char *command;
 
-	if (o->nobanner || log_level() < LOG_LEVEL_INFO)
+	if (o->nobanner || o->config.mpi || log_level() < LOG_LEVEL_INFO)
 		return;
 	command = json_str(json_at(json_path(t->config, "process", "args", NULL), 0));
 	printf(" \n");

@@ -143,12 +143,21 @@ static int fetch_and_create(
 	return r;
 }
 
+/* Ranks share a container: with an image each would make one of its own. */
+static int refuse_for_ranks(const char *what, struct err **err)
+{
+	(void)err_make(err, ERR_NOT_FOUND, "no such container: '%s', and --mpi makes none of an image", what);
+	return err_hint(err, "make one for all ranks first: 'udocker create --name=NAME IMAGE'");
+}
+
 static int make_container(
 	const struct cli_call *call, struct run_target *ret, int *ret_status, struct err **err)
 {
 	const struct run_opts *o = call->options;
 	const char *image = call->argv[0];
 
+	if (o->config.mpi)
+		return refuse_for_ranks(image, err);
 	if (!image_exists(ret->store, image))
 		return fetch_and_create(call, ret, ret_status, err);
 	/* A container that is made meanwhile would be of the old one. */

@@ -18,6 +18,7 @@
 #include "pkg/base/str.h"
 #include "pkg/bundle/env.h"
 #include "pkg/bundle/mounts.h"
+#include "pkg/bundle/mpi.h"
 #include "pkg/bundle/nvidia.h"
 #include "pkg/bundle/options.h"
 #include "pkg/bundle/user.h"
@@ -91,6 +92,18 @@ static bool is_dir_inside(const struct making *m, const char *path)
 	return true;
 }
 
+/* A rank of a parallel job starts where it was started, whatever the image says. True: it is. */
+static bool take_caller_cwd(struct making *m)
+{
+	autofree char *cwd = m->o->mpi ? mpi_cwd() : NULL;
+
+	if (cwd && is_dir_inside(m, cwd))
+		m->cwd = steal_ptr(&cwd);
+	else if (m->o->mpi)
+		log_verbose("--mpi: the working directory is the host's alone, taking the image's");
+	return m->cwd != NULL;
+}
+
 static int make_cwd(struct making *m, const char *home, struct err **err)
 {
 	const char *image = m->o->nometa ? NULL : m->image->working_dir;
@@ -104,6 +117,8 @@ static int make_cwd(struct making *m, const char *home, struct err **err)
 			err, ERR_NOT_FOUND, "working directory '%s' does not exist in the container", m->cwd);
 		return err_hint(err, "name one that exists, or bind one with --volume");
 	}
+	if (take_caller_cwd(m))
+		return 0;
 	wanted = image && *image ? path_join("/", image) : xstrdup(home);
 	m->cwd = path_clean(wanted);
 	if (is_dir_inside(m, m->cwd))
@@ -341,12 +356,25 @@ static int read_image(struct making *m, struct err **err)
 	return image_config_from_json(m->src->image, "container.json", &m->image, err);
 }
 
+/* PMIx compares the id that the program sees with the one of its socket; Open MPI's mpiexec hangs when they differ. */
+static int refuse_user(const char *user, struct err **err)
+{
+	err_make(err, ERR_USAGE,
+		"--mpi: user '%s' is not uid %u, the only one that a launcher's server answers", user,
+		geteuid());
+	return err_hint(err, "leave --user out");
+}
+
 static int find_user(struct making *m, struct err **err)
 {
 	const struct bundle_options *o = m->o;
 	const char *image = o->nometa || !m->image->user || !*m->image->user ? NULL : m->image->user;
 	const char *mode = m->src->execmode ? m->src->execmode : "";
-	struct bundle_user_query q = { .user = o->user ? o->user : image,
+	/* The launcher's servers talk to nobody but its own user. */
+	autofree char *caller = o->mpi ? xasprintf("%u:%u", geteuid(), getegid()) : NULL;
+	struct bundle_user_query q = { .user = o->user  ? o->user
+					       : caller ? caller
+							: image,
 		.rootfd = m->rootfd,
 		.dirfd = m->src->id ? m->src->dirfd : -1,
 		.volumes = &m->volumes,
@@ -356,6 +384,8 @@ static int find_user(struct making *m, struct err **err)
 
 	if (bundle_user_resolve(&q, &m->user, err) < 0)
 		return q.user && q.user == image ? err_add(err, "the image's user") : -1;
+	if (o->mpi && m->user.uid != geteuid())
+		return refuse_user(o->user, err);
 	if (m->user.host_passwd)
 		bundle_volumes_add_system(&m->volumes, "/etc/passwd");
 	if (m->user.host_group)

@@ -13,6 +13,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 #include "pkg/bundle/config.h"
+#include "pkg/bundle/mpi.h"
 #include "pkg/bundle/options.h"
 #include "pkg/bundle/user.h"
 #include "pkg/conf/conf.h"
@@ -134,10 +135,26 @@ static void add_host(struct strv *env, bool all)
 	}
 }
 
-static void force(struct strv *env, const struct bundle_source *src, const struct bundle_user *user)
+static const char *mode_of(const struct bundle_source *src)
 {
 	const char *mode =
 		src->execmode && *src->execmode ? src->execmode : conf_str(CONF_DEFAULT_EXECUTION_MODE);
+
+	return *mode ? mode : "P1";
+}
+
+/* PRoot and Fakechroot make no namespace: ranks may read each other's memory as on the host. */
+static void add_launcher(struct strv *env, const struct bundle_source *src)
+{
+	const char *mode = mode_of(src);
+	auto_strv launcher = STRV_INIT;
+
+	mpi_env_add(mode[0] != 'P' && mode[0] != 'F', &launcher);
+	merge_weaker(env, &launcher);
+}
+
+static void force(struct strv *env, const struct bundle_source *src, const struct bundle_user *user)
+{
 	autofree char *root = NULL, *names = NULL, *prompt = NULL;
 
 	strv_env_set(env, "USER", user->name);
@@ -153,7 +170,7 @@ static void force(struct strv *env, const struct bundle_source *src, const struc
 	strv_env_set(env, "container_ruser", host_user_name());
 	strv_env_set(env, "container_root", root);
 	strv_env_set(env, "container_uuid", src->id);
-	strv_env_set(env, "container_execmode", *mode ? mode : "P1");
+	strv_env_set(env, "container_execmode", mode_of(src));
 	strv_env_set(env, "container_names", names);
 }
 
@@ -176,6 +193,8 @@ int bundle_env_make(const struct bundle_source *src, const struct bundle_options
 			own.v[i]);
 		return err_hint(err, "hand its value over in a file");
 	}
+	if (o->mpi)
+		add_launcher(&own, src);
 	if (image)
 		merge_weaker(&own, image);
 	default_to(&own, "HOME", home);

@@ -18,7 +18,7 @@ struct err;
 bool bundle_env_parse(const char *text, char **ret_key, char **ret_value);
 
 /*
- * Strongest first: what is forced (USER LOGNAME USERNAME, in the store also PS1 SHLVL container_*), --env, --env-file, the image's (may be NULL), HOME
+ * Strongest first: what is forced (USER LOGNAME USERNAME, in the store also PS1 SHLVL container_*), --env, --env-file, with mpi the launcher's, the image's (may be NULL), HOME
  * and PATH, the host's (only what the configuration lists, or all with hostenv). `home` is HOME's default.
  */
 int bundle_env_make(const struct bundle_source *src, const struct bundle_options *o, const struct strv *image,

@@ -14,6 +14,7 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/bundle/mpi.h"
 #include "pkg/bundle/options.h"
 #include "pkg/conf/conf.h"
 
@@ -184,6 +185,17 @@ void bundle_volumes_add_found(struct bundle_volumes *v, const char *host, const 
 	put(v, &one);
 }
 
+static void add_mpi(const struct bundle_options *o, struct bundle_volumes *v)
+{
+	auto_strv folders = STRV_INIT;
+
+	mpi_folders(&folders);
+	for (size_t i = 0; i < folders.n; i++)
+		bundle_volumes_add_found(v, folders.v[i], folders.v[i], false);
+	if (o->nosysdirs) /* else it comes with /dev */
+		add_default(v, "/dev/shm");
+}
+
 /* Images bring an empty file or none, for docker writes one at start; content of its own stays. */
 static bool lacks_hosts(int rootfd)
 {
@@ -227,13 +239,13 @@ static void add_defaults(const struct bundle_options *o, int rootfd, struct bund
 		add_default(v, "/etc/hosts");
 	for (size_t i = 0; o->dri && i < dri->n; i++)
 		add_default(v, dri->v[i]);
-	if (!o->bindhome)
-		return;
-	home = host_home();
-	if (!home || str_eq(home, "/"))
-		log_warning("--bindhome: there is no home directory to bind, ignoring it");
-	else
+	home = o->bindhome ? host_home() : NULL;
+	if (home && !str_eq(home, "/"))
 		add_default(v, home);
+	else if (o->bindhome)
+		log_warning("--bindhome: there is no home directory to bind, ignoring it");
+	if (o->mpi)
+		add_mpi(o, v);
 }
 
 int bundle_volumes_collect(

@@ -39,7 +39,7 @@ int bundle_volume_parse(const char *text, struct bundle_volume *ret, struct err 
 void bundle_volume_free(struct bundle_volume *v);
 
 /*
- * The list of a run in the order of 6.3: user volumes, system folders, dri, home; --novol applied. A later entry for the same target
+ * The list of a run in the order of 6.3: user volumes, system folders, dri, home, with mpi the job's folders; --novol applied. A later entry for the same target
  * is dropped. The host's /etc/hosts is among them when the container (directory rootfd) has none of its own, or an empty one. ERR_NOT_FOUND for a
  * missing source of a user volume.
  */

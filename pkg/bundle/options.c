@@ -163,6 +163,7 @@ void bundle_options_from_run(const struct run_options *r, struct bundle_options 
 		.nometa = r->nometa,
 		.tty = r->tty,
 		.cpuset = r->cpuset_cpus && *r->cpuset_cpus ? r->cpuset_cpus : NULL,
+		.mpi = r->mpi,
 		.kernel = r->kernel && *r->kernel ? r->kernel : NULL,
 		.publish = &r->publish,
 		.publish_all = r->publish_all };

@@ -37,6 +37,11 @@ struct bundle_options {
 	const struct strv *command; /* the words behind the container; NULL or empty: the image's Cmd */
 	bool nometa; /* nothing of the image's process settings */
 	bool tty;
+	/*
+	 * A rank of a parallel job: the launcher's variables over the image's, its folders and the caller's working directory at the same place, the
+	 * caller's ids instead of the image's user.
+	 */
+	bool mpi;
 	const char *cpuset;
 
 	const char *kernel;

@@ -37,6 +37,9 @@ const struct cli_option run_config_options[] = { LIST("volume", 'v', "HOST[:CONT
 	FLAG("nometa", 0, nometa, "ignore the image's user, command, environment and working directory"),
 	FLAG("tty", 't', tty, "give the program a terminal"),
 	FLAG("interactive", 'i', interactive, "keep the standard input, which is always the case"),
+	FLAG("mpi", 0, mpi,
+		"run as a rank of a parallel job that mpiexec or srun of the host starts, see "
+		"udocker-hpc(7)"),
 	STR("cpuset-cpus", 0, "LIST", cpuset_cpus, "processors to run on: 0-3,8"),
 	STR("kernel", 0, "RELEASE", kernel, "kernel release that the program sees, where the engine can"),
 	LIST("publish", 'p', "HPORT:CPORT", publish,

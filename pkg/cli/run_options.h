@@ -28,6 +28,7 @@ struct run_options {
 	const char *entrypoint; /* "" drops the image's entrypoint and command; NULL: not given */
 	bool nometa;
 	bool tty;
+	bool mpi;
 	bool interactive; /* accepted: the standard input is always passed on */
 	const char *cpuset_cpus;
 	/* engine */
