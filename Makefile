@@ -237,23 +237,28 @@ bench-modes: all tools ## measure the execution modes alone, and write the READM
 
 # ---- static programs -----------------------------------------------------------------------------
 # Linked with musl and with libraries built from Debian's sources, which a lock names by digest. They are built once for each state
-# of lock, recipe and compiler; STATIC_CACHE may lie elsewhere. Only the fetching needs a network.
+# of lock, recipe and compiler; STATIC_CACHE may lie elsewhere. Only the fetching needs a network. ARCH: x86_64, aarch64, armhf,
+# i386 or ppc64le; programs for another than the machine's are compiled by Debian's cross compilers.
 .PHONY: static check-static
-STATIC_MAKE = BUILD=$(BUILD)/static CC=$(STATIC_PREFIX)/bin/cc STATIC=$(STATIC_PREFIX) CFLAGS="-O2 -g0"
+ARCH ?= x86_64
+FOREIGN = $(filter-out x86_64,$(ARCH))
+STATIC_BUILD = $(BUILD)/static$(FOREIGN:%=-%)
+STATIC_MAKE = BUILD=$(STATIC_BUILD) CC=$(STATIC_PREFIX)/bin/cc STATIC=$(STATIC_PREFIX) CFLAGS="-O2 -g0" \
+  AR=$$($(STATIC_PREFIX)/bin/cc -print-prog-name=ar)
 STATIC_CACHE ?= $(BUILD)/static-libraries
-STATIC_PREFIX = $(abspath $(STATIC_CACHE))/$(shell { cat pkg/static/sources.lock pkg/static/libraries; gcc --version; \
+STATIC_LOCKS = pkg/static/sources.lock $(if $(FOREIGN),pkg/static/musl.lock)
+STATIC_PREFIX = $(abspath $(STATIC_CACHE))/$(ARCH)-$(shell { cat $(STATIC_LOCKS) pkg/static/libraries; gcc --version; \
   dpkg-query -W musl-dev linux-libc-dev; } 2>/dev/null | sha256sum | cut -c1-16)
 
-static: ## programs that need nothing of the machine: $(BUILD)/static/bin
-	pkg/static/fetch pkg/static/sources.lock $(STATIC_CACHE)/sources
-	pkg/static/libraries $(STATIC_CACHE)/sources $(STATIC_CACHE)/work $(STATIC_PREFIX)
+static: ## programs that need nothing of the machine: $(BUILD)/static/bin; ARCH=aarch64: for that processor, in static-aarch64
+	for lock in $(STATIC_LOCKS); do pkg/static/fetch $$lock $(STATIC_CACHE)/sources || exit; done
+	pkg/static/libraries $(STATIC_CACHE)/sources $(STATIC_CACHE)/work-$(ARCH) $(STATIC_PREFIX) $(ARCH)
 	$(MAKE) $(STATIC_MAKE) all
 
 # The tests' own tools are the machine's.
-check-static: static tools ## unit tests and user-visible behaviour of the static programs; T=PATTERN selects
-	@mkdir -p $(BUILD)/static
-	cp -r $(BUILD)/tools $(BUILD)/static/
-	$(MAKE) $(STATIC_MAKE) $(if $(T),,check-unit) check-bats
+check-static: dist tools ## unit tests and user-visible behaviour of the static programs; T=PATTERN selects
+	cp -r $(BUILD)/tools $(STATIC_BUILD)/
+	SUITE_DIST=$(abspath $(BUILD)/$(DIST).tar.gz) $(MAKE) $(STATIC_MAKE) $(if $(T),,check-unit) check-bats
 
 deps: ## install the packages of the build and the tests (as root or through sudo)
 	tests/deps check
@@ -284,7 +289,7 @@ fuzz: $(FUZZ_BIN) ## FUZZ_TIME seconds of libFuzzer for each parser (needs clang
 	    -artifact_prefix=$(BUILD)/corpus/crash-$$n- $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 
 # ---- lint ----------------------------------------------------------------------------------------
-.PHONY: lint lint-format lint-tidy lint-shell lint-headers format hooks dist compile_commands.json
+.PHONY: lint lint-format lint-tidy lint-shell lint-headers format hooks compile_commands.json
 C_FILES = $(shell git ls-files '*.c' '*.h' ':!tests/fixtures')
 
 lint: lint-format lint-style lint-headers lint-shell lint-man lint-tidy check-layers ## all static checks
@@ -304,7 +309,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkdebian tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats tests/long/*.bats
+	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries pkg/static/pack tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkdebian tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run tests/*.bash tests/*.bats tests/long/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]
@@ -328,7 +333,31 @@ compile_commands.json: ## for clangd
 	  printf '%s{"directory":"%s","file":"%s","command":"cc %s -std=gnu17 -c %s"}' "$$sep" "$(CURDIR)" $$f \
 	    "$(subst ",\\\",$(ALL_CPPFLAGS))" $$f; sep=',\n'; done; echo ']'; } > $@
 
-dist: ## a source tarball, the same bytes for the same commit
+# ---- releases ------------------------------------------------------------------------------------
+.PHONY: dist dist-source check-dist
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+DIST = udocker-$(VERSION)-linux-$(ARCH)
+
+# A folder of engines, with bin, lib and doc, to travel along.
+ENGINES ?=
+
+# Without a prefix: it is unpacked anywhere.
+dist: static ## a tarball of the static programs and all that belongs to them, for any Linux; ARCH as above
+	rm -rf $(STATIC_BUILD)/dist
+	$(MAKE) $(STATIC_MAKE) install DESTDIR=$(abspath $(STATIC_BUILD))/dist/$(DIST) PREFIX=
+	pkg/static/pack $(STATIC_BUILD)/dist/$(DIST) $(STATIC_PREFIX)/doc "$(ENGINES)" $(SOURCE_DATE_EPOCH) >$(BUILD)/$(DIST).tar.gz.new
+	mv $(BUILD)/$(DIST).tar.gz.new $(BUILD)/$(DIST).tar.gz
+	@echo $(BUILD)/$(DIST).tar.gz
+
+check-dist: dist ## make it a second time, elsewhere: the same bytes; with LIBRARIES=again those too
+	rm -rf $(BUILD)/again
+	mkdir -p $(BUILD)/again/static-libraries
+	cp -r $(STATIC_CACHE)/sources $(if $(LIBRARIES),,$(STATIC_PREFIX)) $(BUILD)/again/static-libraries/
+	$(MAKE) BUILD=$(BUILD)/again STATIC_CACHE=$(BUILD)/again/static-libraries dist
+	cmp $(BUILD)/$(DIST).tar.gz $(BUILD)/again/$(DIST).tar.gz
+	rm -rf $(BUILD)/again
+
+dist-source: ## a source tarball, the same bytes for the same commit
 	@mkdir -p $(BUILD)
 	git archive --format=tar --prefix=udocker-$(VERSION)/ HEAD | gzip -n9 > $(BUILD)/udocker-$(VERSION).tar.gz
 	@echo $(BUILD)/udocker-$(VERSION).tar.gz

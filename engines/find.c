@@ -58,9 +58,8 @@ static char *in_path(const struct find_rule *rule)
 	return NULL;
 }
 
-static char *in_bindir(const struct find_rule *rule)
+static char *in_dir(const struct find_rule *rule, const char *dir)
 {
-	const char *dir = conf_str(CONF_BINDIR);
 	const char *arch = find_arch_name(host_machine());
 
 	if (*dir != '/')
@@ -79,6 +78,15 @@ static char *in_bindir(const struct find_rule *rule)
 			return steal_ptr(&full);
 	}
 	return NULL;
+}
+
+/* What `udocker install` brought, else what the release came with. */
+static char *bundled(const struct find_rule *rule)
+{
+	char *found = in_dir(rule, conf_str(CONF_BINDIR));
+	autofree char *shipped = found ? NULL : proc_sibling_folder(FIND_SHIPPED "/bin");
+
+	return found || !shipped ? found : in_dir(rule, shipped);
 }
 
 /* The setting names one executable, and only that will do. */
@@ -111,7 +119,7 @@ char *find_executable(const struct find_rule *rule, char **ret_why)
 	if (!bundled_only)
 		found = in_path(rule);
 	if (!found)
-		found = in_bindir(rule);
+		found = bundled(rule);
 	if (!found)
 		*ret_why = xasprintf("not found%s%s%s", bundled_only ? "" : " in PATH",
 			*dir && !bundled_only ? " or "

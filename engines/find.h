@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where an engine's executable is: the setting, PATH, bindir (udocker-compat 7.1). Nothing is run here, no shell is asked. */
+/* Where an engine's executable is: the setting, PATH, bindir (udocker-compat 7.1), the release. Nothing is run here, no shell is asked. */
 #ifndef UDOCKER_FIND_H
 #define UDOCKER_FIND_H
 
 #include "pkg/base/base.h"
 #include "pkg/conf/conf.h"
 
+/* Beside our programs: the folder with bin and lib of the engines that a release came with. */
+#define FIND_SHIPPED "engines"
+
 struct find_rule {
 	enum conf_key
-		setting; /* CONF_USE_PROOT_EXECUTABLE: a path, a name in PATH, "" or "UDOCKER" (bindir only) */
+		setting; /* CONF_USE_PROOT_EXECUTABLE: a path, a name in PATH, "" or "UDOCKER" (what is bundled only) */
 	const char *const *names; /* in PATH; NULL-terminated */
 	const char *const
 		*bundled; /* in bindir: "%" stands for udocker's name of the architecture; NULL-terminated */

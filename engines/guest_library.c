@@ -15,6 +15,7 @@
 #include "pkg/base/host.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/base/proc.h"
 #include "pkg/base/str.h"
 #include "pkg/conf/conf.h"
 
@@ -198,6 +199,11 @@ static bool try_libdir(struct search *s, const char *libdir)
 	return try_pattern(s, pattern) || try(s, plain);
 }
 
+static bool try_bundled(struct search *s, const char *libdir, const char *rootfs)
+{
+	return *libdir == '/' && ((rootfs && try_named(s, libdir, rootfs)) || try_libdir(s, libdir));
+}
+
 static bool try_host(struct search *s)
 {
 	static const char *const places[] = { "/usr/local/lib/fakechroot/libfakechroot.so",
@@ -223,14 +229,15 @@ static bool search(struct search *s, const char *bundle, const char *rootfs)
 {
 	const char *setting = conf_str(CONF_FAKECHROOT_SO), *libdir = conf_str(CONF_LIBDIR);
 	autofree char *own = bundle ? path_join(bundle, "libfakechroot.so") : NULL;
+	autofree char *shipped = *setting ? NULL : proc_sibling_folder(FIND_SHIPPED "/lib");
 
 	if (*setting)
 		return try_setting(s, setting, libdir);
 	if (own && try(s, own))
 		return true;
-	if (*libdir == '/' && ((rootfs && try_named(s, libdir, rootfs)) || try_libdir(s, libdir)))
+	if (try_bundled(s, libdir, rootfs) || try_host(s))
 		return true;
-	return try_host(s);
+	return shipped && try_bundled(s, shipped, rootfs);
 }
 
 int guest_library_find(const char *bundle, const char *rootfs, const struct guest_facts *guest,

@@ -64,3 +64,54 @@ bare() {
   ok bare deny openat2 statx faccessat2 close_range memfd_create copy_file_range -- /bin/udocker --allow-root images
   ok bare deny openat2 statx faccessat2 close_range memfd_create copy_file_range -- /bin/udocker-runtime engines
 }
+
+# The release's archive, unpacked in $1: sets RELEASE.
+unpacked() {
+  [ -e "$SUITE_SRC/dist.tar.gz" ] || skip "there is no archive (make check-static makes it)"
+  tar -C "$1" -xzf "$SUITE_SRC/dist.tar.gz"
+  RELEASE=$(echo "$1"/udocker-*)
+}
+
+@test "the release's archive runs where a user unpacks it" {
+  busybox_image bb:1
+  ok udocker-image save -o image.tar bb:1
+  mkdir "$T/any where"
+  unpacked "$T/any where"
+  ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker.py" version
+  ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" load -i image.tar
+  ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" run --rm bb:1 /bin/echo inside
+  assert_output inside
+  for f in LICENSE README.md share/man/man1/udocker.1 share/bash-completion/completions/udocker share/doc/udocker/licenses/{openssl,curl,musl}; do
+    assert_file "$RELEASE/$f"
+  done
+  [ -z "$(find "$RELEASE" -perm /022 ! -type l)" ] || fail "writable: $(find "$RELEASE" -perm /022 ! -type l)"
+}
+
+# As on CentOS 7: nothing since Linux 3.10, and a user land whose C library would not do.
+@test "on an old kernel, in a bare user land, the release loads, creates, runs and removes" {
+  busybox_image bb:1
+  ok udocker-image save -o image.tar bb:1
+  unpacked "$D/home"
+  mv image.tar "$D/home"
+  cp "$SUITE_TOOLS/deny" "$D/bin/"
+  old() {
+    bare deny statx,openat2,clone3,rseq,faccessat2,memfd_create,copy_file_range,renameat2,seccomp,execveat,bpf,close_range,membarrier \
+      pidfd_open,pidfd_send_signal -- "/home/${RELEASE##*/}/bin/udocker" --allow-root "$@"
+  }
+  ok old load -i /home/image.tar
+  ok old create --name=box bb:1
+  ok old protect box
+  fails 1 old rm box
+  ok old unprotect box
+  ok old ps
+  assert_contains box
+  if [ -d "$RELEASE/libexec/udocker/engines" ]; then
+    ok old run --nobanner box /bin/sh -c 'echo inside; exit 0'
+    assert_output inside
+    fails 7 old run --nobanner box /bin/sh -c 'exit 7'
+  fi
+  ok old rm box
+  ok old rmi bb:1
+  ok old ps
+  refute_contains box
+}

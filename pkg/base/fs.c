@@ -475,6 +475,13 @@ bool fs_exists(int dirfd, const char *path)
 	return fs_lstat(dirfd, path, &st, FS_BENEATH) == 0;
 }
 
+bool fs_has_name(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int fs_read(int dirfd, const char *path, size_t max, struct str *ret, enum fs_scope scope)
 {
 	autoclose int fd = fs_open(dirfd, path, O_RDONLY | O_NONBLOCK, 0, scope);

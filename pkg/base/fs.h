@@ -41,6 +41,12 @@ int fs_lstat(int dirfd, const char *path, struct stat *ret, enum fs_scope scope)
 bool fs_exists(int dirfd, const char *path); /* FS_BENEATH, a dangling link exists */
 
 /*
+ * Is there anything of that one name in the folder? errno is ENOENT when there is not. Not faccessat(), which on kernels before 5.8
+ * refuses AT_SYMLINK_NOFOLLOW, and musl does not make up for it.
+ */
+bool fs_has_name(int dirfd, const char *name);
+
+/*
  * Append a whole regular file; larger than max: -1 with EFBIG; not a regular file: -1 with EINVAL; nothing is appended
  * then. FS_BENEATH refuses links, FS_IN_ROOT follows them in the root. A FIFO does not block.
  */

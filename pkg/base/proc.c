@@ -392,13 +392,20 @@ static char *own_dir(void)
 	return given && *given == '/' ? path_dir(given) : NULL;
 }
 
-int proc_sibling(const char *name, char **ret, struct err **err)
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The path of `name` in the first of the suite's places where it suits; those that were tried are told if it is nowhere. */
+static char *beside_us(const char *name, bool (*suits)(const char *path), struct str *tried)
 {
 	autofree char *own = own_dir();
 	/* Beside bin/ in the same prefix: an installed tree may be moved, or unpacked anywhere. */
 	autofree char *beside = own ? path_join(own, "../libexec/udocker") : NULL;
 	const char *dirs[] = { host_env("UDOCKER_EXEC_DIR"), own, beside, UDOCKER_LIBEXECDIR };
-	auto_str tried = STR_INIT;
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
 		autofree char *full = NULL;
@@ -406,12 +413,30 @@ int proc_sibling(const char *name, char **ret, struct err **err)
 		if (!dirs[i] || *dirs[i] != '/')
 			continue;
 		full = path_join(dirs[i], name);
-		if (is_executable(full)) {
-			*ret = steal_ptr(&full);
-			return 0;
-		}
-		str_addf(&tried, "%s%s", tried.len ? ", " : "", dirs[i]);
+		if (suits(full))
+			return steal_ptr(&full);
+		str_addf(tried, "%s%s", tried->len ? ", " : "", dirs[i]);
 	}
-	err_make(err, ERR_NOT_FOUND, "program '%s' not found in %s", name, str_text(&tried));
-	return err_hint(err, "install it there, or set UDOCKER_EXEC_DIR to the directory that has it");
+	return NULL;
+}
+
+int proc_sibling(const char *name, char **ret, struct err **err)
+{
+	auto_str tried = STR_INIT;
+	char *found = beside_us(name, is_executable, &tried);
+
+	if (!found) {
+		err_make(err, ERR_NOT_FOUND, "program '%s' not found in %s", name, str_text(&tried));
+		return err_hint(
+			err, "install it there, or set UDOCKER_EXEC_DIR to the directory that has it");
+	}
+	*ret = found;
+	return 0;
+}
+
+char *proc_sibling_folder(const char *name)
+{
+	auto_str tried = STR_INIT;
+
+	return beside_us(name, is_folder, &tried);
 }

@@ -62,6 +62,9 @@ char *proc_find(const char *name, const char *path);
  */
 int proc_sibling(const char *name, char **ret, struct err **err);
 
+/* A folder in one of these places, e.g. "engines/bin"; NULL: there is none. The caller frees it. */
+char *proc_sibling_folder(const char *name);
+
 /*
  * Send through a pidfd where the kernel has one, after the start time agreed (0: not compared). -1 with errno, ESRCH when
  * gone, a zombie (if compared) or reused.

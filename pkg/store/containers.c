@@ -280,7 +280,7 @@ char *container_mode(int dirfd)
 
 bool container_is_protected(int dirfd)
 {
-	return faccessat(dirfd, CONTAINER_FILE_PROTECT, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return fs_has_name(dirfd, CONTAINER_FILE_PROTECT);
 }
 
 int container_protect(const struct container *c, bool on, struct err **err)

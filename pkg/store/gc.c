@@ -207,7 +207,7 @@ bool gc_regain(struct store *s, const char *name)
 
 	for (size_t i = 0; i < hidden.n; i++)
 		unhide(s, fd, hidden.v[i]);
-	return hidden.n && faccessat(s->layers_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return hidden.n && fs_has_name(s->layers_fd, name);
 }
 
 int gc_open_hidden(struct store *s, const char *name)
@@ -311,7 +311,7 @@ static int collect_dir(int dirfd, const char *name, const char *path, const stru
 	if (!is_old(st, t->min_age_s))
 		return 0;
 	marker = path_join(name, "TAG");
-	if (faccessat(dirfd, marker, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+	if (!fs_has_name(dirfd, marker) && errno == ENOENT)
 		strv_add(&t->dirs, path);
 	return 0;
 }
@@ -346,14 +346,14 @@ static void remove_unfinished(struct store *s, const char *path)
 	if (unlinkat(s->repos_fd, path, AT_REMOVEDIR) == 0)
 		return;
 	if (tagdir_take(s, path, &taken)) {
-		if (faccessat(taken.fd, "TAG", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fs_has_name(taken.fd, "TAG"))
 			tagdir_put_back(s, path, &taken); /* finished just now */
 		else
 			tagdir_discard(s, &taken, &targets);
 	} else {
 		autoclose int fd = fs_open(s->repos_fd, path, O_RDONLY | O_DIRECTORY, 0, FS_BENEATH);
 
-		if (fd >= 0 && faccessat(fd, "TAG", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fd >= 0 && !fs_has_name(fd, "TAG"))
 			empty_unfinished(fd);
 		(void)unlinkat(s->repos_fd, path, AT_REMOVEDIR); /* not empty: deeper repositories stay */
 	}

@@ -205,7 +205,7 @@ static void undo_folder(struct store *s, const struct tagdir *t)
 
 	if (tagdir_has(t, "TAG") || !tagdir_take(s, t->path, &taken))
 		return;
-	if (faccessat(taken.fd, "TAG", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fs_has_name(taken.fd, "TAG"))
 		tagdir_put_back(s, t->path, &taken);
 	else
 		tagdir_discard(s, &taken, &targets);

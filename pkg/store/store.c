@@ -300,8 +300,7 @@ void store_hold(struct store *s)
 	auto_err *e = NULL;
 
 	/* A store that only 1.3.x writes has none, and gets none from a reader. */
-	if (s->exists && s->writable && faccessat(s->top_fd, LOCK_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
-		store_lock_shared(s, &e) < 0)
+	if (s->exists && s->writable && fs_has_name(s->top_fd, LOCK_FILE) && store_lock_shared(s, &e) < 0)
 		log_debug("%s", err_text(e));
 }
 

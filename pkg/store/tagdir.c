@@ -37,7 +37,7 @@ void tagdir_close(struct tagdir *t)
 
 bool tagdir_has(const struct tagdir *t, const char *name)
 {
-	return faccessat(t->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return fs_has_name(t->fd, name);
 }
 
 int tagdir_open(struct store *s, const char *path, struct tagdir *ret, struct err **err)
@@ -355,7 +355,7 @@ int tagdir_remove(struct store *s, struct tagdir *t, struct strv *ret_targets, s
 	struct tagdir_taken taken;
 
 	if (tagdir_take(s, t->path, &taken)) {
-		if (faccessat(taken.fd, "PROTECT", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (fs_has_name(taken.fd, "PROTECT")) {
 			tagdir_put_back(s, t->path, &taken);
 			return err_make(err, ERR_DENIED, "%s:%s is protected", t->repo, t->tag);
 		}

@@ -80,6 +80,9 @@ static const struct name calls[] = {
 	CALL(setns),
 	CALL(seccomp),
 	CALL(execveat),
+	CALL(rseq),
+	CALL(bpf),
+	CALL(membarrier),
 	CALL(socket),
 	CALL(ioctl),
 };

@@ -339,6 +339,25 @@ static void test_probe(void)
 }
 
 /* ---- finding ---- */
+/* Engines beside our programs, as the release's archive has them. */
+static void test_find_shipped(const struct find_rule *rule)
+{
+	autofree char *why = NULL, *installed = NULL, *shipped = NULL;
+
+	set(CONF_USE_PROOT_EXECUTABLE, "UDOCKER");
+	if (mkdirat(topfd, "engines", 0755) < 0 || mkdirat(topfd, "engines/bin", 0755) < 0)
+		exit(99);
+	put_script("engines/bin/other", script);
+	setenv("UDOCKER_EXEC_DIR", top, 1);
+	installed = find_executable(rule, &why);
+	ok(installed && str_ends(installed, "/bin/other") && !strstr(installed, "/engines/"),
+		"bindir before the release's engines");
+	set(CONF_BINDIR, top);
+	shipped = find_executable(rule, &why);
+	ok(shipped && str_ends(shipped, "/engines/bin/other"), "the release's engines");
+	unsetenv("UDOCKER_EXEC_DIR");
+}
+
 static void test_find(void)
 {
 	static const char *const names[] = { "proot", NULL }, *const bundled[] = { "eng-%", "other", NULL };
@@ -364,6 +383,7 @@ static void test_find(void)
 	set(CONF_USE_PROOT_EXECUTABLE, "rel/ative");
 	e = find_executable(&rule, &why);
 	ok(!e && why && strstr(why, "must be absolute"), "a relative path is none");
+	test_find_shipped(&rule);
 	is_str(find_arch_name("aarch64"), "arm64", "udocker's name of an architecture");
 	is_str(find_arch_name("i686"), "x86", "another");
 	is_str(find_arch_name("s390x"), "s390x", "an unknown one as it is");
