@@ -65,7 +65,7 @@ _udocker_image_table() {
 	'')
 		options='--repo --config --progress --insecure -q --quiet -D --debug --help --version'
 		valued=' --repo --config --progress '
-		operands='words pull push copy search tags manifest login logout load save import ls inspect history verify tag rm prune protect unprotect mkrepo'
+		operands='words pull push copy search tags manifest login logout load save import ls inspect history verify tag rm prune protect unprotect mkrepo fetch-engines'
 		;;
 	pull)
 		options='-a --all-tags --platform -j --jobs --index -q --quiet --registry --httpproxy --insecure --help'
@@ -186,6 +186,11 @@ _udocker_image_table() {
 		valued=' '
 		operands='dir'
 		;;
+	fetch-engines)
+		options='--from -f --force --purge --httpproxy --help'
+		valued=' --from --httpproxy '
+		operands=''
+		;;
 	esac
 }
 
@@ -207,6 +212,7 @@ _udocker_image_value() {
 	'save --compress') value='words none gzip zstd' ;;
 	'ls --format') value='words table json' ;;
 	'history --format') value='words table json' ;;
+	'fetch-engines --from') value='file' ;;
 	esac
 }
 

@@ -62,7 +62,7 @@ function __udocker_image_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'push --format' 'push --compress' 'push -j' 'push --jobs' 'push --registry' 'push --httpproxy' 'copy --platform' 'copy --format' 'copy -j' 'copy --jobs' 'copy --registry' 'copy --httpproxy' 'search --limit' 'search --index' 'search --format' 'search --registry' 'search --httpproxy' 'tags --format' 'tags --registry' 'tags --httpproxy' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'ls --format' 'history --format' 'prune --min-age'
+set -g __udocker_image_valued ' --repo' ' --config' ' --progress' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'push --format' 'push --compress' 'push -j' 'push --jobs' 'push --registry' 'push --httpproxy' 'copy --platform' 'copy --format' 'copy -j' 'copy --jobs' 'copy --registry' 'copy --httpproxy' 'search --limit' 'search --index' 'search --format' 'search --registry' 'search --httpproxy' 'tags --format' 'tags --registry' 'tags --httpproxy' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --platform' 'import --max-size' 'import --max-ratio' 'ls --format' 'history --format' 'prune --min-age' 'fetch-engines --from' 'fetch-engines --httpproxy'
 
 complete -c udocker-image -f
 complete -c udocker-image -n '__udocker_image_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the store in this directory'
@@ -94,6 +94,7 @@ complete -c udocker-image -n '__udocker_image_no_command' -a prune -d 'remove la
 complete -c udocker-image -n '__udocker_image_no_command' -a protect -d 'keep an image from being removed or replaced'
 complete -c udocker-image -n '__udocker_image_no_command' -a unprotect -d 'let an image be removed again'
 complete -c udocker-image -n '__udocker_image_no_command' -a mkrepo -d 'make an empty store'
+complete -c udocker-image -n '__udocker_image_no_command' -a fetch-engines -d 'install engines from an archive, or remove them'
 complete -c udocker-image -n '__udocker_image_in pull' -s a -l all-tags -d 'pull every tag of the repository'
 complete -c udocker-image -n '__udocker_image_in pull' -l platform -x -d 'choose from images for several platforms'
 complete -c udocker-image -n '__udocker_image_in pull' -s j -l jobs -x -d 'fetch so many layers at once; 4 by default'
@@ -212,3 +213,8 @@ complete -c udocker-image -n '__udocker_image_before unprotect' -l help -d 'show
 complete -c udocker-image -n '__udocker_image_in unprotect' -a '(__udocker_image_image)'
 complete -c udocker-image -n '__udocker_image_before mkrepo' -l help -d 'show help'
 complete -c udocker-image -n '__udocker_image_in mkrepo' -a '(__fish_complete_directories)'
+complete -c udocker-image -n '__udocker_image_before fetch-engines' -l from -r -F -d 'take this archive; else those of the setting tarball (UDOCKER_TARBALL) in turn'
+complete -c udocker-image -n '__udocker_image_before fetch-engines' -s f -l force -d 'also an older version, and where engines are installed already'
+complete -c udocker-image -n '__udocker_image_before fetch-engines' -l purge -d 'remove what was installed before, and nothing else'
+complete -c udocker-image -n '__udocker_image_before fetch-engines' -l httpproxy -x -d 'go through this proxy: http, https, socks4, socks4a, socks5 or socks5h'
+complete -c udocker-image -n '__udocker_image_before fetch-engines' -l help -d 'show help'

@@ -65,7 +65,7 @@ _udocker_table() {
 	'')
 		options='--repo --config -q --quiet -D --debug --allow-root --insecure --help --version'
 		valued=' --repo --config '
-		operands='words run pull search load save import images history verify tag rmi create ps inspect name rmname rename clone export protect unprotect manifest login logout setup rm mkrepo showconf version'
+		operands='words run pull search load save import images history verify tag rmi create ps inspect name rmname rename clone export protect unprotect manifest login logout setup rm mkrepo install showconf version'
 		;;
 	run)
 		options='--name --rm --pull --platform --registry --httpproxy --index --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --mpi --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
@@ -216,6 +216,11 @@ _udocker_table() {
 		valued=' '
 		operands='dir'
 		;;
+	install)
+		options='--from -f --force --purge --httpproxy --help'
+		valued=' --from --httpproxy '
+		operands=''
+		;;
 	showconf)
 		options='--help'
 		valued=' '
@@ -249,6 +254,7 @@ _udocker_value() {
 	'ps --format') value='words table json' ;;
 	'export -o' | 'export --output') value='file' ;;
 	'setup --execmode') value='words R1 R2 R3 P1 P2 F1 F2 F3 F4 S1' ;;
+	'install --from') value='file' ;;
 	esac
 }
 

@@ -62,7 +62,7 @@ function __udocker_behind
 	test "$words[1]" = $argv[1]; and test (count $words) -gt 1
 end
 
-set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run --platform' 'run --registry' 'run --httpproxy' 'run --index' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'search --limit' 'search --index' 'search --format' 'search --registry' 'search --httpproxy' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --name' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'export -o' 'export --output' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'setup --execmode'
+set -g __udocker_valued ' --repo' ' --config' 'run --name' 'run --pull' 'run --platform' 'run --registry' 'run --httpproxy' 'run --index' 'run -v' 'run --volume' 'run --novol' 'run --device' 'run -e' 'run --env' 'run --env-file' 'run -u' 'run --user' 'run --hostname' 'run -w' 'run --workdir' 'run --entrypoint' 'run --cpuset-cpus' 'run --kernel' 'run -p' 'run --publish' 'run --volumes-from' 'run --dns' 'run --dns-search' 'pull --platform' 'pull -j' 'pull --jobs' 'pull --index' 'pull --registry' 'pull --httpproxy' 'search --limit' 'search --index' 'search --format' 'search --registry' 'search --httpproxy' 'load -i' 'load --input' 'load --platform' 'load --max-size' 'load --max-ratio' 'save -o' 'save --output' 'save --format' 'save --compress' 'import --name' 'import --platform' 'import --max-size' 'import --max-ratio' 'images --format' 'history --format' 'create --name' 'create --execmode' 'create -b' 'create --bundle' 'create --max-size' 'create --max-ratio' 'ps --format' 'clone --name' 'export -o' 'export --output' 'manifest --platform' 'manifest --index' 'manifest --registry' 'manifest --httpproxy' 'login -u' 'login --username' 'login -p' 'login --password' 'login --registry' 'login --httpproxy' 'logout --registry' 'setup --execmode' 'install --from' 'install --httpproxy'
 
 complete -c udocker -f
 complete -c udocker -n '__udocker_no_command' -l repo -x -a '(__fish_complete_directories)' -d 'use the repository in this directory'
@@ -100,6 +100,7 @@ complete -c udocker -n '__udocker_no_command' -a logout -d 'forget the credentia
 complete -c udocker -n '__udocker_no_command' -a setup -d 'show or change a container\'s execution mode'
 complete -c udocker -n '__udocker_no_command' -a rm -d 'remove containers'
 complete -c udocker -n '__udocker_no_command' -a mkrepo -d 'make an empty repository'
+complete -c udocker -n '__udocker_no_command' -a install -d 'install engines where the machine has none'
 complete -c udocker -n '__udocker_no_command' -a showconf -d 'show all settings and their values'
 complete -c udocker -n '__udocker_no_command' -a version -d 'show the version'
 complete -c udocker -n '__udocker_before run' -l name -x -d 'give the container this name'
@@ -273,5 +274,10 @@ complete -c udocker -n '__udocker_before rm' -l help -d 'show help'
 complete -c udocker -n '__udocker_in rm' -a '(__udocker_container)'
 complete -c udocker -n '__udocker_before mkrepo' -l help -d 'show help'
 complete -c udocker -n '__udocker_in mkrepo' -a '(__fish_complete_directories)'
+complete -c udocker -n '__udocker_before install' -l from -r -F -d 'take this archive; else those of the setting tarball (UDOCKER_TARBALL) in turn'
+complete -c udocker -n '__udocker_before install' -s f -l force -d 'also an older version, and where engines are installed already'
+complete -c udocker -n '__udocker_before install' -l purge -d 'remove what was installed before, and nothing else'
+complete -c udocker -n '__udocker_before install' -l httpproxy -x -d 'go through this proxy: http, https, socks4, socks4a, socks5 or socks5h'
+complete -c udocker -n '__udocker_before install' -l help -d 'show help'
 complete -c udocker -n '__udocker_before showconf' -l help -d 'show help'
 complete -c udocker -n '__udocker_before version' -l help -d 'show help'

@@ -109,7 +109,7 @@ static const struct cli_command *const commands[] = { &cmd_image_pull, &cmd_imag
 	&cmd_image_search, &cmd_image_tags, &cmd_image_manifest, &cmd_image_login, &cmd_image_logout,
 	&cmd_image_load, &cmd_image_save, &cmd_image_import, &cmd_image_ls, &cmd_image_inspect,
 	&cmd_image_history, &cmd_image_verify, &cmd_image_tag, &cmd_image_rm, &cmd_image_prune,
-	&cmd_image_protect, &cmd_image_unprotect, &cmd_image_mkrepo, NULL };
+	&cmd_image_protect, &cmd_image_unprotect, &cmd_image_mkrepo, &cmd_image_fetch_engines, NULL };
 
 const struct cli_program image_program = {
 	.name = "udocker-image",

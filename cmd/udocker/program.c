@@ -136,6 +136,7 @@ static const struct cli_command *const commands[] = {
 	&cmd_udocker_setup,
 	&cmd_udocker_rm,
 	&cmd_udocker_mkrepo,
+	&cmd_udocker_install,
 	&cmd_udocker_showconf,
 	&cmd_udocker_version,
 	NULL,

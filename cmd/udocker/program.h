@@ -24,10 +24,10 @@ extern const struct cli_command cmd_udocker_pull, cmd_udocker_search, cmd_udocke
 	cmd_udocker_ps, cmd_udocker_name, cmd_udocker_rmname, cmd_udocker_rename, cmd_udocker_setup,
 	cmd_udocker_rm, cmd_udocker_mkrepo, cmd_udocker_save, cmd_udocker_clone, cmd_udocker_history,
 	cmd_udocker_export;
-/* run.c, import.c, compose.c, program.c */
+/* run.c, import.c, compose.c, install.c, program.c */
 extern const struct cli_command cmd_udocker_run, cmd_udocker_import;
 extern const struct cli_command cmd_udocker_inspect, cmd_udocker_verify, cmd_udocker_manifest;
-extern const struct cli_command cmd_udocker_protect;
+extern const struct cli_command cmd_udocker_protect, cmd_udocker_install;
 extern const struct cli_command cmd_udocker_unprotect;
 extern const struct cli_command cmd_udocker_version;
 extern const struct cli_command cmd_udocker_showconf;

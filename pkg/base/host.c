@@ -124,6 +124,13 @@ const char *host_env(const char *name)
 	return value && *value ? value : NULL;
 }
 
+bool host_env_is_emptied(const char *name)
+{
+	const char *value = secure_getenv(name);
+
+	return value && !*value;
+}
+
 /* What /etc/passwd says of the caller; both NULL when it does not know him. */
 static pthread_once_t passwd_once = PTHREAD_ONCE_INIT;
 static char *passwd_name, *passwd_home;

@@ -25,6 +25,8 @@ int host_cpus(void);
 
 /* An environment variable, NULL when unset or empty, or when we run set-id. */
 const char *host_env(const char *name);
+/* Is it set, and empty? */
+bool host_env_is_emptied(const char *name);
 /* $HOME if absolute, else the passwd entry's home, else NULL. */
 const char *host_home(void);
 /* $TMPDIR if absolute, else /tmp. */

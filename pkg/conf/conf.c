@@ -391,6 +391,9 @@ static int load_environment(struct err **err)
 	for (int key = 0; key < CONF_N; key++) {
 		const char *value = rows[key].env ? host_env(rows[key].env) : NULL;
 
+		/* As in 1.3.x: no engines are to be installed. Elsewhere an empty variable says nothing. */
+		if (key == CONF_TARBALL && host_env_is_emptied(rows[key].env))
+			value = "";
 		if (!value || settings[key].source > SOURCE_ENV)
 			continue;
 		if (rows[key].type == CONF_BOOL && strcasecmp(value, "none") == 0)

@@ -40,9 +40,41 @@ make_inputs() {
   mkimage -f oci -n one:1 "$IN/other.tar" "$IN/base.tar" "$IN/two.tar"
   mkimage -n docker:1 -n docker:2 "$IN/docker.tar" "$IN/base.tar" "$IN/one.tar"
   gzip -k "$IN/base.tar"
+  make_engines 1.2.100 old
+  make_engines 1.2.101 new
+}
+
+# Two engine archives: files that change, one that stays as it is, one that is in the first or the second alone, links.
+make_engines() { # VERSION NAME
+  local top=$IN/$2/udocker_dir
+  mkdir -p "$top/bin" "$top/lib" "$top/doc"
+  echo "$1" >"$top/lib/VERSION"
+  echo same >"$top/doc/LICENSE.proot"
+  for f in bin/proot-x86_64 bin/crun-x86_64 lib/libfakechroot-x86_64.so "bin/$2"; do
+    { echo "$2 $f"; head -c 20000 /dev/urandom; } >"$top/$f"
+  done
+  ln -s "crun-x86_64" "$top/bin/runc-x86_64"
+  tar -C "$IN/$2" -czf "$IN/$2.tar.gz" udocker_dir
 }
 
 # ---- looking -------------------------------------------------------------------------------------
+# engines old|new: all of that set, and nothing else.
+engines() {
+  local part
+  for part in bin lib doc; do
+    diff -r --exclude='.install*' "$IN/$1/udocker_dir/$part" "$STORE/$part" >/dev/null || return 1
+  done
+  [ -z "$(find "$STORE"/{bin,lib,doc} -name .install -o -name .publish)" ]
+}
+no_engines() { [ -z "$(find "$STORE"/{bin,lib,doc} -mindepth 1 ! -name .install.lock)" ]; }
+# Every file with a name of an engine is that of one set or the other.
+assert_engines_whole() {
+  local f path
+  for f in "$STORE"/bin/* "$STORE"/lib/* "$STORE"/doc/*; do
+    path=udocker_dir/${f#"$STORE"/}
+    [ ! -e "$f" ] || cmp -s "$f" "$IN/old/$path" || cmp -s "$f" "$IN/new/$path" || fail "$*: $f is of no set"
+  done
+}
 image() { udocker-image verify "$1" >/dev/null 2>&1; }
 no_image() { ! udocker-image ls -q | grep -qx "$1"; }
 has_layer() { grep -q "$(sha256sum "$2" | cut -d' ' -f1)" "$STORE/repos/${1/:/\/}/manifest"; }
@@ -101,6 +133,7 @@ HAVE_VERIFY=yes
 assert_whole() {
   local names id
   [ -d "$STORE/repos" ] || return 0
+  assert_engines_whole "$@"
   mapfile -t names < <(udocker-image ls -q)
   [ ${#names[@]} -eq 0 ] || udocker-image verify "${names[@]}" >seen 2>&1 || fail "$*: $(cat seen)"
   for id in $(udocker-bundle ls -q); do
