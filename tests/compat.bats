@@ -95,3 +95,23 @@ fixture_store() {
   ok udocker create docker.io/some/bb:1
   cmp "$STORE/containers/$output/ROOT/bin/busybox" "$(command -v busybox)"
 }
+
+@test "files that R modes of 1.3.x have put aside are seen by runs in every mode" {
+  busybox_container c1
+  mkdir "$BUNDLE/.bind_orig_files" "$BUNDLE/ROOT/.bind_host_files"
+  local name mode
+  for name in passwd os-release; do
+    mv "$BUNDLE/ROOT/etc/$name" "$BUNDLE/.bind_orig_files/#etc#$name"
+    ln -s "/.bind_host_files/#etc#$name" "$BUNDLE/ROOT/etc/$name"
+  done
+  for mode in $(working_modes); do
+    printf %s "$mode" >"$BUNDLE/execmode"
+    ok udocker run --nobanner c1 /bin/cat /etc/passwd /etc/os-release
+    assert_contains "user:x:1000:1000:User"
+    assert_contains "ID=demo"
+  done
+  # A volume of the run's own wins.
+  echo mine >own
+  ok udocker run --nobanner -v "$T/own:/etc/os-release" c1 /bin/cat /etc/os-release
+  assert_output mine
+}

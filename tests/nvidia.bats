@@ -82,8 +82,8 @@ host() {
 
 # What a container sees that was set up on such a host.
 sees_driver() {
-  local its=(libcuda.so.$VERSION libcuda.so.1 libcuda.so libnvidia-ml.so.1 libnvidia-gpucomp.so.$VERSION libnvidia-egl-wayland.so.1.1.11
-    vdpau/libvdpau_nvidia.so.$VERSION gbm/nvidia-drm_gbm.so)
+  local its=("libcuda.so.$VERSION" libcuda.so.1 libcuda.so libnvidia-ml.so.1 "libnvidia-gpucomp.so.$VERSION" libnvidia-egl-wayland.so.1.1.11
+    "vdpau/libvdpau_nvidia.so.$VERSION" gbm/nvidia-drm_gbm.so)
   local files=(/etc/vulkan/icd.d/nvidia_icd.json /usr/share/glvnd/egl_vendor.d/10_nvidia.json /etc/OpenCL/vendors/nvidia.icd)
   in_c cat "${its[@]/#/$LIBS/}" "${files[@]}" >seen
   cat "${its[@]/#/$H/opt/driver/lib64/}" "${files[@]/#/$H}" | cmp - seen

@@ -25,6 +25,9 @@
 #include "pkg/conf/conf.h"
 #include "pkg/store/containers.h"
 
+#define PUT_ASIDE ".bind_orig_files"
+#define PUT_ASIDE_LINK "/.bind_host_files/"
+
 /* What is gathered on the way to the document. */
 struct making {
 	const struct bundle_source *src;
@@ -128,6 +131,37 @@ static int make_cwd(struct making *m, const char *home, struct err **err)
 	free(m->cwd);
 	m->cwd = xstrdup("/");
 	return 0;
+}
+
+/* ---- what R modes of 1.3.x have put aside ---- */
+
+/*
+ * They leave a link in its place, that leads to a folder which is there during their runs alone (2.7): without this a container that they have run
+ * would have no passwd.
+ */
+static void show_put_aside(struct making *m)
+{
+	auto_strv names = STRV_INIT;
+
+	if (!m->src->id || fs_list(m->src->dirfd, PUT_ASIDE, &names) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++) {
+		autofree char *path = xstrdup(names.v[i]), *text = NULL, *original = NULL;
+		const char *name = NULL;
+		autoclose int dirfd = -1;
+
+		for (char *p = path; *p; p++)
+			if (*p == '#')
+				*p = '/';
+		dirfd = *path == '/' ? fs_open_parent(m->rootfd, path, FS_IN_ROOT, &name) : -1;
+		text = dirfd < 0 ? NULL : fs_readlink(dirfd, name);
+		if (!text || !str_starts(text, PUT_ASIDE_LINK) ||
+			(m->user.passwd && str_eq(path, "/etc/passwd")) ||
+			(m->user.group && str_eq(path, "/etc/group")))
+			continue;
+		original = xasprintf("%s/" PUT_ASIDE "/%s", m->src->dir, names.v[i]);
+		bundle_volumes_add_found(&m->volumes, original, path, false);
+	}
 }
 
 /* ---- the driver of GPUs ---- */
@@ -401,6 +435,7 @@ static int gather(struct making *m, struct err **err)
 		bundle_volumes_collect(m->o, m->rootfd, &m->volumes, err) < 0 || find_user(m, err) < 0 ||
 		find_gpus(m, err) < 0)
 		return -1;
+	show_put_aside(m);
 	home = m->o->bindhome && host_home() ? host_home() : m->user.home;
 	make_args(m);
 	if (make_env(m, home, err) < 0)

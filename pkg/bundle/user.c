@@ -21,6 +21,7 @@
 #define NAME_MAX_ 256
 #define GROUPS_MAX 1024
 #define ORIGINALS ".bind_orig_files/" /* where R modes of 1.3.x keep files they replaced */
+#define HOST_FILES "/.bind_host_files/" /* where the links that they leave lead to */
 
 /* ---- grammar ---- */
 
@@ -115,6 +116,25 @@ static void read_host(const char *path, struct str *ret)
 	}
 }
 
+/* 1.3.x has put it aside, and a link in its place: whatever lies where that leads to is a mount point. */
+static bool read_put_aside(const struct bundle_user_query *q, const char *path, struct str *ret)
+{
+	const char *name = NULL;
+	autofree char *aside = NULL, *text = NULL;
+	autoclose int dirfd = q->dirfd < 0 ? -1 : fs_open_parent(q->rootfd, path, FS_IN_ROOT, &name);
+	bool left;
+
+	if (dirfd < 0)
+		return false;
+	text = fs_readlink(dirfd, name);
+	left = text ? str_starts(text, HOST_FILES) : errno == ENOENT;
+	aside = xasprintf(ORIGINALS "#etc#%s", name);
+	if (left && fs_read(q->dirfd, aside, FILE_MAX, ret, FS_BENEATH) == 0)
+		return true;
+	str_truncate(ret, 0);
+	return false;
+}
+
 /* `name` is "passwd" or "group". A missing or unusable file is an empty one. */
 static void read_auth(const struct bundle_user_query *q, const char *name, struct auth_file *ret)
 {
@@ -133,18 +153,13 @@ static void read_auth(const struct bundle_user_query *q, const char *name, struc
 		read_host(path, &ret->text);
 		return;
 	}
-	if (fs_read(q->rootfd, path + 1, FILE_MAX, &ret->text, FS_IN_ROOT) == 0)
+	if (read_put_aside(q, path, &ret->text) ||
+		fs_read(q->rootfd, path + 1, FILE_MAX, &ret->text, FS_IN_ROOT) == 0)
 		return;
 	str_truncate(&ret->text, 0);
 	if (errno == EFBIG || errno == EINVAL || errno == EACCES)
 		log_warning(
 			"the container's %s cannot be used (%s), taking it for empty", path, strerror(errno));
-	if (q->dirfd >= 0) {
-		autofree char *aside = xasprintf(ORIGINALS "#etc#%s", name);
-
-		if (fs_read(q->dirfd, aside, FILE_MAX, &ret->text, FS_BENEATH) < 0)
-			str_truncate(&ret->text, 0);
-	}
 }
 
 /* ---- look-up ---- */
