@@ -151,6 +151,26 @@ int mountpoints_make(const struct mountpoints_at *at, const struct json *config,
 	return 0;
 }
 
+int mountpoints_make_parents(const struct mountpoints_at *at, const struct json *config, struct err **err)
+{
+	auto_runtime_mounts mounts = RUNTIME_MOUNTS_INIT;
+	bool of_store = fs_exists(at->bundle, "container.json");
+
+	if (runtime_mounts_read(config, &mounts, err) < 0)
+		return -1;
+	for (size_t i = 0; i < mounts.n; i++) {
+		autofree char *path = path_dir(mounts.items[i].destination);
+
+		if (str_eq(path, "/") || is_covered(&mounts, i) || look(at->root, path, true) != 0)
+			continue;
+		if (of_store)
+			record(at->bundle, path, existing_prefix(at->root, path));
+		if (make_one(at->root, path, true) < 0)
+			return err_sys(err, errno, "mount point %s in the container", path);
+	}
+	return 0;
+}
+
 /* ---- unmaking ---- */
 /* A link that 1.3.x left in place of a bound file. */
 static bool points_to_host_files(int dirfd, const char *name)

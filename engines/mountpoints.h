@@ -27,6 +27,12 @@ struct mountpoints_at {
 int mountpoints_make(const struct mountpoints_at *at, const struct json *config, struct err **err);
 
 /*
+ * The same for an engine that shows them without: only what is missing above the targets. PRoot makes that, too, but removes it at its end, from below
+ * other runs of the container; a target itself it can do without.
+ */
+int mountpoints_make_parents(const struct mountpoints_at *at, const struct json *config, struct err **err);
+
+/*
  * Undo: first put the originals of `.bind_orig_files` back, then remove what `.mountpoints` records, upward to the recorded ancestor, but only
  * empty directories and files, and never a path that has or had an original (FIX-15); then both folders. Resumable; nothing recorded is success.
  */

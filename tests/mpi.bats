@@ -56,7 +56,7 @@ t" ] || fail "the folders are not the host's"
   ok mpi 1 udocker run --mpi --workdir=/opt -e OMP_NUM_THREADS=5 c sh -c 'pwd; echo $OMP_NUM_THREADS'
   assert_output "/opt
 5"
-  ok mpi 1 udocker run --mpi --novol "$TMPDIR" c sh -c '[ ! -e "$TMPDIR" ]'
+  ok mpi 1 udocker run --mpi --workdir=/ --novol /tmp c sh -c '[ ! -e "$TMPDIR" ]'
 }
 
 @test "a rank stays on the processors that mpiexec gave it" {

@@ -172,6 +172,26 @@ each_mode() {
   each_mode check
 }
 
+@test "a volume stays when another run of the container ends, also where the image has no folder for it" {
+  check() {
+    local i
+    mkdir -p "$T/data"
+    echo here >"$T/data/file"
+    udocker run --nobanner -v "$T/data:/absent/deep/data" -v "$T/data/file:/lone/folder/file" c1 /bin/sh -c \
+      ": >/absent/deep/data/up; while [ -e /absent/deep/data/up ]; do sleep 0.05; done; cat /absent/deep/data/file /lone/folder/file" >"$T/out" 2>&1 &
+    wait_until 10 test -e "$T/data/up" || fail "$1: not started: $(cat "$T/out")"
+    ok udocker run --nobanner -v "$T/data:/absent/deep/data" -v "$T/data/file:/lone/folder/file" c1 cat /lone/folder/file
+    rm "$T/data/up"
+    wait $! || fail "$1: $(cat "$T/out")"
+    [ "$(cat "$T/out")" = "here
+here" ] || fail "$1: $(cat "$T/out")"
+    ok udocker setup --purge c1
+    refute_file "$STORE/containers/c1/ROOT/absent"
+    refute_file "$STORE/containers/c1/ROOT/lone"
+  }
+  each_mode check
+}
+
 @test "a run leaves no state, no process and nothing in the container's folder behind" {
   check() {
     ls -A "$STORE/containers/c1/" >"$T/before"

@@ -28,7 +28,7 @@ slurm_teardown() {
   drivers_teardown
 }
 
-as_user() { timeout "${LIMIT:-60}" setpriv --reuid=udocker-test --regid="$(id -g udocker-test)" --init-groups env HOME="$D/jobs" TMPDIR=/tmp "$@"; }
+as_user() { timeout "${LIMIT:-60}" setpriv --reuid=udocker-test --regid="$(id -g udocker-test)" --init-groups env HOME="$D/jobs" TMPDIR="${JOB_TMPDIR:-/tmp}" "$@"; }
 job_runs() { [[ "$(squeue -h -o %T)" == RUNNING ]]; }
 no_jobs() { [ -z "$(squeue -h)" ]; }
 nothing_of_slurm() {

@@ -80,10 +80,25 @@ static bool is_system(const char *path)
 	return false;
 }
 
+/* Whatever lies below these is shown with them: they are in every image, where a folder of each job would have to be made. */
+static char *shown_by(const char *raw)
+{
+	static const char *const tops[] = { "/tmp", "/var/tmp" };
+	char *path = path_clean(raw);
+
+	for (size_t i = 0; i < ARRAY_LEN(tops); i++) {
+		if (!path_is_below(path, tops[i]))
+			continue;
+		free(path);
+		return xstrdup(tops[i]);
+	}
+	return path;
+}
+
 /* Unless it lies below one that is there; those below it go. */
 static void put_folder(struct strv *list, const char *raw)
 {
-	autofree char *path = path_clean(raw);
+	autofree char *path = is_folder(raw) ? shown_by(raw) : xstrdup("/");
 
 	if (!is_folder(path) || is_system(path))
 		return;

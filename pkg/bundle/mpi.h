@@ -18,7 +18,10 @@ bool mpi_is_launcher_variable(const char *key);
  */
 void mpi_env_add(bool apart, struct strv *ret);
 
-/* Folders of the host to be shown at the same place, existing ones, none below another: TMPDIR, session folders, the working directory. */
+/*
+ * Folders of the host to be shown at the same place, existing ones, none below another: TMPDIR, session folders, the working directory; /tmp and /var/tmp
+ * for what lies there.
+ */
 void mpi_folders(struct strv *ret);
 
 /*

@@ -112,6 +112,19 @@ static int write_delegate_bundle(struct making *m, struct err **err)
 	return write_json(m->c.dirfd, bundle_config, m->p.plan.config, err);
 }
 
+/* Of a container of the store, which may run many times at once. Where nothing can be made PRoot keeps a tree of its own for each run. */
+static void keep_parents(const struct making *m)
+{
+	const struct mountpoints_at at = { m->p.bundle.rootfs_fd, m->p.bundle.fd, m->c.dirfd, m->c.path };
+	auto_err *e = NULL;
+
+	if (!str_eq(m->p.choice.engine->name, "proot") ||
+		!runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER))
+		return;
+	if (mountpoints_make_parents(&at, m->p.bundle.config, &e) < 0)
+		log_verbose("%s, leaving it to PRoot", err_text(e));
+}
+
 static int fill_directory(struct making *m, struct err **err)
 {
 	if (write_json(m->c.dirfd, STATE_CONFIG, m->p.bundle.config, err) < 0)
@@ -126,6 +139,7 @@ static int plan(struct making *m, struct err **err)
 	fill_record(m);
 	if (runtime_fds_check(&m->fds, err) < 0)
 		return -1;
+	keep_parents(m);
 	if (m->c.rec.delegate && mark_config(m->p.plan.config, m->c.rec.mark))
 		m->maker_mark = mark_of_maker(m->c.rec.mark);
 	if (m->p.plan.config_in_bundle)

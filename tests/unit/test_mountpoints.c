@@ -104,6 +104,28 @@ static void test_make(void)
 	folder_free(&f);
 }
 
+static void test_parents(void)
+{
+	static const char mounts[] =
+		BIND("/mnt/d", "src") "," BIND("/opt/deep/file", "file") "," BIND("/etc/hosts", "file");
+	autofree char *text = xasprintf("{\"root\":{\"path\":\"ROOT\"},\"mounts\":[%s]}", mounts);
+	struct folder f = folder_make();
+	const struct mountpoints_at at = { f.root, f.fd, -1, NULL };
+	auto_json *j = NULL;
+
+	put(f.fd, "container.json", "{}");
+	if (json_parse(text, strlen(text), "test", NULL, &j, NULL) < 0)
+		exit(99);
+	is_int(mountpoints_make_parents(&at, j, NULL), 0, "what lies above targets");
+	is_int(kind(f.root, "mnt"), 'd', "of a folder");
+	is_int(kind(f.root, "opt/deep"), 'd', "of a file");
+	ok(kind(f.root, "mnt/d") == '-' && kind(f.root, "opt/deep/file") == '-', "no target");
+	is_int(mountpoints_make_parents(&at, j, NULL), 0, "again: nothing to do");
+	is_int(mountpoints_purge(f.root, f.fd, NULL), 0, "purge");
+	ok(kind(f.root, "mnt") == '-' && kind(f.root, "opt") == '-', "all is gone");
+	folder_free(&f);
+}
+
 static void test_wrong(void)
 {
 	struct folder f = folder_make();
@@ -180,6 +202,7 @@ static void test_originals(void)
 int main(void)
 {
 	test_make();
+	test_parents();
 	test_wrong();
 	test_hostile();
 	test_originals();

@@ -90,9 +90,23 @@ static void current(const char *top)
 	ok(!cwd, "which is the container's");
 }
 
+/* What lies in /tmp is shown with it: an image has that, and no folder of the job's. */
+static void temporary(void)
+{
+	char tmp[] = "/tmp/test-mpi.XXXXXX";
+	auto_strv list = STRV_INIT;
+
+	if (!mkdtemp(tmp))
+		return;
+	(void)setenv("TMPDIR", tmp, 1);
+	mpi_folders(&list);
+	ok(strv_has(&list, "/tmp") && !strv_has(&list, tmp), "all of /tmp");
+	(void)rmdir(tmp);
+}
+
 int main(void)
 {
-	char top[] = "/tmp/test-mpi.XXXXXX";
+	char top[] = "/dev/shm/test-mpi.XXXXXX";
 
 	if (!mkdtemp(top))
 		return 1;
@@ -101,6 +115,7 @@ int main(void)
 	variables();
 	folders(top);
 	current(top);
+	temporary();
 	(void)fs_rm_tree(AT_FDCWD, top, NULL);
 	return tap_done();
 }
