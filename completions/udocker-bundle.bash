@@ -73,8 +73,8 @@ _udocker_bundle_table() {
 		operands='image'
 		;;
 	config)
-		options='-o --output -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --mpi --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
-		valued=' -o --output -v --volume --novol --device -e --env --env-file -u --user --hostname -w --workdir --entrypoint --cpuset-cpus --kernel -p --publish --volumes-from --dns --dns-search '
+		options='-o --output -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth -h --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --mpi --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --mount --tmpfs --shm-size --add-host --link --dns --dns-search --dns-opt --dns-option --domainname --cap-add --cap-drop --security-opt --group-add --privileged --gpus --net --network --ipc --pid --uts --userns --ulimit -m --memory --memory-swap --cpus -c --cpu-shares --pids-limit --oom-score-adj -l --label --label-file --stop-signal --init --sig-proxy -q --quiet --attach --cgroupns --disable-content-trust --detach-keys --no-healthcheck --restart --log-driver --log-opt --health-cmd --health-interval --health-retries --health-start-period --health-start-interval --health-timeout --stop-timeout --expose --memory-reservation --memory-swappiness --kernel-memory --oom-kill-disable --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpuset-mems --blkio-weight --blkio-weight-device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps --device-write-iops --cgroup-parent --storage-opt --sysctl --network-alias --ip --ip6 --link-local-ip --mac-address --isolation --runtime --volume-driver --help'
+		valued=' -o --output -v --volume --novol --device -e --env --env-file -u --user -h --hostname -w --workdir --entrypoint --cpuset-cpus --kernel -p --publish --volumes-from --mount --tmpfs --shm-size --add-host --link --dns --dns-search --dns-opt --dns-option --domainname --cap-add --cap-drop --security-opt --group-add --gpus --net --network --ipc --pid --uts --userns --ulimit -m --memory --memory-swap --cpus -c --cpu-shares --pids-limit --oom-score-adj -l --label --label-file --stop-signal --attach --cgroupns --detach-keys --restart --log-driver --log-opt --health-cmd --health-interval --health-retries --health-start-period --health-start-interval --health-timeout --stop-timeout --expose --memory-reservation --memory-swappiness --kernel-memory --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpuset-mems --blkio-weight --blkio-weight-device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps --device-write-iops --cgroup-parent --storage-opt --sysctl --network-alias --ip --ip6 --link-local-ip --mac-address --isolation --runtime --volume-driver '
 		operands='container'
 		rest='file'
 		;;
@@ -161,6 +161,7 @@ _udocker_bundle_value() {
 	'create -b' | 'create --bundle') value='dir' ;;
 	'config -o' | 'config --output') value='file' ;;
 	'config --env-file') value='file' ;;
+	'config --label-file') value='file' ;;
 	'ls --format') value='words table json' ;;
 	'export -o' | 'export --output') value='file' ;;
 	'setup --execmode') value='words R1 R2 R3 P1 P2 F1 F2 F3 F4 S1' ;;

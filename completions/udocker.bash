@@ -68,8 +68,8 @@ _udocker_table() {
 		operands='words run pull search load save import images history verify tag rmi create ps inspect name rmname rename clone export protect unprotect manifest login logout setup rm mkrepo install showconf version'
 		;;
 	run)
-		options='--name --rm --pull --platform --registry --httpproxy --index --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --mpi --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --dns --dns-search --help'
-		valued=' --name --pull --platform --registry --httpproxy --index -v --volume --novol --device -e --env --env-file -u --user --hostname -w --workdir --entrypoint --cpuset-cpus --kernel -p --publish --volumes-from --dns --dns-search '
+		options='--name --rm --pull --platform --registry --httpproxy --index --location -d --detach --cidfile --nobanner -v --volume --novol --nosysdirs --bindhome --dri --device --read-only -e --env --env-file --hostenv -u --user --hostauth --containerauth -h --hostname -w --workdir --entrypoint --nometa -t --tty -i --interactive --mpi --cpuset-cpus --kernel -p --publish -P --netcoop --publish-all -a --volumes-from --mount --tmpfs --shm-size --add-host --link --dns --dns-search --dns-opt --dns-option --domainname --cap-add --cap-drop --security-opt --group-add --privileged --gpus --net --network --ipc --pid --uts --userns --ulimit -m --memory --memory-swap --cpus -c --cpu-shares --pids-limit --oom-score-adj -l --label --label-file --stop-signal --init --sig-proxy -q --quiet --attach --cgroupns --disable-content-trust --detach-keys --no-healthcheck --restart --log-driver --log-opt --health-cmd --health-interval --health-retries --health-start-period --health-start-interval --health-timeout --stop-timeout --expose --memory-reservation --memory-swappiness --kernel-memory --oom-kill-disable --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpuset-mems --blkio-weight --blkio-weight-device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps --device-write-iops --cgroup-parent --storage-opt --sysctl --network-alias --ip --ip6 --link-local-ip --mac-address --isolation --runtime --volume-driver --help'
+		valued=' --name --pull --platform --registry --httpproxy --index --location --cidfile -v --volume --novol --device -e --env --env-file -u --user -h --hostname -w --workdir --entrypoint --cpuset-cpus --kernel -p --publish --volumes-from --mount --tmpfs --shm-size --add-host --link --dns --dns-search --dns-opt --dns-option --domainname --cap-add --cap-drop --security-opt --group-add --gpus --net --network --ipc --pid --uts --userns --ulimit -m --memory --memory-swap --cpus -c --cpu-shares --pids-limit --oom-score-adj -l --label --label-file --stop-signal --attach --cgroupns --detach-keys --restart --log-driver --log-opt --health-cmd --health-interval --health-retries --health-start-period --health-start-interval --health-timeout --stop-timeout --expose --memory-reservation --memory-swappiness --kernel-memory --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpuset-mems --blkio-weight --blkio-weight-device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps --device-write-iops --cgroup-parent --storage-opt --sysctl --network-alias --ip --ip6 --link-local-ip --mac-address --isolation --runtime --volume-driver '
 		operands='either'
 		rest='file'
 		;;
@@ -241,7 +241,10 @@ _udocker_value() {
 	' --repo') value='dir' ;;
 	' --config') value='file' ;;
 	'run --pull') value='words missing never always reuse' ;;
+	'run --location') value='dir' ;;
+	'run --cidfile') value='file' ;;
 	'run --env-file') value='file' ;;
+	'run --label-file') value='file' ;;
 	'search --format') value='words table json' ;;
 	'load -i' | 'load --input') value='file' ;;
 	'save -o' | 'save --output') value='file' ;;

@@ -148,6 +148,9 @@ struct json *runtime_config_example(bool rootless, uid_t uid, gid_t gid);
 #define ANNOTATION_EXECMODE "org.udocker.execmode"
 #define ANNOTATION_PREPARE "org.udocker.prepare"
 #define ANNOTATION_STRICT "org.udocker.strict"
+#define ANNOTATION_ASKED \
+	"org.udocker.asked" /* words of properties, "root.readonly,linux.resources": a warning where not applied */
+#define ANNOTATION_REQUIRED "org.udocker.required" /* the same: an error, as --strict for these alone */
 #define ANNOTATION_CONTAINER "org.udocker.container"
 #define ANNOTATION_IMAGE "org.udocker.image"
 #define ANNOTATION_KERNEL "org.udocker.kernel"

@@ -149,3 +149,16 @@ load helpers
   ok udocker showconf
   refute_contains "from-the-other"
 }
+
+@test "udocker version and showconf have the tarball line of 1.3.x: words between blanks" {
+  UDOCKER_TARBALL="/a/one.tar.gz https://example.org/two.tar.gz" ok udocker version
+  assert_contains $'\ntarball: /a/one.tar.gz https://example.org/two.tar.gz\n'
+  UDOCKER_TARBALL="/a/one.tar.gz /b/two.tar.gz" ok udocker showconf
+  assert_contains $'\ntarball = /a/one.tar.gz /b/two.tar.gz\n'
+}
+
+@test "unprotect of what is not there is no failure, as in 1.3.x" {
+  ok udocker unprotect no-such-thing
+  assert_stderr_contains no-such-thing
+  fails 1 udocker protect no-such-thing
+}

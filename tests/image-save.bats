@@ -460,6 +460,7 @@ loaded_is() { # ARCHIVE REF STORED-DIGEST...
   ok udocker save --output=two.tar a:1
   cmp one.tar two.tar
   udocker -q save a:1 | cmp - one.tar
+  udocker -q save - a:1 | cmp - one.tar
   fails 1 udocker save -o one.tar a:1
   assert_stderr_contains "Error: "
 }

@@ -34,7 +34,7 @@ static const struct cli_option config_options[] = {
 		.complete = CLI_COMPLETE_FILE },
 	CLI_END
 };
-static const struct cli_option *const more_options[] = { run_config_options, NULL };
+static const struct cli_option *const more_options[] = { run_config_options, run_docker_options, NULL };
 
 static int print(const struct json *config, const char *output, struct err **err)
 {

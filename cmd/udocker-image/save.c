@@ -61,6 +61,7 @@ static int save_run(const struct cli_call *call, struct err **err)
 		.replace = o->force,
 		.all = o->all
 	};
+	bool dash = !o->output && call->argc > 1 && str_eq(call->argv[0], "-");
 	auto_store *s = NULL;
 
 	if (o->quiet)
@@ -72,7 +73,8 @@ static int save_run(const struct cli_call *call, struct err **err)
 	if (store_open(STORE_READ, &s, err) < 0)
 		return -1;
 	store_hold(s);
-	return save_images(s, call->argv, &options, err);
+	/* `save - IMAGE` of 1.3.x */
+	return save_images(s, call->argv + dash, &options, err);
 }
 
 const struct cli_command cmd_image_save = {

@@ -6,6 +6,7 @@
 #include "cmd/udocker/program.h"
 
 #include "pkg/base/err.h"
+#include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/store/containers.h"
 #include "pkg/store/images.h"
@@ -50,8 +51,15 @@ static int compose_run(const struct cli_call *call, struct err **err)
 	const char *program = NULL, *name = call->argv[0];
 	auto_strv words = STRV_INIT;
 
-	if (owner_of(name, &program, err) < 0)
-		return -1;
+	if (owner_of(name, &program, err) < 0) {
+		if (call->command != &cmd_udocker_unprotect || !err_is(*err, ERR_NOT_FOUND))
+			return -1;
+		/* 1.3.x: what is not protected is as it should be. */
+		log_warning("%s", err_text(*err));
+		err_free(*err);
+		*err = NULL;
+		return 0;
+	}
 	if (udocker_sibling_words(call, program, call->command->name, &words, err) < 0)
 		return -1;
 	if (call->command == &cmd_udocker_inspect && o->path) {

@@ -68,7 +68,7 @@ static int udocker_setup(void *global, struct err **err)
 
 static int version_run(const struct cli_call *call UNUSED, struct err **err UNUSED)
 {
-	autofree char *tarballs = conf_show(CONF_TARBALL);
+	autofree char *tarballs = strv_join(conf_list(CONF_TARBALL), " ");
 
 	printf("version: %s\ntarball: %s\ntarball_release: %s\n", UDOCKER_VERSION, tarballs,
 		conf_str(CONF_TARBALL_RELEASE));

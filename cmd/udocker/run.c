@@ -5,22 +5,24 @@
  */
 #include "cmd/udocker/run.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/fd.h"
 #include "pkg/base/id.h"
 #include "pkg/base/json.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 #include "pkg/bundle/config.h"
+#include "pkg/bundle/mounts.h"
 #include "pkg/bundle/options.h"
+#include "pkg/conf/conf.h"
 #include "pkg/runtime/lifecycle.h"
 #include "pkg/store/containers.h"
 #include "pkg/store/store.h"
-
-/* Status when nothing could be started; the runtime uses it as well (cli.md). */
-enum { STATUS_NOT_STARTED = 125 };
 
 static const char *const pull_choices[] = { "missing", "never", "always", "reuse", NULL };
 
@@ -44,16 +46,61 @@ static const struct cli_option run_select_options[] = {
 		.kind = CLI_KIND_IGNORED_VALUE,
 		.metavar = "URL",
 		.text = "accepted as in udocker 1.3.x: an index is for search alone" },
+	{ .name = "location",
+		.kind = CLI_KIND_STRING,
+		.metavar = "DIR",
+		.offset = offsetof(struct run_opts, location),
+		.text = "run in this root directory, which is no container's; the first operand is then a "
+			"word "
+			"that "
+			"means nothing, such as -",
+		.complete = CLI_COMPLETE_DIR },
+	CLI_FLAG("detach", 'd', struct run_opts, detach,
+		"run in the background and print the container's id; the program's output goes on to files, "
+		"else to nobody"),
+	{ .name = "cidfile",
+		.kind = CLI_KIND_STRING,
+		.metavar = "FILE",
+		.offset = offsetof(struct run_opts, cidfile),
+		.text = "write the container's id to this new file",
+		.complete = CLI_COMPLETE_FILE },
 	CLI_FLAG("nobanner", 0, struct run_opts, nobanner, "do not print the banner"),
 	CLI_END,
 };
-static const struct cli_option *const run_more_options[] = { run_config_options, NULL };
+static const struct cli_option *const run_more_options[] = { run_config_options, run_docker_options, NULL };
 
 /* A wrong value is a container that could not be started, not a wrong command line. */
 static void not_usage(struct err **err)
 {
 	if (err_is(*err, ERR_USAGE))
 		(void)err_set_kind(err, ERR_UNSUPPORTED);
+}
+
+/*
+ * A terminal of its own has a program only where there is one, whatever -t says: 1.3.x took the option for nothing, and scripts
+ * give it in batch jobs.
+ */
+static void options_of(const struct cli_call *call, struct bundle_options *ret)
+{
+	const struct run_opts *o = call->options;
+
+	bundle_options_from_run(&o->config, ret);
+	ret->tty = ret->tty && !o->detach && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+/* Before anything is fetched or made: what can be judged without a container (FIX-36). */
+static int check_options(const struct cli_call *call, struct err **err)
+{
+	struct bundle_volumes volumes = { .quiet = true };
+	struct bundle_options options;
+
+	options_of(call, &options);
+	if (bundle_options_check(&options, err) < 0 || bundle_volumes_asked(&options, &volumes, err) < 0) {
+		not_usage(err);
+		return -1;
+	}
+	bundle_volumes_free(&volumes);
+	return 0;
 }
 
 /* config.json of this run, as `udocker-bundle config` prints it; no process of its own, which would cost as much as the runtime. */
@@ -64,10 +111,12 @@ static int make_config(const struct cli_call *call, struct run_target *t, struct
 	auto_strv command = STRV_INIT;
 	struct bundle_options options;
 
-	bundle_options_from_run(&o->config, &options);
+	options_of(call, &options);
 	for (int i = 1; i < call->argc; i++)
 		strv_add(&command, call->argv[i]);
 	options.command = &command;
+	if (o->location)
+		return run_location_config(o->location, &options, t, err);
 	if (container_open(t->store, t->id, &c, err) < 0)
 		return -1;
 	t->dir = xstrdup(c->dir);
@@ -149,10 +198,30 @@ static bool is_to_be_removed(const struct cli_call *call, const struct run_targe
 	return o->rm && t->created;
 }
 
+/* --cidfile, as docker has it: a file of that name is an error. */
+static int write_id(const struct cli_call *call, const struct run_target *t, struct err **err)
+{
+	const struct run_opts *o = call->options;
+	autoclose int fd = -1;
+
+	if (!o->cidfile)
+		return 0;
+	fd = open(o->cidfile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0 || fd_write_all(fd, t->id, strlen(t->id)) < 0)
+		return err_sys(err, errno, "container id file '%s'", o->cidfile);
+	return 0;
+}
+
 static int run_found(const struct cli_call *call, struct run_target *t, int *ret_status, struct err **err)
 {
+	const struct run_opts *o = call->options;
+
 	if (make_config(call, t, err) < 0)
 		return -1;
+	if (write_id(call, t, err) < 0)
+		return -1;
+	if (o->detach)
+		return run_detached(call, t, is_to_be_removed(call, t), ret_status, err);
 	print_banner(call, t);
 	if (!is_to_be_removed(call, t))
 		return run_here(t, ret_status, err);
@@ -166,7 +235,13 @@ static int run_run(const struct cli_call *call, struct err **err)
 	int status = 0, removed = 0;
 	int r = udocker_hide_proxy(&o->fetch, err);
 
+	if (!o->location && *conf_str(CONF_LOCATION))
+		o->location = conf_str(CONF_LOCATION);
+	if (r == 0 && !o->location && call->argc == 0)
+		r = err_make(err, ERR_USAGE, "'run' needs CONTAINER|REPO[:TAG]");
 	if (r == 0)
+		r = check_options(call, err);
+	if (r == 0 && !o->location)
 		r = run_target_find(call, &t, &status, err);
 	udocker_forget_proxy(&o->fetch);
 	if (r < 0)
@@ -193,7 +268,6 @@ int udocker_run_status(const struct cli_call *call)
 const struct cli_command cmd_udocker_run = {
 	.name = "run",
 	.args = "CONTAINER|REPO[:TAG] [COMMAND [ARG…]]",
-	.min_args = 1,
 	.max_args = -1,
 	.summary = "run a command in a container",
 	.about = "The operand is a container's name or id, or else an image, "

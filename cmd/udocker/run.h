@@ -9,12 +9,18 @@
 struct json;
 struct store;
 
+/* Status when nothing could be started; the runtime uses it as well (cli.md). */
+enum { STATUS_NOT_STARTED = 125 };
+
 struct run_opts {
 	struct run_options config; /* first: the shared table's offsets */
 	const char *name;
 	const char *pull;
 	struct udocker_fetch fetch;
+	const char *location; /* of a root directory, instead of a container's */
+	const char *cidfile;
 	bool rm;
+	bool detach;
 	bool nobanner;
 	int status; /* of a run that failed, for the exit status */
 };
@@ -30,11 +36,19 @@ struct run_target {
 
 /* Which container runs (udocker-compat 6.2), made or fetched first where it must be. A status other than 0: a sibling has failed and said why. */
 int run_target_find(const struct cli_call *call, struct run_target *ret, int *ret_status, struct err **err);
+/* --location: the configuration of a run in that directory. */
+struct bundle_options;
+int run_location_config(
+	const char *location, const struct bundle_options *o, struct run_target *ret, struct err **err);
 void run_target_free(struct run_target *t);
 #define auto_run_target CLEANUP(run_target_free) struct run_target
 
 #define RUN_ID_LEN (12 + 1 + 6)
 void run_id_make(const struct run_target *t, char run_id[RUN_ID_LEN + 1]);
+
+/* In the background; the id is printed. `remove`: the container goes with the run. */
+int run_detached(
+	const struct cli_call *call, struct run_target *t, bool remove, int *ret_status, struct err **err);
 
 /* The runtime as a child, to its end: somebody must stay to remove the container. */
 int run_child(const struct cli_call *call, const struct run_target *t, int *ret_status, struct err **err);

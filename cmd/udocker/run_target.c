@@ -3,14 +3,18 @@
 #include "cmd/udocker/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
+#include "pkg/base/fs.h"
 #include "pkg/base/id.h"
 #include "pkg/base/json.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/path.h"
 #include "pkg/base/str.h"
+#include "pkg/bundle/config.h"
 #include "pkg/store/containers.h"
 #include "pkg/store/images.h"
 #include "pkg/store/store.h"
@@ -194,4 +198,29 @@ int run_target_find(const struct cli_call *call, struct run_target *ret, int *re
 		return store_open(STORE_READ, &ret->store, err);
 	}
 	return 0;
+}
+
+int run_location_config(
+	const char *location, const struct bundle_options *o, struct run_target *ret, struct err **err)
+{
+	autoclose int root = open(location, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	autofree char *path = root >= 0 ? fs_fd_path(root) : NULL, *dir = NULL;
+	struct bundle_source src = BUNDLE_SOURCE_INIT;
+	int r;
+
+	if (!path)
+		return err_sys(err, errno, "--location '%s'", location);
+	if (str_eq(path, "/"))
+		return err_make(err, ERR_USAGE, "--location: the host's root directory is no container's");
+	dir = path_dir(path);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, errno, "--location '%s'", location);
+	src.dir = dir;
+	src.dirfd = fd;
+	src.root = path_base(path);
+	r = bundle_config_make(&src, o, &ret->config, err);
+	ret->dir = steal_ptr(&dir);
+	ret->id = xstrdup("location");
+	return r < 0 ? err_add(err, "--location '%s'", location) : 0;
 }

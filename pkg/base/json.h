@@ -76,6 +76,7 @@ int json_get_strv(
 struct json *json_new_null(void);
 struct json *json_new_bool(bool v);
 struct json *json_new_i64(int64_t v);
+struct json *json_new_u64(uint64_t v);
 struct json *json_new_str(const char *s);
 struct json *json_new_array(void);
 struct json *json_new_object(void);

@@ -172,6 +172,14 @@ struct json *json_new_i64(int64_t v)
 	return j;
 }
 
+struct json *json_new_u64(uint64_t v)
+{
+	struct json *j = json_new(JSON_NUMBER);
+
+	j->text = xasprintf("%llu", (unsigned long long)v);
+	return j;
+}
+
 struct json *json_new_str(const char *s)
 {
 	struct json *j = json_new(JSON_STRING);

@@ -16,12 +16,14 @@
 #include "pkg/base/num.h"
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
+#include "pkg/bundle/docker.h"
 #include "pkg/bundle/env.h"
 #include "pkg/bundle/mounts.h"
 #include "pkg/bundle/mpi.h"
 #include "pkg/bundle/nvidia.h"
 #include "pkg/bundle/options.h"
 #include "pkg/bundle/user.h"
+#include "pkg/cli/docker_options.h"
 #include "pkg/conf/conf.h"
 #include "pkg/store/containers.h"
 
@@ -37,6 +39,7 @@ struct making {
 	struct bundle_volumes volumes;
 	struct bundle_user user;
 	struct nvidia_set gpus; /* empty: none */
+	struct bundle_names names;
 	struct strv args, env;
 	char *cwd;
 };
@@ -83,6 +86,8 @@ static bool is_dir_inside(const struct making *m, const char *path)
 		if (path_is_below(path, v->cont) && (!over || strlen(v->cont) > strlen(over->cont)))
 			over = v;
 	}
+	if (over && over->kind == VOLUME_TMPFS)
+		return str_eq(path, over->cont);
 	if (over) {
 		autofree char *there = bundle_volume_host_path(over, path);
 
@@ -194,12 +199,17 @@ static void show_gpus(struct making *m)
 /* A container that was set up runs also where there is no GPU: stores are shared by many machines. */
 static int find_gpus(struct making *m, struct err **err)
 {
+	autofree char *of_option = NULL;
+	const char *asked;
 	auto_err *e = NULL;
 
-	if (!m->o->gpus && (!m->src->id || !nvidia_is_set_up(m->src->dirfd)))
+	if (m->o->docker && bundle_docker_gpus(m->o->docker, &of_option, err) < 0)
+		return -1;
+	asked = m->o->gpus ? m->o->gpus : of_option;
+	if (!asked && (!m->src->id || !nvidia_is_set_up(m->src->dirfd)))
 		return 0;
-	if (nvidia_find(m->rootfd, m->o->gpus, &m->gpus, &e) < 0) {
-		if (m->o->gpus)
+	if (nvidia_find(m->rootfd, asked, &m->gpus, &e) < 0) {
+		if (asked)
 			return err_move(err, &e);
 		if (!m->o->quiet)
 			log_warning("%s, going on without", err_text(e));
@@ -238,7 +248,7 @@ static int make_env(struct making *m, const char *home, struct err **err)
 
 /* ---- the document ---- */
 
-static void add_capabilities(struct json *process)
+static int add_capabilities(const struct making *m, struct json *process, struct err **err)
 {
 	static const char *const sets[] = { "bounding", "effective", "permitted" };
 	const struct strv *conf = conf_list(CONF_RUNC_CAPABILITIES);
@@ -248,11 +258,14 @@ static void add_capabilities(struct json *process)
 	for (size_t i = 0; i < conf->n; i++)
 		if (!strv_has(&caps, conf->v[i]))
 			strv_add(&caps, conf->v[i]);
+	if (m->o->docker && bundle_docker_caps(m->o->docker, &caps, err) < 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(sets); i++)
 		json_set(j, sets[i], json_new_strv(&caps));
+	return 0;
 }
 
-static void add_process(struct json *config, const struct making *m)
+static int add_process(struct json *config, const struct making *m, struct err **err)
 {
 	struct json *p = json_need_object(config, "process"), *user;
 
@@ -260,11 +273,13 @@ static void add_process(struct json *config, const struct making *m)
 	user = json_need_object(p, "user");
 	json_set_i64(user, "uid", m->user.uid);
 	json_set_i64(user, "gid", m->user.gid);
+	for (size_t i = 0; i < m->user.n_groups; i++)
+		json_append(json_need_array(user, "additionalGids"), json_new_i64(m->user.groups[i]));
 	runtime_set_args(config, &m->args);
 	runtime_set_env(config, &m->env);
 	json_set_str(p, "cwd", m->cwd);
-	add_capabilities(p);
 	json_set_bool(p, "noNewPrivileges", true);
+	return add_capabilities(m, p, err);
 }
 
 static void add_frame(struct json *config, const struct making *m)
@@ -278,21 +293,6 @@ static void add_frame(struct json *config, const struct making *m)
 		json_set_str(config, "hostname", m->o->hostname);
 	}
 	runtime_set_id_maps(config, m->user.uid, geteuid(), m->user.gid, getegid());
-}
-
-/*
- * Annotations with a meaning for runtimes do not come from strangers: an image's label may not choose an engine, have a
- * file written, or point crun's output somewhere.
- */
-static bool is_reserved(const char *key)
-{
-	static const char *const prefixes[] = { "org.udocker.", "run.oci.", "org.systemd.property.",
-		"io.katacontainers.", "org.criu.", "io.kubernetes.", "com.docker." };
-
-	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
-		if (str_starts(key, prefixes[i]))
-			return true;
-	return *key == '\0';
 }
 
 static void set_if(struct json *config, const char *key, const char *value)
@@ -318,9 +318,33 @@ static void add_image_annotations(struct json *config, const struct making *m)
 		const char *eq = strchr(c->labels.v[i], '=');
 		autofree char *key = xstrndup(c->labels.v[i], (size_t)(eq - c->labels.v[i]));
 
-		if (!is_reserved(key))
+		if (!bundle_annotation_is_reserved(key))
 			runtime_set_annotation(config, key, eq + 1);
 	}
+}
+
+/* Properties that come from an option of this run, in words of what engines say when they do not apply them (prepare.c). */
+static void add_asked(struct json *config, const struct making *m)
+{
+	const struct bundle_options *o = m->o;
+	auto_strv asked = STRV_INIT;
+	autofree char *text = NULL;
+	bool readonly = false;
+
+	for (size_t i = 0; i < m->volumes.n; i++)
+		readonly = readonly || m->volumes.items[i].readonly;
+	if (o->read_only)
+		strv_add(&asked, "root.readonly");
+	if (readonly)
+		strv_add(&asked, "mounts.readonly");
+	if (o->hostname)
+		strv_add(&asked, "hostname");
+	if (o->docker)
+		bundle_docker_asked(o->docker, &asked);
+	text = asked.n ? strv_join(&asked, ",") : NULL;
+	set_if(config, ANNOTATION_ASKED, text);
+	if (o->docker && str_eq(o->docker->network, "none"))
+		runtime_set_annotation(config, ANNOTATION_REQUIRED, "namespaces.network");
 }
 
 static void add_own_annotations(struct json *config, const struct making *m)
@@ -340,8 +364,11 @@ static void add_own_annotations(struct json *config, const struct making *m)
 		str_addf(&ports, "%s%u:%u", i ? "," : "", host, cont);
 	}
 	set_if(config, ANNOTATION_PUBLISH, str_text(&ports));
+	add_asked(config, m);
 	runtime_set_annotation(config, ANNOTATION_FILE "/etc/passwd", m->user.passwd);
 	runtime_set_annotation(config, ANNOTATION_FILE "/etc/group", m->user.group);
+	runtime_set_annotation(config, ANNOTATION_FILE "/etc/hosts", m->names.hosts);
+	runtime_set_annotation(config, ANNOTATION_FILE "/etc/resolv.conf", m->names.resolv);
 }
 
 static bool is_published_high(const struct bundle_options *o, unsigned port)
@@ -369,6 +396,32 @@ static void warn_of_ports(const struct making *m)
 				    "--publish",
 				port);
 	}
+}
+
+/* One warning for all that was given for nothing. */
+static void warn_of_ignored(const struct making *m, const struct strv *ignored)
+{
+	const struct strv *noted = &m->o->docker->no_effect;
+	auto_strv all = STRV_INIT;
+	autofree char *list = NULL;
+
+	strv_add_all(&all, (const char *const *)ignored->v);
+	strv_add_all(&all, (const char *const *)noted->v);
+	if (all.n == 0 || m->o->quiet)
+		return;
+	list = strv_join(&all, ", ");
+	log_warning("without effect here: %s", list);
+}
+
+static int add_docker(struct json *config, const struct making *m, struct err **err)
+{
+	auto_strv ignored = STRV_INIT;
+
+	if (bundle_docker_process(m->o->docker, config, err) < 0 ||
+		bundle_docker_namespaces(m->o->docker, config, &ignored, err) < 0)
+		return -1;
+	warn_of_ignored(m, &ignored);
+	return 0;
 }
 
 /* ---- the steps ---- */
@@ -414,6 +467,7 @@ static int find_user(struct making *m, struct err **err)
 		.volumes = &m->volumes,
 		.hostauth = o->hostauth,
 		.containerauth = o->containerauth,
+		.groups = o->docker ? &o->docker->group_add : NULL,
 		.as_caller = mode[0] == 'F' };
 
 	if (bundle_user_resolve(&q, &m->user, err) < 0)
@@ -432,8 +486,10 @@ static int gather(struct making *m, struct err **err)
 	const char *home;
 
 	if (bundle_options_check(m->o, err) < 0 || read_image(m, err) < 0 || open_root(m, err) < 0 ||
-		bundle_volumes_collect(m->o, m->rootfd, &m->volumes, err) < 0 || find_user(m, err) < 0 ||
-		find_gpus(m, err) < 0)
+		bundle_volumes_collect(m->o, m->rootfd, &m->volumes, err) < 0 ||
+		(m->o->docker &&
+			bundle_docker_names(m->o->docker, m->rootfd, &m->volumes, &m->names, err) < 0) ||
+		find_user(m, err) < 0 || find_gpus(m, err) < 0)
 		return -1;
 	show_put_aside(m);
 	home = m->o->bindhome && host_home() ? host_home() : m->user.home;
@@ -449,14 +505,15 @@ static int make(struct making *m, struct json **ret, struct err **err)
 
 	if (gather(m, err) < 0)
 		return -1;
-	add_process(config, m);
 	add_frame(config, m);
 	bundle_mounts_add(config, &m->volumes);
-	if (bundle_devices_add(config, m->o->devices, err) < 0)
+	if (add_process(config, m, err) < 0 || bundle_devices_add(config, m->o->devices, err) < 0)
 		return -1;
 	if (mode_letter(m) == 'R' && nvidia_add_devices(config, &m->gpus, err) < 0)
 		return -1;
 	add_image_annotations(config, m);
+	if (m->o->docker && add_docker(config, m, err) < 0)
+		return -1;
 	add_own_annotations(config, m);
 	if (!m->o->quiet && !m->o->nometa)
 		warn_of_ports(m);
@@ -476,6 +533,7 @@ int bundle_config_make(
 	bundle_volumes_free(&m.volumes);
 	bundle_user_free(&m.user);
 	nvidia_set_free(&m.gpus);
+	bundle_names_free(&m.names);
 	strv_free(&m.args);
 	strv_free(&m.env);
 	free(m.cwd);

@@ -14,6 +14,7 @@
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/bundle/docker.h"
 #include "pkg/bundle/mpi.h"
 #include "pkg/bundle/options.h"
 #include "pkg/conf/conf.h"
@@ -94,6 +95,7 @@ void bundle_volume_free(struct bundle_volume *v)
 	free(v->text);
 	free(v->host);
 	free(v->cont);
+	free(v->options);
 	*v = (struct bundle_volume){ .text = NULL };
 }
 
@@ -115,13 +117,12 @@ static const struct bundle_volume *at_target(const struct bundle_volumes *v, con
 	return NULL;
 }
 
-/* Takes the entry, or frees it when its target is taken. */
-static void put(struct bundle_volumes *v, struct bundle_volume *one)
+void bundle_volumes_put(struct bundle_volumes *v, struct bundle_volume *one)
 {
 	const struct bundle_volume *old = at_target(v, one->cont);
 
 	if (old) {
-		if (one->kind == VOLUME_USER)
+		if (!v->quiet && (one->kind == VOLUME_USER || one->kind == VOLUME_TMPFS))
 			log_warning("volume '%s': '%s' is there already, skipping", one->text, old->text);
 		bundle_volume_free(one);
 		return;
@@ -144,7 +145,7 @@ static int add_user_volumes(const struct strv *list, struct bundle_volumes *v, s
 			bundle_volume_free(&one);
 			return err_sys(err, e, "volume '%s'", list->v[i]);
 		}
-		put(v, &one);
+		bundle_volumes_put(v, &one);
 	}
 	return 0;
 }
@@ -166,7 +167,7 @@ static void add_default(struct bundle_volumes *v, const char *text)
 	if (access(one.host, F_OK) < 0)
 		bundle_volume_free(&one);
 	else
-		put(v, &one);
+		bundle_volumes_put(v, &one);
 }
 
 void bundle_volumes_add_system(struct bundle_volumes *v, const char *path)
@@ -182,7 +183,7 @@ void bundle_volumes_add_found(struct bundle_volumes *v, const char *host, const 
 		.cont = xstrdup(cont),
 		.readonly = readonly };
 
-	put(v, &one);
+	bundle_volumes_put(v, &one);
 }
 
 static void add_mpi(const struct bundle_options *o, struct bundle_volumes *v)
@@ -194,6 +195,19 @@ static void add_mpi(const struct bundle_options *o, struct bundle_volumes *v)
 		bundle_volumes_add_found(v, folders.v[i], folders.v[i], false);
 	if (o->nosysdirs) /* else it comes with /dev */
 		add_default(v, "/dev/shm");
+}
+
+void bundle_volumes_drop_system(struct bundle_volumes *v, const char *path)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (v->items[i].kind == VOLUME_SYSTEM && str_eq(v->items[i].cont, path))
+			bundle_volume_free(&v->items[i]);
+		else
+			v->items[kept++] = v->items[i];
+	}
+	v->n = kept;
 }
 
 /* Images bring an empty file or none, for docker writes one at start; content of its own stays. */
@@ -248,15 +262,26 @@ static void add_defaults(const struct bundle_options *o, int rootfd, struct bund
 		add_mpi(o, v);
 }
 
+int bundle_volumes_asked(const struct bundle_options *o, struct bundle_volumes *ret, struct err **err)
+{
+	struct bundle_volumes v = { .quiet = ret->quiet };
+
+	if (add_user_volumes(o->volumes, &v, err) < 0 ||
+		(o->docker && bundle_docker_volumes(o->docker, &v, err) < 0)) {
+		bundle_volumes_free(&v);
+		return -1;
+	}
+	*ret = v;
+	return 0;
+}
+
 int bundle_volumes_collect(
 	const struct bundle_options *o, int rootfd, struct bundle_volumes *ret, struct err **err)
 {
 	struct bundle_volumes v = BUNDLE_VOLUMES_INIT;
 
-	if (add_user_volumes(o->volumes, &v, err) < 0) {
-		bundle_volumes_free(&v);
+	if (bundle_volumes_asked(o, &v, err) < 0)
 		return -1;
-	}
 	add_defaults(o, rootfd, &v);
 	leave_out(o->novol, &v);
 	*ret = v;
@@ -292,7 +317,7 @@ static bool is_hidden(const struct bundle_volumes *v, const struct bundle_volume
 	const struct bundle_volume *over = bundle_volumes_find(v, one->cont);
 	autofree char *there = NULL;
 
-	if (one->kind == VOLUME_USER || !over)
+	if (one->kind == VOLUME_USER || one->kind == VOLUME_TMPFS || !over)
 		return false;
 	there = bundle_volume_host_path(over, one->cont);
 	return access(there, F_OK) < 0;
@@ -300,7 +325,9 @@ static bool is_hidden(const struct bundle_volumes *v, const struct bundle_volume
 
 static bool is_taken(const struct bundle_volumes *v, const char *path)
 {
-	return bundle_volumes_find(v, path) != NULL;
+	const struct bundle_volume *there = at_target(v, path);
+
+	return bundle_volumes_find(v, path) || (there && there->kind == VOLUME_TMPFS);
 }
 
 /*
@@ -335,6 +362,14 @@ static void add_kernel(struct json *config, const struct bundle_volumes *v, cons
 		runtime_add_mount(config, "/dev/mqueue", "bind", "/dev/mqueue", proc);
 }
 
+static void add_tmpfs(struct json *config, const struct bundle_volume *one)
+{
+	auto_strv options = STRV_INIT;
+
+	strv_split(&options, one->options, ",");
+	runtime_add_mount(config, one->cont, "tmpfs", "tmpfs", (const char *const *)strv_argv(&options));
+}
+
 static size_t depth(const char *path)
 {
 	size_t n = 0;
@@ -363,6 +398,10 @@ void bundle_mounts_add(struct json *config, const struct bundle_volumes *v)
 
 			if (one->kind == VOLUME_KERNEL || depth(one->cont) != level || is_hidden(v, one))
 				continue;
+			if (one->kind == VOLUME_TMPFS) {
+				add_tmpfs(config, one);
+				continue;
+			}
 			/* Only root could write the host's own files through it. */
 			if (one->kind == VOLUME_SYSTEM && str_starts(one->cont, "/etc/") && geteuid() == 0)
 				guard = true;

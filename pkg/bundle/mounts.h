@@ -14,6 +14,7 @@ enum bundle_volume_kind {
 	VOLUME_USER, /* asked for: its source must exist */
 	VOLUME_SYSTEM, /* a default: left out without a word when the host lacks it */
 	VOLUME_KERNEL, /* /dev, /proc or /sys of the defaults: more than one mount */
+	VOLUME_TMPFS, /* an empty file system: its host is "tmpfs" */
 };
 
 struct bundle_volume {
@@ -21,11 +22,13 @@ struct bundle_volume {
 	char *text; /* as it was given: what --novol may name */
 	char *host; /* absolute, clean */
 	char *cont; /* absolute, clean, not "/" */
+	char *options; /* of a tmpfs, divided by commas; else NULL */
 	bool readonly;
 };
 struct bundle_volumes {
 	struct bundle_volume *items;
 	size_t n, cap;
+	bool quiet; /* no warnings: only looked at */
 };
 #define BUNDLE_VOLUMES_INIT ((struct bundle_volumes){ 0 })
 void bundle_volumes_free(struct bundle_volumes *v);
@@ -45,6 +48,12 @@ void bundle_volume_free(struct bundle_volume *v);
  */
 int bundle_volumes_collect(
 	const struct bundle_options *o, int rootfd, struct bundle_volumes *ret, struct err **err);
+/* What was asked for alone, into an empty list, which may be quiet. ERR_USAGE, or what the system says of a source. */
+int bundle_volumes_asked(const struct bundle_options *o, struct bundle_volumes *ret, struct err **err);
+/* Take the entry over, or free it when its target is taken, which is a warning for one that was asked for. */
+void bundle_volumes_put(struct bundle_volumes *v, struct bundle_volume *one);
+/* Take a default at exactly this path inside off the list. */
+void bundle_volumes_drop_system(struct bundle_volumes *v, const char *path);
 /* A default more, unless its target is there already. */
 void bundle_volumes_add_system(struct bundle_volumes *v, const char *path);
 /* The same of `host` at `cont`, both absolute and clean. */

@@ -5,9 +5,11 @@
 #include <ctype.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
 #include "pkg/base/str.h"
+#include "pkg/bundle/docker.h"
 #include "pkg/bundle/user.h"
 #include "pkg/cli/run_options.h"
 
@@ -113,6 +115,22 @@ static int check_all_text(const struct bundle_options *o, struct err **err)
 	return 0;
 }
 
+/* What they would make, for nobody. */
+static int check_docker(const struct docker_options *d, struct err **err)
+{
+	auto_json *scratch = json_new_object();
+	auto_strv words = STRV_INIT;
+	autofree char *gpus = NULL;
+	struct bundle_names names = BUNDLE_NAMES_INIT;
+
+	if (bundle_docker_caps(d, &words, err) < 0 || bundle_docker_process(d, scratch, err) < 0 ||
+		bundle_docker_namespaces(d, scratch, &words, err) < 0 ||
+		bundle_docker_gpus(d, &gpus, err) < 0 || bundle_docker_names(d, -1, NULL, &names, err) < 0)
+		return -1;
+	bundle_names_free(&names);
+	return 0;
+}
+
 int bundle_options_check(const struct bundle_options *o, struct err **err)
 {
 	unsigned a, b;
@@ -132,6 +150,8 @@ int bundle_options_check(const struct bundle_options *o, struct err **err)
 	for (size_t i = 0; o->publish && i < o->publish->n; i++)
 		if (bundle_publish_parse(o->publish->v[i], &a, &b, err) < 0)
 			return -1;
+	if (o->docker && check_docker(o->docker, err) < 0)
+		return -1;
 	if (o->user) {
 		struct bundle_user_spec s;
 
@@ -166,5 +186,6 @@ void bundle_options_from_run(const struct run_options *r, struct bundle_options 
 		.mpi = r->mpi,
 		.kernel = r->kernel && *r->kernel ? r->kernel : NULL,
 		.publish = &r->publish,
-		.publish_all = r->publish_all };
+		.publish_all = r->publish_all,
+		.docker = &r->docker };
 }

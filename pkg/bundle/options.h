@@ -6,6 +6,7 @@
 #include "pkg/base/base.h"
 #include "pkg/base/strv.h"
 
+struct docker_options;
 struct err;
 struct run_options;
 
@@ -48,6 +49,8 @@ struct bundle_options {
 	const struct strv *publish;
 	bool publish_all;
 
+	const struct docker_options *docker; /* NULL: none of them */
+
 	bool quiet; /* no warnings about the image: nothing is about to run */
 };
 #define BUNDLE_OPTIONS_INIT ((struct bundle_options){ 0 })
@@ -56,7 +59,7 @@ struct bundle_options {
 void bundle_options_from_run(const struct run_options *r, struct bundle_options *ret);
 
 /*
- * Judge what needs no container: that all is UTF-8, hostname, cpuset, kernel, publish, user, workdir. ERR_USAGE. bundle_config_make() calls it; a command may
+ * Judge what needs no container: that all is UTF-8, hostname, cpuset, kernel, publish, user, workdir, docker's options. ERR_USAGE. bundle_config_make() calls it; a command may
  * call it before long work.
  */
 int bundle_options_check(const struct bundle_options *o, struct err **err);

@@ -89,6 +89,7 @@ void bundle_user_spec_free(struct bundle_user_spec *s)
 void bundle_user_free(struct bundle_user *u)
 {
 	free(u->name);
+	free(u->groups);
 	free(u->home);
 	free(u->shell);
 	free(u->passwd);
@@ -288,6 +289,29 @@ static int resolve_group(const struct bundle_user_spec *s, const char *text, gid
 	return 0;
 }
 
+/* --group-add: the engine says when it cannot give them. */
+static int add_groups(const struct strv *list, const char *text, struct bundle_user *u, struct err **err)
+{
+	size_t n = list ? list->n : 0;
+
+	if (n == 0)
+		return 0;
+	u->groups = xcalloc(n, sizeof(*u->groups));
+	for (size_t i = 0; i < n; i++) {
+		struct bundle_user_spec s = { .group = list->v[i] };
+
+		if (is_number(list->v[i])) {
+			s.has_gid = num_parse_u32(list->v[i], &s.gid) == 0 && s.gid != UINT32_MAX;
+			if (!s.has_gid)
+				return err_make(err, ERR_USAGE, "invalid group '%s'", list->v[i]);
+		}
+		if (resolve_group(&s, text, &u->groups[i], err) < 0)
+			return -1;
+		u->n_groups++;
+	}
+	return 0;
+}
+
 static bool group_is_known(const char *text, gid_t gid)
 {
 	struct group_entry g;
@@ -360,7 +384,8 @@ static int resolve(const struct bundle_user_query *q, const struct bundle_user_s
 
 	if (made < 0)
 		return -1;
-	if (resolve_group(s, str_text(&files[1].text), &e.gid, err) < 0) {
+	if (resolve_group(s, str_text(&files[1].text), &e.gid, err) < 0 ||
+		add_groups(q->groups, str_text(&files[1].text), u, err) < 0) {
 		passwd_entry_free(&e);
 		return -1;
 	}
@@ -403,8 +428,10 @@ int bundle_user_resolve(const struct bundle_user_query *q, struct bundle_user *r
 	str_free(&files[0].text);
 	str_free(&files[1].text);
 	bundle_user_spec_free(&s);
-	if (r < 0)
+	if (r < 0) {
+		bundle_user_free(&u);
 		return -1;
+	}
 	*ret = u;
 	return 0;
 }

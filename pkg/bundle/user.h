@@ -35,6 +35,7 @@ struct bundle_user_query {
 		*volumes; /* one at /etc/passwd or above it is looked into, and nothing is made up for it */
 	bool hostauth; /* the host's users instead of the container's */
 	bool containerauth; /* the container's as they are */
+	const struct strv *groups; /* further groups, names or numbers; NULL: none */
 	bool as_caller; /* F modes: the program runs with the caller's ids */
 };
 #define BUNDLE_USER_QUERY_INIT ((struct bundle_user_query){ .rootfd = -1, .dirfd = -1 })
@@ -43,6 +44,8 @@ struct bundle_user {
 	char *name;
 	uid_t uid;
 	gid_t gid;
+	gid_t *groups; /* those of the query */
+	size_t n_groups;
 	char *home; /* absolute */
 	char *shell;
 	bool host_passwd; /* /etc/passwd is to be the host's own file */

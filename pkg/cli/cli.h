@@ -21,6 +21,8 @@ enum cli_kind {
 	CLI_KIND_OPTBOOL, /* enum cli_tri by --opt, --opt=true, --opt=false: never takes the next word (a flag neither) */
 	CLI_KIND_IGNORED_FLAG, /* accepted for the sake of other tools' users: no effect */
 	CLI_KIND_IGNORED_VALUE,
+	CLI_KIND_NOTED_FLAG, /* the same, and its spelling is added to a struct strv once, so that it can be said */
+	CLI_KIND_NOTED_VALUE,
 };
 enum cli_tri { CLI_UNSET, CLI_NO, CLI_YES };
 

@@ -50,7 +50,7 @@ char *emit_identifier(const struct cli_program *p)
 bool emit_takes_value(const struct cli_option *o)
 {
 	return o->kind == CLI_KIND_STRING || o->kind == CLI_KIND_LIST || o->kind == CLI_KIND_INT ||
-	       o->kind == CLI_KIND_IGNORED_VALUE;
+	       o->kind == CLI_KIND_IGNORED_VALUE || o->kind == CLI_KIND_NOTED_VALUE;
 }
 
 bool emit_only_first(const struct cli_command *c)

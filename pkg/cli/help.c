@@ -67,6 +67,7 @@ static void add_value(struct str *out, const struct cli_option *o, bool is_long)
 	case CLI_KIND_LIST:
 	case CLI_KIND_INT:
 	case CLI_KIND_IGNORED_VALUE:
+	case CLI_KIND_NOTED_VALUE:
 		(void)str_addf(out, " %s", o->metavar ? o->metavar : "VALUE");
 		break;
 	case CLI_KIND_OPTBOOL:

@@ -209,7 +209,9 @@ static int check_operands(const struct session *s, struct err **err)
 		return 0;
 	help_usage(&usage, s->program, c);
 	if (s->call.argc < c->min_args)
-		(void)err_make(err, ERR_USAGE, "'%s' needs %s", c->name, c->args ? c->args : "an argument");
+		(void)err_make(err, ERR_USAGE, "'%s' needs %s",
+			help_called_command() ? help_called_command() : c->name,
+			c->args ? c->args : "an argument");
 	else
 		(void)err_make(err, ERR_USAGE, "unexpected argument '%s'", s->call.argv[c->max_args]);
 	return err_hint(err, "usage: %s", str_text(&usage));

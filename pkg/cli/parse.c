@@ -32,6 +32,7 @@ static bool takes_value(const struct cli_option *o)
 	case CLI_KIND_LIST:
 	case CLI_KIND_INT:
 	case CLI_KIND_IGNORED_VALUE:
+	case CLI_KIND_NOTED_VALUE:
 		return true;
 	default:
 		return false;
@@ -179,6 +180,12 @@ static int check_choice(const struct parser *p, const struct cli_option *o, cons
 	return err_hint(p->err, "use one of: %s", str_text(&list));
 }
 
+static void note(const struct parser *p, const struct cli_option *o, const char *name)
+{
+	if (!strv_has(field(p->out, o), name))
+		strv_add(field(p->out, o), name);
+}
+
 static int set_value(const struct parser *p, const struct cli_option *o, char *value)
 {
 	autofree char *name = spelling(o);
@@ -196,6 +203,9 @@ static int set_value(const struct parser *p, const struct cli_option *o, char *v
 		if (num_parse_int(value, INT_MIN, INT_MAX, field(p->out, o)) < 0)
 			return err_make(p->err, ERR_USAGE, "option '%s': '%s' is not a number", name, value);
 		return 0;
+	case CLI_KIND_NOTED_VALUE:
+		note(p, o, name);
+		return 0;
 	default:
 		return 0;
 	}
@@ -209,6 +219,10 @@ static int set_flag(const struct parser *p, const struct cli_option *o, const ch
 
 	if (o->kind == CLI_KIND_IGNORED_FLAG)
 		return 0;
+	if (o->kind == CLI_KIND_NOTED_FLAG) {
+		note(p, o, name);
+		return 0;
+	}
 	if (value && o->kind == CLI_KIND_COUNT)
 		return err_make(p->err, ERR_USAGE, "option '%s' takes no value", name);
 	if (value && num_parse_bool(value, &on) < 0)
@@ -341,7 +355,8 @@ void cli_free_options(const struct cli_option *const *tables, void *out)
 {
 	for (const struct cli_option *const *t = tables; *t; t++) {
 		for (const struct cli_option *o = *t; o->kind != CLI_KIND_END; o++) {
-			if (o->kind == CLI_KIND_LIST)
+			if (o->kind == CLI_KIND_LIST || o->kind == CLI_KIND_NOTED_FLAG ||
+				o->kind == CLI_KIND_NOTED_VALUE)
 				strv_free(field(out, o));
 		}
 	}

@@ -31,7 +31,7 @@ const struct cli_option run_config_options[] = { LIST("volume", 'v', "HOST[:CONT
 	STR("user", 'u', "USER[:GROUP]", user, "run as this user, a name or a number"),
 	FLAG("hostauth", 0, hostauth, "use the host's users and groups"),
 	FLAG("containerauth", 0, containerauth, "use the container's users and groups as they are"),
-	STR("hostname", 0, "NAME", hostname, "host name, where the engine can set one"),
+	STR("hostname", 'h', "NAME", hostname, "host name, where the engine can set one"),
 	STR("workdir", 'w', "DIR", workdir, "working directory inside the container"),
 	STR("entrypoint", 0, "COMMAND", entrypoint, "replace the image's entrypoint; empty: drop it"),
 	FLAG("nometa", 0, nometa, "ignore the image's user, command, environment and working directory"),
@@ -51,7 +51,5 @@ const struct cli_option run_config_options[] = { LIST("volume", 'v', "HOST[:CONT
 		.text = "let the engine map ports that cannot be had",
 		.alias = "netcoop" },
 	IGNORED(NULL, 'a', NULL, CLI_KIND_IGNORED_FLAG, "accepted, no effect"),
-	IGNORED("volumes-from", 0, "CONTAINER", CLI_KIND_IGNORED_VALUE, "accepted, no effect"),
-	IGNORED("dns", 0, "ADDRESS", CLI_KIND_IGNORED_VALUE, "accepted, no effect"),
-	IGNORED("dns-search", 0, "DOMAIN", CLI_KIND_IGNORED_VALUE, "accepted, no effect"), CLI_END };
+	IGNORED("volumes-from", 0, "CONTAINER", CLI_KIND_IGNORED_VALUE, "accepted, no effect"), CLI_END };
 /* clang-format on */

@@ -8,6 +8,7 @@
 
 #include "pkg/base/strv.h"
 #include "pkg/cli/cli.h"
+#include "pkg/cli/docker_options.h"
 
 struct run_options {
 	/* files */
@@ -35,6 +36,7 @@ struct run_options {
 	const char *kernel;
 	struct strv publish;
 	bool publish_all;
+	struct docker_options docker;
 };
 
 /* Rows for struct run_options; a command whose own options struct is larger has struct run_options as its first member. */

@@ -494,6 +494,8 @@ char *conf_show(enum conf_key key)
 	prepare();
 	if (!*s->text)
 		return xstrdup("None");
+	if (key == CONF_TARBALL) /* the one list that is words between blanks in 1.3.x, and in its variable */
+		return strv_join(&s->list, " ");
 	switch (conf_table()[key].type) {
 	case CONF_LIST:
 		return show_list(&s->list);

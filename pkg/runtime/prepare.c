@@ -48,6 +48,44 @@ static bool is_direct(const struct prepared *p)
 	return p->choice.engine->kind == ENGINE_DIRECT;
 }
 
+/* Does this line of what is not applied speak of a property that the annotation names? */
+static bool is_named(const struct json *config, const char *annotation, const char *line)
+{
+	const char *names = runtime_annotation(config, annotation);
+	auto_strv list = STRV_INIT;
+
+	if (names)
+		strv_split(&list, names, ",");
+	for (size_t i = 0; i < list.n; i++)
+		if (strstr(line, list.v[i]))
+			return true;
+	return false;
+}
+
+/* What a person asked for by an option of `run`, and does not get, is not left to the log. */
+static int tell_asked(const struct prepared *p, const struct strv *lines, struct err **err)
+{
+	const char *engine = p->choice.engine->name;
+	auto_strv asked = STRV_INIT;
+	autofree char *text = NULL;
+
+	for (size_t i = 0; i < lines->n; i++) {
+		if (is_named(p->bundle.config, ANNOTATION_REQUIRED, lines->v[i])) {
+			(void)err_make(
+				err, ERR_UNSUPPORTED, "engine %s does not apply: %s", engine, lines->v[i]);
+			return err_hint(err, "choose another mode with 'udocker setup --execmode', or leave "
+					     "the option out");
+		}
+		if (is_named(p->bundle.config, ANNOTATION_ASKED, lines->v[i]))
+			strv_add(&asked, lines->v[i]);
+	}
+	if (asked.n == 0)
+		return 0;
+	text = strv_join(&asked, "; ");
+	log_warning("engine %s does not apply: %s", engine, text);
+	return 0;
+}
+
 /* What the engine leaves out is one line in the log; --strict makes it an error before anything starts. */
 static int check_answers(const struct runtime_globals *g, struct prepared *p, struct err **err)
 {
@@ -69,6 +107,8 @@ static int check_answers(const struct runtime_globals *g, struct prepared *p, st
 	if (strict)
 		return err_make(err, ERR_UNSUPPORTED, "engine %s does not apply: %s (--strict)",
 			p->choice.engine->name, text);
+	if (tell_asked(p, &p->ignored, err) < 0)
+		return -1;
 	/* Every driver asks for namespaces: a person at a terminal is not to be told each time. */
 	if (log_has_file())
 		log_warning("engine %s does not apply: %s", p->choice.engine->name, text);
@@ -258,6 +298,8 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 	if (is_direct(p) && ctx.strict && p->plan.notes.n > 0)
 		return err_make(err, ERR_UNSUPPORTED, "engine %s: %s (--strict)", p->choice.engine->name,
 			p->plan.notes.v[0]);
+	if (tell_asked(p, &p->plan.notes, err) < 0)
+		return -1;
 	for (size_t i = 0; i < p->plan.notes.n; i++)
 		log_verbose("engine %s: %s", p->choice.engine->name, p->plan.notes.v[i]);
 	return 0;
