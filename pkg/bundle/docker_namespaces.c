@@ -58,7 +58,7 @@ static int size_or_none(const char *option, const char *text, int64_t *ret, stru
 
 static int add_memory(const struct docker_options *d, struct json *resources, struct err **err)
 {
-	int64_t limit;
+	int64_t limit = 0;
 
 	if (d->memory) {
 		if (size_or_none("--memory", d->memory, &limit, err) < 0)

@@ -15,6 +15,7 @@ struct run_options;
  * options, which is also what config.json in a container folder is made from (with `quiet`).
  */
 struct bundle_options {
+	const struct docker_options *docker; /* NULL: none of them */
 	const struct strv *volumes; /* HOST[:CONT[:OPTIONS]]; NULL: none */
 	const struct strv *novol;
 	bool nosysdirs;
@@ -48,8 +49,6 @@ struct bundle_options {
 	const char *kernel;
 	const struct strv *publish;
 	bool publish_all;
-
-	const struct docker_options *docker; /* NULL: none of them */
 
 	bool quiet; /* no warnings about the image: nothing is about to run */
 };
