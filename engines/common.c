@@ -160,7 +160,8 @@ char *engine_find_version(const char *text, const char *mark)
 			p += a > 0 ? a - 1 : 0;
 			continue;
 		}
-		c = p[n] == '.' ? digits(p + n + 1) : 0;
+		/* "0.0~20221219": a day of a program that has no versions. */
+		c = p[n] == '.' || p[n] == '~' ? digits(p + n + 1) : 0;
 		return xstrndup(p, c ? n + 1 + c : n);
 	}
 	return NULL;

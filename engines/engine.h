@@ -130,6 +130,8 @@ struct engine_plan {
 	bool cgroups; /* it may make control groups */
 	bool guard_devices; /* it would change the owner of devices among the caller's standard streams */
 	bool config_in_bundle; /* it is given the rewritten bundle, so hooks would be told of that one */
+	bool userns; /* it makes no user namespace for an ordinary caller: it is started in one that is made for it */
+	bool own_kernel; /* the container's processes are not the host's, which sees a sandbox alone */
 	bool fd_gaps; /* preserved descriptors that are not open are no error to it */
 	bool no_path; /* to make the container it is to find no programs: see QUIRK_MAPS_ALONE */
 	/* argv before the verb: runtime, global options, with --root STATE_DIR/delegate; more may follow (--log). */
@@ -177,11 +179,11 @@ struct engine {
 };
 
 /* ---- engines.c ---- */
-/* NULL-terminated, in the order of `auto`: crun, runc, proot; what `auto` never takes stands behind. */
+/* NULL-terminated, in the order of `auto`: crun, runc, runsc, proot; what `auto` never takes stands behind. */
 extern const struct engine *const engine_table[];
 const struct engine *engine_by_name(const char *name);
-const struct engine *engine_by_mode(
-	const char *mode); /* the first choice for it (R1: runc, then crun); case-sensitive "P1" */
+const struct engine *engine_by_mode(const char
+		*mode); /* the first choice for it (R1: runc, then crun, then runsc); case-sensitive "P1" */
 bool engine_mode_is_valid(
 	const char *mode); /* P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2, whether built in or not */
 

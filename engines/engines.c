@@ -10,6 +10,7 @@
 #include "engines/fakechroot.h"
 #include "engines/proot.h"
 #include "engines/runc.h"
+#include "engines/runsc.h"
 #include "engines/singularity.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
@@ -20,8 +21,8 @@
 #include "pkg/base/thread.h"
 #include "pkg/conf/conf.h"
 
-const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_proot, &engine_fakechroot,
-	&engine_singularity, NULL };
+const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_runsc, &engine_proot,
+	&engine_fakechroot, &engine_singularity, NULL };
 
 /* Who runs a mode, the first choice first: 1.3.x looks for runc before crun. Modes of this field that are not built in have no row. */
 #define MODE_ENGINES 3
@@ -35,7 +36,7 @@ static const struct mode_row {
 	{ "F2", { &engine_fakechroot } },
 	{ "F3", { &engine_fakechroot } },
 	{ "F4", { &engine_fakechroot } },
-	{ "R1", { &engine_runc, &engine_crun } },
+	{ "R1", { &engine_runc, &engine_crun, &engine_runsc } },
 	{ "R2", { &engine_runc, &engine_crun } },
 	{ "R3", { &engine_runc, &engine_crun } },
 	{ "S1", { &engine_singularity } },
@@ -245,7 +246,7 @@ static int choose_engine(
 
 	if (!candidates[0]) {
 		err_make(err, ERR_USAGE, "--engine: there is no engine '%s'", name);
-		return err_hint(err, "engines are crun, runc, proot, fakechroot and singularity");
+		return err_hint(err, "engines are crun, runc, runsc, proot, fakechroot and singularity");
 	}
 	if (!engine_has_mode(candidates[0], w->mode)) {
 		if (mode_by_switch && !str_eq(w->mode, "auto"))

@@ -16,35 +16,41 @@
 /* One row a line reads as the table it is. */
 /* clang-format off */
 const struct engine_limit engine_limits[] = {
-	{ "start", F_MODES, "static musl", "refused: they do not load libfakechroot, or it is not made for their C library" },
-	{ "apt-get", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is" },
-	{ "deep-folders", TRACED_MODES, "", "a path, with all above it, has at most 4095 bytes" },
-	{ "deep-folders", F_MODES, "", "a path, with all above it, has at most 4095 bytes" },
-	{ "dpkg", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is" },
-	{ "environment", F_MODES, "", "a program that drops all variables (env -i) loses the library, and what it starts sees the host's files" },
-	{ "exec-self", F_MODES, "", "a program cannot start itself again by /proc/self/exe, which is a loader by then" },
-	{ "links-above-root", F_MODES, "", "relative links that climb above the root directory lead to the host's files" },
-	{ "locales", F_MODES, "glibc", "locales that the C library opens by itself are the host's, as are its modules for character sets and names" },
-	{ "long-names", TRACED_MODES, "", "names of files have at most 254 bytes" },
-	{ "long-sockets", F_MODES, "", "the path of a Unix socket, the root directory's in front, has at most 107 bytes" },
-	{ "make-devices", F_MODES, "", "mknod of devices is refused, even where others say that it was done" },
-	{ "many-arguments", F_MODES, "", "further programs get at most a thousand arguments; more are refused" },
-	{ "moved-cwd", TRACED_MODES, "", "when the current directory is renamed, getcwd() and relative paths fail" },
-	{ "nested-scripts", F_MODES, "", "a script whose interpreter is a script is refused" },
-	{ "owners", P_MODES, "", "chown succeeds and nothing is remembered: stat shows files as root's" },
-	{ "owners", R_MODES, "", "chown succeeds and, where a single id is mapped, nothing is remembered: stat shows files as root's" },
-	{ "owners", F_MODES, "", "chown fails: programs are the caller's" },
-	{ "root", F_MODES, "", "programs have the caller's ids and rights, whatever user was asked for" },
-	{ "self-exe", "F1 F2", "", "/proc/self/exe is the loader" },
-	{ "socket-names", TRACED_MODES, "", "a socket that was bound by a relative path says an absolute one" },
-	{ "socket-names", F_MODES, "", "a socket that was bound by a relative path says an absolute one" },
-	{ "spawn", TRACED_MODES, "", "with a PRoot before 5.4 about half of the programs crash that need more memory after posix_spawn(), popen() or system(): it mistakes the child's heap for the parent's" },
-	{ "static-programs", F_MODES, "", "statically linked programs in a container of others are refused with status 126" },
-	{ "stopping", TRACED_MODES, "", "a process that is sent SIGSTOP goes on, though its parent is told that it was stopped" },
-	{ "volume-cwd", F_MODES, "", "getcwd() in a volume shows the host's path" },
-	{ "volume-links-relative", F_MODES, "", "relative links that lead out of a volume lead to its neighbours on the host" },
-	{ "zone-files", F_MODES, "", "time zones are the host's" },
-	{ NULL, NULL, NULL, NULL },
+	{ "start", F_MODES, "static musl", "refused: they do not load libfakechroot, or it is not made for their C library", NULL },
+	{ "apt-get", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is", NULL },
+	{ "deep-folders", TRACED_MODES, "", "a path, with all above it, has at most 4095 bytes", NULL },
+	{ "deep-folders", F_MODES, "", "a path, with all above it, has at most 4095 bytes", NULL },
+	{ "dpkg", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is", NULL },
+	{ "environment", F_MODES, "", "a program that drops all variables (env -i) loses the library, and what it starts sees the host's files", NULL },
+	{ "exec-self", F_MODES, "", "a program cannot start itself again by /proc/self/exe, which is a loader by then", NULL },
+	{ "hard-links", "R1", "", "no link leads into /tmp or out of it", "runsc" },
+	{ "links-above-root", F_MODES, "", "relative links that climb above the root directory lead to the host's files", NULL },
+	{ "locales", F_MODES, "glibc", "locales that the C library opens by itself are the host's, as are its modules for character sets and names", NULL },
+	{ "long-names", TRACED_MODES, "", "names of files have at most 254 bytes", NULL },
+	{ "long-sockets", F_MODES, "", "the path of a Unix socket, the root directory's in front, has at most 107 bytes", NULL },
+	{ "loopback", "R1", "", "accept() and read() of a socket of the network that wait fail with EAGAIN", "runsc" },
+	{ "make-devices", F_MODES, "", "mknod of devices is refused, even where others say that it was done", NULL },
+	{ "make-devices", "R1", "", "mknod of devices is refused", "runsc" },
+	{ "many-arguments", F_MODES, "", "further programs get at most a thousand arguments; more are refused", NULL },
+	{ "moved-cwd", TRACED_MODES, "", "when the current directory is renamed, getcwd() and relative paths fail", NULL },
+	{ "nested-scripts", F_MODES, "", "a script whose interpreter is a script is refused", NULL },
+	{ "owners", P_MODES, "", "chown succeeds and nothing is remembered: stat shows files as root's", NULL },
+	{ "owners", R_MODES, "", "chown succeeds and, where a single id is mapped, nothing is remembered: stat shows files as root's", NULL },
+	{ "owners", F_MODES, "", "chown fails: programs are the caller's", NULL },
+	{ "root", F_MODES, "", "programs have the caller's ids and rights, whatever user was asked for", NULL },
+	{ "root", "R1", "", "chown fails for an ordinary caller, whose files are root's", "runsc" },
+	{ "self-exe", "F1 F2", "", "/proc/self/exe is the loader", NULL },
+	{ "socket-names", TRACED_MODES, "", "a socket that was bound by a relative path says an absolute one", NULL },
+	{ "socket-names", F_MODES, "", "a socket that was bound by a relative path says an absolute one", NULL },
+	{ "sparse", "R1", "", "files with holes say that they have none", "runsc" },
+	{ "spawn", TRACED_MODES, "glibc static", "with a PRoot before 5.4 about half of the programs crash that need more memory after posix_spawn(), popen() or system(): it mistakes the child's heap for the parent's", NULL },
+	{ "static-programs", F_MODES, "", "statically linked programs in a container of others are refused with status 126", NULL },
+	{ "statx", "R1", "glibc", "with a runsc of 2022 ls, stat and others of coreutils 9 fail: it knows no AT_NO_AUTOMOUNT of statx()", "runsc" },
+	{ "stopping", TRACED_MODES, "", "a process that is sent SIGSTOP goes on, though its parent is told that it was stopped", NULL },
+	{ "volume-cwd", F_MODES, "", "getcwd() in a volume shows the host's path", NULL },
+	{ "volume-links-relative", F_MODES, "", "relative links that lead out of a volume lead to its neighbours on the host", NULL },
+	{ "zone-files", F_MODES, "", "time zones are the host's", NULL },
+	{ NULL, NULL, NULL, NULL, NULL },
 };
 /* clang-format on */
 
@@ -64,10 +70,12 @@ static bool is_cured(const char *work, const struct engine_probe *probe)
 	return false;
 }
 
-bool engine_limit_holds(const struct engine_limit *l, const char *mode, const struct engine_probe *probe)
+bool engine_limit_holds(
+	const struct engine_limit *l, const char *engine, const char *mode, const struct engine_probe *probe)
 {
 	auto_strv modes = STRV_INIT;
 
 	strv_split(&modes, l->modes, " ");
-	return strv_has(&modes, mode) && !is_cured(l->work, probe);
+	return strv_has(&modes, mode) && (!l->engine || str_eq(l->engine, engine)) &&
+	       !is_cured(l->work, probe);
 }

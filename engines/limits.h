@@ -16,11 +16,13 @@ struct engine_limit {
 	const char *modes; /* divided by blanks */
 	const char *guests; /* those linked in these ways alone: "static", "musl", "glibc"; "" for all */
 	const char *note; /* what happens instead */
+	const char *engine; /* of these modes' engines this one alone, or NULL */
 };
 
 extern const struct engine_limit engine_limits[];
 
 /* Does this row hold in that mode, with what probing has found for it? A row may be of older versions of PRoot alone. */
-bool engine_limit_holds(const struct engine_limit *l, const char *mode, const struct engine_probe *probe);
+bool engine_limit_holds(
+	const struct engine_limit *l, const char *engine, const char *mode, const struct engine_probe *probe);
 
 #endif

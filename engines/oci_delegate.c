@@ -53,6 +53,8 @@ static bool host_allows(
 		p->remedy = xstrdup("use runc, or P1");
 		return false;
 	}
+	if (d->host_allows && !d->host_allows(&p->reason, &p->remedy))
+		return false;
 	if (geteuid() == 0 || (*flags & OCI_USERNS))
 		return true;
 	if (!oci_userns_works(path_base(p->path), &p->reason, &p->remedy))
@@ -196,12 +198,16 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 		return -1;
 	plan.cgroups = facts.cgroups;
 	plan.guard_devices = (facts.quirks & QUIRK_CHOWNS_DEVICES) && ctx->uid == 0;
+	plan.own_kernel = facts.quirks & QUIRK_OWN_KERNEL;
+	plan.userns = plan.own_kernel && ctx->uid != 0;
 	plan.config_in_bundle = facts.quirks & QUIRK_CONFIG_IN_BUNDLE;
 	plan.no_path = (facts.quirks & QUIRK_MAPS_ALONE) && needs_no_path(ctx, plan.config);
 	plan.fd_gaps = !(facts.quirks & QUIRK_NO_FD_GAPS);
 	strv_add(&plan.prefix, probe->path);
 	if (!facts.cgroups)
 		strv_add_all(&plan.prefix, d->no_cgroups);
+	if (d->add_options)
+		d->add_options(ctx->config, &plan.prefix);
 	strv_add(&plan.prefix, "--root");
 	strv_add(&plan.prefix, root);
 	*ret = plan;

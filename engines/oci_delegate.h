@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What runc.c and crun.c have in common: two runtimes with one command line. */
+/* What runc.c, crun.c and runsc.c have in common: runtimes with one command line. */
 #ifndef UDOCKER_OCI_DELEGATE_H
 #define UDOCKER_OCI_DELEGATE_H
 
@@ -21,6 +21,10 @@ struct oci_delegate {
 	const char *const
 		*no_cgroups; /* global options for a caller who can make no control group; NULL-terminated */
 	const char *package; /* for the remedy */
+	/* What it needs of the machine besides; may say no in *ret_reason and *ret_remedy (the caller frees them). Or NULL. */
+	bool (*host_allows)(char **ret_reason, char **ret_remedy);
+	/* Global options that the configuration decides; or NULL. */
+	void (*add_options)(const struct json *config, struct strv *argv);
 };
 
 int oci_delegate_probe(

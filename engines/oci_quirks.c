@@ -36,6 +36,9 @@ const struct oci_quirk oci_quirks[] = {
 	{ "crun", NULL, "1.19", 0, "process.execCPUAffinity" },
 	{ "crun", NULL, "1.22", 0, "linux.netDevices" },
 	{ "crun", NULL, "1.24", 0, "linux.memoryPolicy" },
+	{ "runsc", NULL, NULL, QUIRK_OWN_KERNEL, NULL },
+	{ "runsc", NULL, NULL, QUIRK_CONFIG_IN_BUNDLE, NULL },
+	{ "runsc", NULL, NULL, QUIRK_NO_FD_GAPS, NULL },
 	{ NULL, NULL, NULL, 0, NULL },
 };
 /* clang-format on */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where versions of runc and crun differ from the specification and from each other, in one table. Versions come from the probe. */
+/* Where versions of runc, crun and runsc differ from the specification and from each other, in one table. Versions come from the probe. */
 #ifndef UDOCKER_OCI_QUIRKS_H
 #define UDOCKER_OCI_QUIRKS_H
 
@@ -22,6 +22,8 @@ enum oci_quirk_flags {
 		256, /* root's: makes devices for a container with a user namespace outside of it */
 	QUIRK_MAPS_ALONE =
 		512, /* has newuidmap and newgidmap write each map; where PATH has none, it writes one of the caller's id itself */
+	QUIRK_OWN_KERNEL =
+		1024, /* programs run on a kernel of its own: the host sees a sandbox in their place */
 };
 
 #define OCI_FILTER_ANNOTATION "run.oci.seccomp_bpf_data"

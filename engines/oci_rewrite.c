@@ -107,6 +107,25 @@ static bool hides_paths(const struct json *lin)
 	return json_len(json_get(lin, "maskedPaths")) > 0 || json_len(json_get(lin, "readonlyPaths")) > 0;
 }
 
+/* An ordinary caller's is made around the runtime, whose own kernel knows all ids; of files it has the one. */
+static void leave_ids(struct rewriter *w)
+{
+	struct json *lin = json_get(w->config, "linux");
+
+	if (w->ctx->uid == 0 || !lin)
+		return;
+	if (maps_ranges(json_get(lin, "uidMappings")) || maps_ranges(json_get(lin, "gidMappings")))
+		strv_addf(w->losses, "%s maps a single id for an ordinary caller: files are root's",
+			w->facts->engine);
+	if (is_new(w, "network")) {
+		strv_addf(w->losses, "%s has the host's network for an ordinary caller", w->facts->engine);
+		runtime_remove_namespace(w->config, "network");
+	}
+	runtime_remove_namespace(w->config, "user");
+	json_remove(lin, "uidMappings");
+	json_remove(lin, "gidMappings");
+}
+
 /*
  * An ordinary caller needs a user namespace, and may map nothing but its own id. Root keeps what the bundle says; where that
  * is a namespace of one id, the same rules hold inside.
@@ -255,9 +274,44 @@ static void edit_bind(const struct rewriter *w, struct json *mount, const struct
 		repeat_locked(mount, source);
 }
 
+/* What has a kernel of its own has these file systems as well: the host's, which are bound elsewhere, would tell of another's processes. */
+static bool is_kernel_bind(const struct rewriter *w, struct json *mount, const struct runtime_mount *m)
+{
+	static const struct {
+		const char *source, *type; /* NULL: it is there by itself */
+	} t[] = { { "/proc", "proc" }, { "/sys", "sysfs" }, { "/dev", NULL }, { "/dev/pts", "devpts" },
+		{ "/dev/shm", "tmpfs" }, { "/dev/mqueue", "mqueue" } };
+
+	for (size_t i = 0; m->bind && (w->facts->quirks & QUIRK_OWN_KERNEL) && i < ARRAY_LEN(t); i++) {
+		if (!str_eq(m->source, t[i].source))
+			continue;
+		json_set_str(mount, "type", t[i].type ? t[i].type : "");
+		json_set_str(mount, "source", t[i].type ? t[i].type : "");
+		json_remove(mount, "options");
+		return true;
+	}
+	return false;
+}
+
+/* Where nothing is mounted on /tmp and it is empty, runsc has it in memory, and what is written there is lost. */
+static void keep_tmp(struct rewriter *w, const struct runtime_mounts *mounts)
+{
+	static const char *const options[] = { "bind", NULL };
+	autofree char *source = path_join(w->ctx->rootfs, "tmp");
+	struct stat st;
+
+	for (size_t i = 0; i < mounts->n; i++)
+		if (str_eq(mounts->items[i].destination, "/tmp"))
+			return;
+	if (lstat(source, &st) == 0 && S_ISDIR(st.st_mode))
+		runtime_add_mount(w->config, "/tmp", "bind", source, options);
+}
+
 /* Returns false when the mount is to be left out. */
 static bool edit_mount(struct rewriter *w, struct json *mount, const struct runtime_mount *m)
 {
+	if (is_kernel_bind(w, mount, m))
+		return *json_str(json_get(mount, "type")) != '\0';
 	if (m->bind) {
 		edit_bind(w, mount, m);
 		return true;
@@ -298,6 +352,8 @@ static int edit_mounts(struct rewriter *w, struct err **err)
 	for (size_t i = mounts.n; i-- > 0;)
 		if (!edit_mount(w, json_at(list, i), &mounts.items[i]))
 			json_remove_at(list, i);
+	if (w->facts->quirks & QUIRK_OWN_KERNEL)
+		keep_tmp(w, &mounts);
 	return 0;
 }
 
@@ -529,10 +585,14 @@ int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, str
 
 	set_version(&w);
 	json_set_str(json_need_object(config, "root"), "path", ctx->rootfs);
-	set_ids(&w);
+	if (facts->quirks & QUIRK_OWN_KERNEL)
+		leave_ids(&w);
+	else
+		set_ids(&w);
 	if (edit_mounts(&w, err) < 0)
 		return -1;
-	edit_limits(&w);
+	if (!(facts->quirks & QUIRK_OWN_KERNEL))
+		edit_limits(&w);
 	edit_cgroups(&w);
 	edit_hostname(&w);
 	edit_devices(&w);

@@ -134,6 +134,8 @@ work_through() {
       failed "$item: the guest has not what it takes"
     fi
   done
+  # The row of this one work says why most others fail.
+  [ "$ENGINE $GUEST_KIND" != "runsc glibc" ] || items=(statx)
   # shellcheck disable=SC2016
   in_guest /bin/sh -c 'for i; do mkdir "/work/$i" && cd "/work/$i" && sh "/battery/$i" >"../$i.out" 2>"../$i.err" </dev/null; echo $? >"../$i.status"; done' sh "${items[@]}" ||
     failed "ended with $?: $(cat "$T/out" "$T/err")"

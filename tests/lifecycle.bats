@@ -6,6 +6,7 @@
 # delete, list, pid files, descriptors, console sockets), and what is left when processes of ours are killed.
 
 load helpers
+RUNTIME_ENGINES=${RUNTIME_ENGINES:-proot runc crun runsc singularity}
 load runtime
 
 setup() { runtime_setup c; }
@@ -186,6 +187,7 @@ teardown() {
   check() {
     args payload env
     ok rt --engine "$ENGINE" run -b "$B" "$C"
+    if has_own_kernel; then output=$(sort -r <<<"$output"); fi # it has no order
     [ "$(grep -v '^HOME=' <<<"$output")" = $'PATH=/bin\nA=b' ] || fail "environment"
     args payload args '' 'a b' --
     ok rt --engine "$ENGINE" run -b "$B" "$C"
@@ -228,6 +230,11 @@ teardown() {
 @test "descriptors: what is to be preserved arrives, nothing else is held" {
   check() {
     args payload fds
+    if has_own_kernel; then
+      fails 125 rt --engine "$ENGINE" run -b "$B" --preserve-fds 2 "$C" 3<"$B/config.json" 4<"$B/config.json"
+      assert_stderr_contains "hands no descriptors on"
+      return
+    fi
     ok rt --engine "$ENGINE" run -b "$B" --preserve-fds 2 "$C" 3<"$B/config.json" 4<"$B/config.json" 5<"$B/config.json"
     [ "$(cut -d' ' -f1 <<<"$output" | xargs)" = "3 4" ] || fail "descriptors"
     ok rt --engine "$ENGINE" run -b "$B" "$C" 3</dev/null 9</dev/null
@@ -356,7 +363,7 @@ PY
     [ "$(status_of "$C")" = created ] || fail "not created: $(cat "$T/out")"
     ok rt start "$C"
     wait $!
-    grep -q '30 90' "$T/tty"
+    has_own_kernel || grep -q '30 90' "$T/tty"
     grep -q '^0 1 2' "$T/tty" || grep -q '0' "$T/tty"
     ok rt delete --force "$C"
     args true
@@ -444,6 +451,7 @@ PY
   local p
   hooks_run() { [ "$(pgrep -c -u "$(id -u)" -f '^sleep 9879[567]')" = 3 ]; }
   for ENGINE in $ENGINES; do
+    ! has_own_kernel || continue # it knows no such hooks
     [ "$ENGINE" != proot ] || continue # hooks are its own, and no container is seen before they have ended
     MORE='.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "sleep 98795 & setsid sleep 98796 & sleep 98797"]}]' args true
     udocker-runtime --root "$ROOT" --engine "$ENGINE" create -b "$B" "$C" </dev/null >/dev/null 2>&1 3>&- &
@@ -550,6 +558,7 @@ PY
 @test "a container is not ended with one of the same id in another state root" {
   local pid
   for ENGINE in $ENGINES; do
+    ! has_own_kernel || continue # its ids are the machine's, and the second one is refused
     running "$C"
     pid=$(rt state "$C" | jq .pid)
     ROOT=$T/other running "$C"
@@ -564,6 +573,7 @@ PY
 @test "what a daemon of a hook does is not the container's end" {
   local pid
   for ENGINE in $ENGINES; do
+    ! has_own_kernel || continue # it knows no such hooks
     MORE="$(printf '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "setsid sleep 98794 </dev/null >/dev/null 2>&1 & echo $! >%s/daemon"]}]' "$T")" args sleep 98793
     create "$C"
     rt start "$C"

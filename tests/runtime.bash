@@ -35,6 +35,8 @@ each_engine() {
     "$@"
   done
 }
+# Its host sees a sandbox in the place of the container's processes.
+has_own_kernel() { [ "$ENGINE" = runsc ]; }
 is_direct() { [[ $ENGINE == @(proot|singularity) ]]; }
 
 RUNTIME_ENV='["PATH=/bin", "A=b"]'

@@ -174,6 +174,8 @@ void sections_answers(struct str *out)
 static void add_limit(const struct engine_limit *l, struct str *out)
 {
 	(void)str_addf(out, "%s", l->modes);
+	if (l->engine)
+		(void)str_addf(out, " with %s", l->engine);
 	if (*l->guests)
 		(void)str_addf(out, " (guests: %s)", l->guests);
 	(void)str_add(out, ":\n");

@@ -101,7 +101,7 @@ static struct json *limits_of(const struct engine_report *r, size_t n)
 		for (const struct engine_limit *l = engine_limits; l->work; l++) {
 			struct json *j;
 
-			if (!engine_limit_holds(l, r[i].mode, &r[i].probe))
+			if (!engine_limit_holds(l, r[i].engine->name, r[i].mode, &r[i].probe))
 				continue;
 			j = json_new_object();
 			json_set_str(j, "mode", r[i].mode);

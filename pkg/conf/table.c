@@ -175,7 +175,7 @@ static const struct conf_row rows[CONF_N] = {
 		.env = "UDOCKER_USE_RUNC_EXECUTABLE",
 		.type = CONF_STRING,
 		.value = "",
-		.text = "runc or crun: as use_proot_executable" },
+		.text = "runc, crun or runsc: as use_proot_executable" },
 	[CONF_USE_SINGULARITY_EXECUTABLE] = { .key = CONF_USE_SINGULARITY_EXECUTABLE,
 		.name = "use_singularity_executable",
 		.env = "UDOCKER_USE_SINGULARITY_EXECUTABLE",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verbs of runc and crun, which own their containers: we hand them a rewritten bundle and keep the books. */
+/* The verbs of runc, crun and runsc, which own their containers: we hand them a rewritten bundle and keep the books. */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -30,7 +31,7 @@
 
 bool delegate_knows(const struct instance *c)
 {
-	autofree char *name = xasprintf(STATE_DELEGATE "/%s", c->id);
+	autofree char *name = instance_delegate_name(c);
 
 	return fs_exists(c->dirfd, name);
 }
@@ -44,6 +45,8 @@ bool delegate_has_cgroup(const struct instance *c)
 	const struct json *paths;
 	const char *path;
 
+	if (instance_own_kernel(c))
+		return !strv_has(&c->rec.prefix, "--ignore-cgroups");
 	if (json_read(c->dirfd, runc, NULL, &j, NULL) == 0) {
 		paths = json_get(j, "cgroup_paths");
 		for (size_t i = 0; i < json_len(paths); i++) {
@@ -115,6 +118,14 @@ void delegate_add_preserved(struct strv *argv, const struct runtime_fds *fds)
 	strv_addf(argv, "%d", more);
 }
 
+int delegate_check_fds(const struct instance *c, const struct runtime_fds *fds, struct err **err)
+{
+	if (!instance_own_kernel(c) || fds->n <= 3)
+		return 0;
+	err_make(err, ERR_UNSUPPORTED, "%s hands no descriptors on but 0, 1 and 2", c->rec.engine);
+	return err_hint(err, "leave --preserve-fds out, or choose another engine with --engine");
+}
+
 static void build_command(
 	const struct making *m, const char *verb, bool detach, const char *console, struct strv *argv)
 {
@@ -141,9 +152,10 @@ static void build_command(
 		delegate_add_absolute(
 			argv, console); /* it is looked up in the bundle, not in our directory */
 	}
-	if (o->no_pivot)
+	/* What has a kernel of its own has neither. */
+	if (o->no_pivot && !m->p.plan.own_kernel)
 		strv_add(argv, "--no-pivot");
-	if (o->no_new_keyring)
+	if (o->no_new_keyring && !m->p.plan.own_kernel)
 		strv_add(argv, "--no-new-keyring");
 	delegate_add_preserved(argv, &m->fds);
 	strv_add(argv, m->c.id);
@@ -218,6 +230,37 @@ static void guard_devices(void)
 	}
 }
 
+/* Async-signal-safe. */
+static int write_line(const char *path, const char *text)
+{
+	size_t n = strlen(text);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t r = fd < 0 ? -1 : write(fd, text, n);
+
+	if (fd >= 0)
+		(void)close(fd); /* nothing is left to be lost */
+	return r == (ssize_t)n ? 0 : -1;
+}
+
+static int map_root(const char *path, unsigned id)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "0 %u 1\n", id); /* integers take no lock and no memory */
+	return write_line(path, text);
+}
+
+/* In the child: root of a user namespace that has one id. */
+static int enter_userns(void)
+{
+	unsigned uid = (unsigned)geteuid(), gid = (unsigned)getegid();
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || map_root("/proc/self/uid_map", uid) < 0 ||
+		write_line("/proc/self/setgroups", "deny") < 0)
+		return -1;
+	return map_root("/proc/self/gid_map", gid);
+}
+
 /* In the child. */
 static NORETURN void become_delegate(
 	const struct runtime_fds *fds, uint64_t mark, char *const *words, char *const *env, pid_t parent)
@@ -229,6 +272,8 @@ static NORETURN void become_delegate(
 	mark_ourselves(mark);
 	if (fds->guard_devices)
 		guard_devices();
+	if (fds->userns && enter_userns() < 0)
+		_exit(STATUS_NOT_STARTED);
 	pass_descriptors(fds);
 	sig_reset_all();
 	execve(words[0], words, env);
@@ -246,8 +291,8 @@ int delegate_start(const struct runtime_fds *fds, uint64_t mark, const struct st
 	for (char **e = environ; *e; e++)
 		if (!str_starts(*e, "PATH="))
 			strv_add(&env, *e);
-	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. */
-	pid_t pid = vfork();
+	/* Where nothing speaks against it we stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. */
+	pid_t pid = fds->userns ? fork() : vfork();
 
 	if (pid < 0)
 		return err_sys(err, errno, "start %s: fork", argv->v[0]);
@@ -368,7 +413,7 @@ static int start_adopted(
 	if (finish_run(m, pid, true, ret_status, err) < 0)
 		return -1;
 	*ret_ended = has_ended(m);
-	if (*ret_status == 1 && !*ret_ended)
+	if (*ret_status && (*ret_status == 1 || m->p.plan.own_kernel) && !*ret_ended)
 		*ret_status = STATUS_NOT_STARTED;
 	return *ret_status && !*ret_ended ? 0 : finish_create(m, err);
 }

@@ -8,6 +8,7 @@
 #include "pkg/base/base.h"
 
 struct err;
+struct instance;
 struct relay;
 struct runtime_fds;
 struct runtime_globals;
@@ -18,6 +19,9 @@ void delegate_add_globals(struct strv *argv, const struct runtime_globals *g);
 /* A path that is relative to our working directory. */
 void delegate_add_absolute(struct strv *argv, const char *path);
 void delegate_add_preserved(struct strv *argv, const struct runtime_fds *fds);
+
+/* ERR_UNSUPPORTED when it is to hand on descriptors and cannot. */
+int delegate_check_fds(const struct instance *c, const struct runtime_fds *fds, struct err **err);
 
 /* Start it with those descriptors and, unless 0, a mark (mark.h). It ends with us. `no_path`: see engine_plan. */
 int delegate_start(const struct runtime_fds *fds, uint64_t mark, const struct strv *argv, bool no_path,

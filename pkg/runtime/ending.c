@@ -87,7 +87,20 @@ static int kill_one(const struct instance *c, int sig, struct err **err)
 /* A frozen process hears of nothing, and what else a control group holds is ended with the first process: only the delegate knows how. */
 static bool needs_delegate(const struct instance *c, int sig)
 {
+	/* The sandbox's process cannot hand on what the kernel does to it, and hands on nothing before there is a program. */
+	if (instance_own_kernel(c))
+		return sig != SIGKILL && instance_status(c) != STATUS_CREATED;
 	return instance_status(c) == STATUS_PAUSED || (sig == SIGKILL && delegate_has_cgroup(c));
+}
+
+/* What the host knows of it is the sandbox: only that knows the others. */
+static int kill_all_inside(const struct instance *c, int sig, struct err **err)
+{
+	static const char *const words[] = { "kill", "--all", NULL };
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%d", sig);
+	return delegate_verb(c, words, number, err);
 }
 
 static int kill_delegate(const struct instance *c, int sig, struct err **err)
@@ -129,6 +142,8 @@ int runtime_kill(const struct runtime_globals *g, const char *id, int sig, bool 
 		(void)members_signal(&c, sig);
 		return 0;
 	}
+	if (all && status != STATUS_CREATED && sig != SIGKILL && instance_own_kernel(&c))
+		return kill_all_inside(&c, sig, err);
 	if (all && status != STATUS_CREATED) {
 		(void)members_signal(&c, sig);
 		return 0;

@@ -83,8 +83,8 @@ static bool needs_process(const struct execution *x)
 	autofree char *user = NULL;
 	const char *colon;
 
-	if (x->c.rec.tracer.n > 0 || (o->process_file && *o->process_file) || (o->tty && !o->detach) ||
-		(crun && (o->groups->n > 0 || o->env->n > 0)))
+	if (x->c.rec.tracer.n > 0 || instance_own_kernel(&x->c) || (o->process_file && *o->process_file) ||
+		(o->tty && !o->detach) || (crun && (o->groups->n > 0 || o->env->n > 0)))
 		return true;
 	if (!o->user || crun)
 		return o->user != NULL; /* crun's are looked at, too: check_user() */
@@ -151,7 +151,7 @@ static int write_process(struct work *w, struct err **err)
 		json_set_i64(size, "height", ws.ws_row);
 		json_set_i64(size, "width", ws.ws_col);
 	}
-	if (x->c.rec.tracer.n > 0 && find_program(x, process, err) < 0)
+	if ((x->c.rec.tracer.n > 0 || instance_own_kernel(&x->c)) && find_program(x, process, err) < 0)
 		return -1;
 	if (x->c.rec.tracer.n > 0)
 		engine_trace_further(process, json_get(x->p.bundle.config, "process"), &x->c.rec.tracer,
@@ -192,7 +192,7 @@ static void add_process(const struct work *w, struct strv *argv)
 {
 	const struct runtime_exec_options *o = w->x->options;
 
-	if (w->wants_terminal)
+	if (w->wants_terminal && !instance_own_kernel(&w->x->c)) /* that one goes by the file */
 		strv_add(argv, "--tty");
 	if (w->process) {
 		add_path(argv, "--process", w->process);
@@ -226,6 +226,8 @@ static void build_command(const struct work *w, struct strv *argv)
 		strv_add(argv, "--ignore-paused");
 	delegate_add_preserved(argv, &x->fds);
 	strv_add(argv, o->id);
+	if (instance_own_kernel(&x->c))
+		return; /* it takes the words of its file alone */
 	for (size_t i = 0; i < o->args->n; i++)
 		strv_add(argv, o->args->v[i]);
 }
@@ -309,6 +311,8 @@ int exec_delegate(struct execution *x, int *ret_status, struct err **err)
 	const struct runtime_exec_options *o = x->options;
 	bool own_process = needs_process(x);
 
+	if (delegate_check_fds(&x->c, &x->fds, err) < 0)
+		return -1;
 	w.wants_terminal = o->tty;
 	if ((!o->detach || own_process) && work_open(&w, err) < 0)
 		return -1;

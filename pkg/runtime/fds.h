@@ -19,6 +19,7 @@ struct runtime_fds {
 	int *inherited; /* everything from 3 up that the caller left open */
 	size_t n_inherited;
 	bool guard_devices; /* devices among 0, 1, 2 are passed so that their owner cannot be changed */
+	bool userns; /* a delegate is started in a user namespace that maps the caller as root */
 	unsigned listen; /* LISTEN_FDS: so many from 3 up are sockets of a service manager */
 	int missing; /* the first that is to be preserved and is not open; 0: none */
 	bool gaps; /* those are left out */

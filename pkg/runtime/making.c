@@ -15,6 +15,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 #include "pkg/base/time.h"
+#include "pkg/runtime/delegate.h"
 #include "pkg/runtime/hook_relay.h"
 #include "pkg/runtime/mark.h"
 #include "pkg/runtime/tidy.h"
@@ -84,6 +85,7 @@ static void fill_record(struct making *m)
 		strv_dup(&r->tracer_ids, &m->p.plan.tracer_ids);
 		r->guard_devices = m->fds.guard_devices = m->p.plan.guard_devices;
 		m->fds.gaps = m->p.plan.fd_gaps;
+		m->fds.userns = m->p.plan.userns;
 	}
 }
 
@@ -94,7 +96,7 @@ static int mount_points(const struct making *m, struct err **err)
 	return mountpoints_make(&at, m->p.bundle.config, err);
 }
 
-/* runc and crun read their own copy; mount points of a container of the store are made and recorded as 1.3.x does. */
+/* Delegates read their own copy; mount points of a container of the store are made and recorded as 1.3.x does. */
 static int write_delegate_bundle(struct making *m, struct err **err)
 {
 	auto_err *e = NULL;
@@ -137,10 +139,12 @@ static int plan(struct making *m, struct err **err)
 	if (prepare_plan(m->globals, &m->p, m->c.dirfd, m->c.path, m->foreground, err) < 0)
 		return -1;
 	fill_record(m);
-	if (runtime_fds_check(&m->fds, err) < 0)
+	if (runtime_fds_check(&m->fds, err) < 0 || delegate_check_fds(&m->c, &m->fds, err) < 0)
 		return -1;
 	keep_parents(m);
-	if (m->c.rec.delegate && mark_config(m->p.plan.config, m->c.rec.mark))
+	if (m->p.plan.own_kernel)
+		m->maker_mark = m->c.rec.mark; /* who makes it are all whom the host knows */
+	else if (m->c.rec.delegate && mark_config(m->p.plan.config, m->c.rec.mark))
 		m->maker_mark = mark_of_maker(m->c.rec.mark);
 	if (m->p.plan.config_in_bundle)
 		hook_relay_wrap(m->p.plan.config, m->c.rec.bundle,
@@ -260,7 +264,7 @@ int pid_file_write(const char *path, pid_t pid, struct err **err)
 	return 0;
 }
 
-/* Its files by name, those of runc and crun too: they hold the program's environment. Folders may wait. */
+/* Its files by name, those of delegates too: they hold the program's environment. Folders may wait. */
 static int retire(const struct making *m, struct err **err)
 {
 	static const char *const ours[] = { STATE_CONFIG, STATE_PROGRAM, STATE_RECORD, bundle_config,
@@ -276,6 +280,8 @@ static int retire(const struct making *m, struct err **err)
 		strv_addf(&names, STATE_FILES "/%s", generated[i]);
 	for (size_t i = 0; m->c.rec.delegate && i < ARRAY_LEN(theirs); i++)
 		strv_addf(&names, STATE_DELEGATE "/%s/%s", m->c.id, theirs[i]);
+	if (m->p.plan.own_kernel)
+		strv_add_owned(&names, instance_delegate_name(&m->c));
 	return runtime_root_retire(
 		&m->root, m->c.id, m->c.dirfd, (const char *const *)strv_argv(&names), err);
 }

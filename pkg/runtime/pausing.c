@@ -156,7 +156,8 @@ int runtime_ps(const struct runtime_globals *g, const char *id, const char *form
 		*ret_n = 0;
 		return 0;
 	}
-	if (c.rec.delegate && !instance_is_foreign(&c) && delegate_has_cgroup(&c)) {
+	if (c.rec.delegate && !instance_is_foreign(&c) &&
+		(delegate_has_cgroup(&c) || instance_own_kernel(&c))) {
 		strv_add(&before, "ps");
 		strv_addf(&before, "--format=%s", format ? format : "table");
 		return delegate_words(&c, &before, args, err);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "engines/oci_quirks.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
@@ -323,12 +324,35 @@ uid_t instance_trusted_owner(const struct instance *c)
 	return instance_is_foreign(c) ? c->owner : (uid_t)-1;
 }
 
+char *instance_delegate_name(const struct instance *c)
+{
+	return instance_own_kernel(c) ? xasprintf(STATE_DELEGATE "/%s_sandbox:%s.state", c->id, c->id)
+				      : xasprintf(STATE_DELEGATE "/%s", c->id);
+}
+
+bool instance_own_kernel(const struct instance *c)
+{
+	return c->rec.delegate && (oci_quirk_flags(c->rec.engine, NULL) & QUIRK_OWN_KERNEL);
+}
+
+/* runsc has no fifo: its own record says it. */
+static bool is_recorded_created(const struct instance *c)
+{
+	autofree char *name = instance_delegate_name(c);
+	auto_json *j = NULL;
+
+	return json_read(c->dirfd, name, NULL, &j, NULL) == 0 &&
+	       str_eq(json_str(json_get(j, "status")), "created");
+}
+
 static bool waits_for_start(const struct instance *c)
 {
 	autofree char *name = NULL;
 
 	if (!c->rec.delegate)
 		return fs_exists(c->dirfd, STATE_FIFO);
+	if (instance_own_kernel(c))
+		return is_recorded_created(c);
 	name = xasprintf(STATE_DELEGATE "/%s/" STATE_FIFO, c->id);
 	return fs_exists(c->dirfd, name);
 }

@@ -107,6 +107,11 @@ bool instance_is_foreign(const struct instance *c);
 /* ERR_DENIED for such a one: what takes the record's word, its hooks' above all, is its owner's to do. */
 int instance_check_owner(const struct instance *c, struct err **err);
 
+/* The name of what its delegate writes of it when it makes it, relative to dirfd. The caller frees it. */
+char *instance_delegate_name(const struct instance *c);
+/* Its programs run on a kernel of the delegate's own: the host's processes are not the container's. */
+bool instance_own_kernel(const struct instance *c);
+
 /* The status now. runc and crun have the same fifo as we have while a container waits for its start. */
 enum runtime_status instance_status(const struct instance *c);
 

@@ -20,15 +20,18 @@ int main(void)
 	char old[] = "5.1.0", new[] = "5.4.0", runc[] = "1.1.5";
 	struct engine_probe inside = { .version = old }, probe = { .version = old };
 
-	ok(engine_limit_holds(row("start"), "F1", &probe), "of its modes");
-	ok(!engine_limit_holds(row("start"), "P1", &probe), "not of others");
-	ok(engine_limit_holds(row("spawn"), "P1", &probe), "an old PRoot");
-	ok(!engine_limit_holds(row("spawn"), "P1", &(struct engine_probe){ .version = new }), "a new one");
-	ok(engine_limit_holds(row("spawn"), "P1", &(struct engine_probe){ 0 }), "none");
+	ok(engine_limit_holds(row("start"), "fakechroot", "F1", &probe), "of its modes");
+	ok(!engine_limit_holds(row("start"), "proot", "P1", &probe), "not of others");
+	ok(engine_limit_holds(row("spawn"), "proot", "P1", &probe), "an old PRoot");
+	ok(!engine_limit_holds(row("spawn"), "proot", "P1", &(struct engine_probe){ .version = new }),
+		"a new one");
+	ok(engine_limit_holds(row("spawn"), "proot", "P1", &(struct engine_probe){ 0 }), "none");
 	probe = (struct engine_probe){ .version = runc, .inside = &inside };
-	ok(engine_limit_holds(row("spawn"), "R2", &probe), "an old one inside runc");
+	ok(engine_limit_holds(row("spawn"), "runc", "R2", &probe), "an old one inside runc");
 	inside.version = new;
-	ok(!engine_limit_holds(row("spawn"), "R2", &probe), "a new one");
+	ok(!engine_limit_holds(row("spawn"), "runc", "R2", &probe), "a new one");
+	ok(engine_limit_holds(row("loopback"), "runsc", "R1", &probe), "of one engine");
+	ok(!engine_limit_holds(row("loopback"), "crun", "R1", &probe), "not of its neighbour");
 	for (const struct engine_limit *l = engine_limits; l->work; l++)
 		ok(*l->modes && l->guests && *l->note, "%s: a whole row", l->work);
 	return tap_done();

@@ -358,7 +358,7 @@ static void test_quirks(void)
 	ok(!(oci_quirk_flags("crun", "0..13") & QUIRK_NO_ERRNO), "so does a gap");
 	ok(!(oci_quirk_flags("crun", "") & QUIRK_NO_ERRNO), "and nothing");
 	ok(!(oci_quirk_flags("crun", "UNKNOWN") & QUIRK_NO_ERRNO), "an unknown one counts as new");
-	is_int((long)oci_quirk_flags("runsc", "1.0"), 0, "another engine has none of these");
+	is_int((long)oci_quirk_flags("youki", "1.0"), 0, "another engine has none of these");
 }
 
 static void test_namespaces(void)
@@ -444,6 +444,33 @@ static void test_limits(void)
 		"who may raise them keeps them");
 }
 
+/* runsc, whose programs have a kernel of their own. */
+static void test_own_kernel(void)
+{
+	static const struct oci_facts runsc = {
+		.engine = "runsc", .version = "0.0~20221219", .quirks = QUIRK_OWN_KERNEL, .spec_minor = 2
+	};
+	static const char config[] =
+		"{'ociVersion':'1.0.2','process':{'user':{'uid':7,'gid':8,'additionalGids':[9]},"
+		"'rlimits':[{'type':'RLIMIT_NPROC','hard':9000000,'soft':4}]},"
+		"'mounts':[{'destination':'/proc','type':'bind','source':'/proc','options':['rbind']},"
+		"{'destination':'/dev','type':'bind','source':'/dev','options':['rbind']},"
+		"{'destination':'/v','type':'bind','source':'/vol'}],"
+		"'linux':{'namespaces':[{'type':'user'},{'type':'mount'},{'type':'network'}],"
+		"'uidMappings':[{'containerID':7,'hostID':500,'size':1}]}}";
+
+	auto_result r = rewrite(config, &runsc, 500), root = rewrite(config, &runsc, 0);
+	ok(has(&r, "'namespaces':[{'type':'mount'}]") && !has(&r, "uidMappings"),
+		"an ordinary caller's namespaces are made around it");
+	is_str(r.losses, "runsc has the host's network for an ordinary caller", "what is lost is told");
+	ok(has(&r, "'uid':7,'gid':8,'additionalGids':[9]"), "it knows all ids");
+	ok(has(&r, "'hard':9000000"), "and keeps limits of its own");
+	ok(has(&r, "{'destination':'/proc','type':'proc','source':'proc'}"), "/proc is its own");
+	ok(!has(&r, "'/dev'"), "as is /dev");
+	ok(has(&r, "'source':'/vol'"), "other folders are bound");
+	ok(has(&root, "uidMappings") && has(&root, "'network'"), "root's stay");
+}
+
 int main(void)
 {
 	test_whole();
@@ -462,5 +489,6 @@ int main(void)
 	test_binds();
 	test_versions();
 	test_limits();
+	test_own_kernel();
 	return tap_done();
 }
