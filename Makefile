@@ -334,7 +334,7 @@ compile_commands.json: ## for clangd
 	    "$(subst ",\\\",$(ALL_CPPFLAGS))" $$f; sep=',\n'; done; echo ']'; } > $@
 
 # ---- releases ------------------------------------------------------------------------------------
-.PHONY: dist dist-source check-dist
+.PHONY: dist dist-source check-dist deb check-deb check-cross
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 DIST = udocker-$(VERSION)-linux-$(ARCH)
 
@@ -356,6 +356,27 @@ check-dist: dist ## make it a second time, elsewhere: the same bytes; with LIBRA
 	$(MAKE) BUILD=$(BUILD)/again STATIC_CACHE=$(BUILD)/again/static-libraries dist
 	cmp $(BUILD)/$(DIST).tar.gz $(BUILD)/again/$(DIST).tar.gz
 	rm -rf $(BUILD)/again
+
+check-cross: all tools ## the release for ARCH (aarch64), by qemu-user
+	$(MAKE) ARCH=$(or $(FOREIGN),aarch64) dist
+	SUITE_CROSS=$(abspath $(BUILD))/udocker-$(VERSION)-linux-$(or $(FOREIGN),aarch64).tar.gz tests/run $(abspath $(BUILD)) cross.bats
+
+# debian/ is made of pkg/debian, the version and the time. DEB: other words for dpkg-buildpackage.
+DEB ?= -b
+deb: ## a Debian package of programs that use the system's libraries, in $(BUILD)/deb
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb/udocker-$(VERSION)
+	git ls-files -z ':!tests' ':!.ci' | xargs -0 cp --parents -t $(BUILD)/deb/udocker-$(VERSION)
+	cp -r pkg/debian $(BUILD)/deb/udocker-$(VERSION)/debian
+	printf 'udocker (%s) unstable; urgency=medium\n\n  * A new version; CHANGELOG.md says what is new.\n\n -- %s  %s\n' $(VERSION) \
+	  "$$(sed -n 's/^Maintainer: //p' pkg/debian/control)" "$$(LC_ALL=C date -u -R -d @$(SOURCE_DATE_EPOCH))" \
+	  >$(BUILD)/deb/udocker-$(VERSION)/debian/changelog
+	cd $(BUILD)/deb/udocker-$(VERSION) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD -u WERROR dpkg-buildpackage -us -uc $(DEB)
+	@ls $(BUILD)/deb/*.deb
+
+check-deb: deb all tools ## lintian has nothing against it; it is installed, used and removed
+	lintian -EI --pedantic --fail-on error,warning $(BUILD)/deb/*.changes
+	SUITE_DEB=$(abspath $(BUILD))/deb/udocker_$(VERSION)_$(shell dpkg --print-architecture).deb tests/run $(abspath $(BUILD)) deb.bats
 
 dist-source: ## a source tarball, the same bytes for the same commit
 	@mkdir -p $(BUILD)
