@@ -37,6 +37,7 @@ static const struct {
 	{ "udocker-engines.7", NULL },
 	{ "udocker-drivers.7", NULL },
 	{ "udocker-hpc.7", NULL },
+	{ "udocker-install.7", NULL },
 };
 
 static int read_file(const char *path, struct str *ret, struct err **err)
