@@ -260,6 +260,30 @@ check-static: dist tools ## unit tests and user-visible behaviour of the static 
 	cp -r $(BUILD)/tools $(STATIC_BUILD)/
 	SUITE_DIST=$(abspath $(BUILD)/$(DIST).tar.gz) $(MAKE) $(STATIC_MAKE) $(if $(T),,check-unit) check-bats
 
+# ---- the engine tarball --------------------------------------------------------------------------
+# Engines from Debian's sources, which a lock names by digest, in the layout of udocker-englib: `udocker install --from` takes it, and udocker 1.3.x
+# does. They are built once for each state of lock, recipe and compilers; ENGINE_CACHE may lie elsewhere. Only the fetching needs a network.
+.PHONY: engines check-engines
+# 1.3.x takes what is not less than 1.2.11.
+ENGINES_VERSION := 1.2.100
+ENGINE_CACHE ?= $(BUILD)/engine-tarball
+ENGINE_PREFIX = $(ENGINE_CACHE)/$(shell { cat engines/tarball/sources.lock engines/tarball/build engines/tarball/old_glibc.c; gcc --version; dpkg-query -W \
+  libc6-dev libstdc++-12-dev libtalloc-dev libseccomp-dev libcap-dev musl-dev binutils; } 2>/dev/null | sha256sum | cut -c1-16)
+ENGINE_TARBALL = $(BUILD)/udocker-engines-$(ENGINES_VERSION).tar.gz
+
+engines: ## PRoot, crun, patchelf and libfakechroot as a tarball for `udocker install --from`
+	pkg/static/fetch engines/tarball/sources.lock $(ENGINE_CACHE)/sources
+	engines/tarball/build $(ENGINE_CACHE)/sources $(ENGINE_CACHE)/work $(ENGINE_PREFIX)
+	engines/tarball/pack $(ENGINE_CACHE)/sources $(ENGINE_PREFIX) $(ENGINES_VERSION) $(ENGINE_TARBALL)
+
+check-engines: all tools engines ## build the engine tarball once more and compare, install it, run each engine
+	@mkdir -p $(BUILD)/again
+	@rm -rf $(BUILD)/again/*
+	engines/tarball/build $(ENGINE_CACHE)/sources $(BUILD)/again/elsewhere $(BUILD)/again/built
+	engines/tarball/pack $(ENGINE_CACHE)/sources $(BUILD)/again/built $(ENGINES_VERSION) $(BUILD)/again/$(notdir $(ENGINE_TARBALL))
+	cmp $(ENGINE_TARBALL) $(BUILD)/again/$(notdir $(ENGINE_TARBALL))
+	tests/run $(abspath $(BUILD)) engines long
+
 deps: ## install the packages of the build and the tests (as root or through sudo)
 	tests/deps check
 
@@ -309,7 +333,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries pkg/static/pack tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkdebian tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run man/examples/*.sbatch tests/*.bash tests/*.bats tests/long/*.bats
+	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries pkg/static/pack engines/tarball/build engines/tarball/pack tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkdebian tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run man/examples/*.sbatch tests/*.bash tests/*.bats tests/long/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]
