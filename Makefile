@@ -333,7 +333,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries pkg/static/pack engines/tarball/build engines/tarball/pack tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkdebian tests/tools/mkimage tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run man/examples/*.sbatch tests/*.bash tests/*.bats tests/long/*.bats
+	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries pkg/static/pack engines/tarball/build engines/tarball/pack tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkdebian tests/tools/mkimage tests/tools/mkmpi tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run man/examples/*.sbatch tests/*.bash tests/*.bats tests/long/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]

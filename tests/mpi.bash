@@ -4,33 +4,8 @@
 
 # mpi_guest: the image's archive, once per file; to be called in setup_file.
 mpi_guest() {
-  local work=$BATS_FILE_TMPDIR/mpi lib plugins name file
   PATH=$SUITE_TOOLS:$PATH
-  command -v mpicc >/dev/null && command -v mpiexec >/dev/null || return 0
-  mkdir "$work"
-  mpicc -O2 -o "$work/mpiwork" "$SUITE_SRC/tests/tools/mpi/mpiwork.c" || return 1
-  mkrootfs "$work/root"
-  rm "$work/root/bin"/{sh,env,cat,id,grep}
-  addprograms "$work/root" dash env cat id grep sleep
-  ln -s /usr/bin/dash "$work/root/bin/sh"
-  mkdir -p "$work/root/opt"
-  cp "$work/mpiwork" "$work/root/opt/"
-  # Those for networks that are not here would only be looked at.
-  lib=/usr/lib/$(gcc -print-multiarch)
-  plugins=openmpi/lib/openmpi3
-  mkdir -p "$work/root$lib/$plugins" "$work/root$lib/pmix2/lib"
-  for file in "$lib/$plugins"/*.so; do
-    name=${file##*/}
-    case $name in *ucx* | *ofi* | *psm* | *usnic* | *uct* | *fs_* | *monitoring*) ;; *) cp "$file" "$work/root$lib/$plugins/" ;; esac
-  done
-  cp -rL "$lib/pmix2/lib/pmix" "$work/root$lib/pmix2/lib/"
-  for file in "$work/mpiwork" "$work/root$lib/$plugins"/*.so "$work/root$lib/pmix2/lib/pmix"/*.so; do ldd "$file"; done |
-    sed -nE 's/^[^/]*(\/[^ ]+) \(0x[0-9a-f]+\)$/\1/p' | sort -u | while read -r file; do
-    [ -e "$work/root$file" ] || { mkdir -p "$work/root$(dirname "$file")" && cp -L "$file" "$work/root$file"; }
-  done
-  tar -C "$work/root" -cf "$BATS_FILE_TMPDIR/mpi.tar" .
-  chmod a+r "$BATS_FILE_TMPDIR/mpi.tar"
-  rm -rf "$work/root"
+  ! command -v mpicc mpiexec >/dev/null || mkmpi "$BATS_FILE_TMPDIR/mpi.tar" "$SUITE_SRC/tests/tools/mpi/mpiwork.c"
 }
 
 # A container c with it, and the folder $J that jobs run in, outside of TMPDIR.
@@ -39,7 +14,7 @@ mpi_setup() {
   requires mpiexec mpicc
   [ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   udocker-image import "$BATS_FILE_TMPDIR/mpi.tar" mpi:1 >/dev/null
-  udocker create --name=c mpi:1 >/dev/null
+  CID=$(udocker create --name=c mpi:1)
   J=$HOME/job
   mkdir "$J"
   cd "$J" || return 1
@@ -61,7 +36,10 @@ ranks_are_up() {
   done
 }
 
-# Neither a process of the job nor a container in the runtime's list.
+# None of the container's runs is in the runtime's list, which is the machine's for root.
+no_runs() { ! udocker-runtime list -q | grep -q "^${CID:0:12}-"; }
+
+# Not a process of the job.
 no_ranks() {
   local pid
   for pid in $(cat "$J"/up.*); do

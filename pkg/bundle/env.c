@@ -143,13 +143,13 @@ static const char *mode_of(const struct bundle_source *src)
 	return *mode ? mode : "P1";
 }
 
-/* PRoot and Fakechroot make no namespace: ranks may read each other's memory as on the host. */
+/* Only in F modes do ranks read each other's memory as on the host: others have user namespaces, and PRoot stops each call. */
 static void add_launcher(struct strv *env, const struct bundle_source *src)
 {
 	const char *mode = mode_of(src);
 	auto_strv launcher = STRV_INIT;
 
-	mpi_env_add(mode[0] != 'P' && mode[0] != 'F', &launcher);
+	mpi_env_add(mode[0] == 'F', &launcher);
 	merge_weaker(env, &launcher);
 }
 

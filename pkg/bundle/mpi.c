@@ -44,7 +44,7 @@ bool mpi_is_launcher_variable(const char *key)
 	return matches(passed, ARRAY_LEN(passed), key) && !matches(kept_out, ARRAY_LEN(kept_out), key);
 }
 
-void mpi_env_add(bool apart, struct strv *ret)
+void mpi_env_add(bool reading, struct strv *ret)
 {
 	for (char **e = environ; e && *e; e++) {
 		autofree char *key = xstrndup(*e, strcspn(*e, "="));
@@ -58,7 +58,7 @@ void mpi_env_add(bool apart, struct strv *ret)
 				    "carry, skipping",
 				key);
 	}
-	if (apart && !strv_env_get(ret, VADER_COPY))
+	if (!reading && !strv_env_get(ret, VADER_COPY))
 		strv_env_set(ret, VADER_COPY, "none");
 }
 

@@ -13,10 +13,10 @@
 bool mpi_is_launcher_variable(const char *key);
 
 /*
- * The caller's variables of this kind, appended. What config.json cannot carry is left out with a warning. Where the ranks will not share a
- * user namespace (`apart`), Open MPI is told not to read another rank's memory, unless the caller says how.
+ * The caller's variables of this kind, appended. What config.json cannot carry is left out with a warning. Unless ranks
+ * may well read each other's memory (`reading`), Open MPI is told not to, if the caller says nothing of it.
  */
-void mpi_env_add(bool apart, struct strv *ret);
+void mpi_env_add(bool reading, struct strv *ret);
 
 /*
  * Folders of the host to be shown at the same place, existing ones, none below another: TMPDIR, session folders, the working directory; /tmp and /var/tmp
