@@ -8,7 +8,7 @@ load helpers
 
 setup() {
   common_setup
-  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available and .name != "fakechroot") | .name' | sort -u)
+  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available and (.name | IN("fakechroot", "runsc") | not)) | .name' | sort -u)
   [ -n "$ENGINES" ] || skip "no engine works here"
   ROOT=$T/state
   B=$T/bundle
