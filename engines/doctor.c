@@ -121,6 +121,15 @@ static void ask_kernel(struct doctor_fact *f)
 		f->remedy = xstrdup("Linux 5.6 resolves paths faster");
 }
 
+static void ask_proc(struct doctor_fact *f)
+{
+	f->met = access("/proc/self/status", R_OK) == 0;
+	f->found = xstrdup(f->met ? "mounted" : "not mounted");
+	if (!f->met)
+		f->remedy = xstrdup(
+			"mount it (mount -t proc proc /proc), or have whoever made this container do so");
+}
+
 static bool try_ptrace(void)
 {
 	return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0;
@@ -335,6 +344,7 @@ static const struct {
 	void (*ask)(struct doctor_fact *f);
 } requirements[] = {
 	{ "kernel", "crun runc proot fakechroot singularity", ask_kernel },
+	{ "/proc", "crun runc runsc proot singularity", ask_proc },
 	{ "ptrace", "proot", ask_ptrace },
 	{ "yama", "proot", ask_yama },
 	{ "seccomp", "proot", ask_seccomp },

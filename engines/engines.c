@@ -166,6 +166,37 @@ static void set_choice(
 		c->mode[i] = mode[i];
 }
 
+/* What of the engines that were not tried works in its first mode, in auto's order. */
+static void working_modes(const struct engine *const *tried, struct strv *ret)
+{
+	for (const struct engine *const *e = engine_table; *e; e++) {
+		auto_engine_probe probe = { 0 };
+		bool was = false;
+
+		for (size_t i = 0; i < MODE_ENGINES && tried[i]; i++)
+			was |= tried[i] == *e;
+		if (!was && !strv_has(ret, (*e)->modes[0]) &&
+			(*e)->probe((*e)->modes[0], &probe, NULL) == 0 && probe.available)
+			strv_add(ret, (*e)->modes[0]);
+	}
+}
+
+/* What would make the mode work, and what works instead. */
+static int hint_modes(const struct engine *const *tried, const char *remedy, struct err **err)
+{
+	auto_strv modes = STRV_INIT;
+	autofree char *list = NULL;
+	const char *first = remedy ? remedy : "", *comma = remedy ? "; " : "";
+
+	working_modes(tried, &modes);
+	list = strv_join(&modes, ", ");
+	if (modes.n == 0)
+		return err_hint(err, "%s%sno other mode works here: `udocker-runtime engines` tells why",
+			first, comma);
+	return err_hint(err, "%s%shere works %s: udocker setup --execmode=%s CONTAINER", first, comma, list,
+		modes.v[0]);
+}
+
 /* The first of the candidates (ended by NULL) that works in that mode. */
 static int choose_mode(const struct engine *const *candidates, const struct wish *w, struct engine_choice *c,
 	struct err **err)
@@ -190,7 +221,7 @@ static int choose_mode(const struct engine *const *candidates, const struct wish
 	}
 	err_make(err, ERR_ENGINE, "mode %s (%s) does not work here: %s", w->mode, w->where,
 		str_text(&reasons));
-	return remedy ? err_hint(err, "%s", remedy) : -1;
+	return hint_modes(candidates, remedy, err);
 }
 
 /* Does the engine apply or emulate everything that the bundle asks for? */
@@ -205,6 +236,7 @@ static bool meets(const struct engine *e, const struct json *config)
 static int choose_auto(
 	const struct json *config, const struct wish *w, struct engine_choice *c, struct err **err)
 {
+	static const struct engine *const tried[MODE_ENGINES] = { NULL }; /* but those on request */
 	auto_str reasons = STR_INIT;
 	bool complete = false;
 
@@ -225,7 +257,7 @@ static int choose_auto(
 	}
 	if (!c->engine) {
 		err_make(err, ERR_ENGINE, "no engine works here: %s", str_text(&reasons));
-		return err_hint(err, "install crun, runc or proot; `udocker-runtime engines` tells more");
+		return hint_modes(tried, "install crun, runc or proot", err);
 	}
 	c->why = xasprintf("%s: auto%s%s%s%s%s", w->where, reasons.len ? ": " : "", str_text(&reasons),
 		reasons.len ? "; " : "", reasons.len ? c->engine->name : "", reasons.len ? " works" : "");

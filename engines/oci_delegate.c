@@ -43,11 +43,26 @@ static int ask_version(
 	return 0;
 }
 
-/* What the machine says no to. *flags gains OCI_USERNS when that was tried and works. */
-static bool host_allows(
-	const struct oci_delegate *d, const char *version, struct engine_probe *p, unsigned *flags)
+/*
+ * *flags gains OCI_USERNS when that was tried and works. Root of the host may do without, and be asked for bundles that have none; who is root for a
+ * tracer alone, or of a container, may not.
+ */
+static bool has_userns(struct engine_probe *p, unsigned *flags)
 {
-	if ((oci_quirk_flags(d->engine->name, version) & QUIRK_REFUSES_HYBRID) && oci_host_is_hybrid()) {
+	if (oci_host_capable(CAP_SYS_ADMIN) || (*flags & OCI_USERNS))
+		return true;
+	if (!oci_userns_works(path_base(p->path), &p->reason, &p->remedy))
+		return false;
+	*flags |= OCI_USERNS;
+	return true;
+}
+
+/* What the machine says no to in this version. */
+static bool host_allows(const struct oci_delegate *d, const char *version, struct engine_probe *p)
+{
+	unsigned quirks = oci_quirk_flags(d->engine->name, version);
+
+	if ((quirks & QUIRK_REFUSES_HYBRID) && oci_host_is_hybrid()) {
 		p->reason =
 			xstrdup("refuses hosts with hybrid cgroups (/sys/fs/cgroup/unified has controllers)");
 		p->remedy = xstrdup("use runc, or P1");
@@ -55,11 +70,11 @@ static bool host_allows(
 	}
 	if (d->host_allows && !d->host_allows(&p->reason, &p->remedy))
 		return false;
-	if (geteuid() == 0 || (*flags & OCI_USERNS))
-		return true;
-	if (!oci_userns_works(path_base(p->path), &p->reason, &p->remedy))
+	if ((quirks & QUIRK_JOINS_MOUNTS) && geteuid() == 0 && !oci_host_has(CAP_SYS_ADMIN)) {
+		p->reason = xstrdup("needs CAP_SYS_ADMIN as root of a container, which this one lacks");
+		p->remedy = xstrdup("use crun, or P1");
 		return false;
-	*flags |= OCI_USERNS;
+	}
 	return true;
 }
 
@@ -71,11 +86,15 @@ static void probe_found(const struct oci_delegate *d, struct engine_probe *p)
 	auto_err *why = NULL;
 	bool known = probe_cache_load(d->engine->name, key, &facts);
 	unsigned before = facts.flags;
+	bool userns = has_userns(p, &facts.flags);
+	unsigned found = facts.flags & OCI_USERNS;
 
 	if (!known && ask_version(d, p->path, &facts, &why) < 0) {
-		p->reason = xstrdup(err_text(why));
+		if (userns)
+			p->reason = xstrdup(err_text(why));
 	} else {
-		p->available = host_allows(d, facts.version, p, &facts.flags);
+		facts.flags |= found;
+		p->available = userns && host_allows(d, facts.version, p);
 		if (!known || facts.flags != before)
 			probe_cache_save(d->engine->name, key, &facts);
 	}

@@ -62,7 +62,11 @@ bool oci_userns_works(const char *program, char **ret_reason, char **ret_remedy)
 		_exit(try_userns(map, map_len));
 	if (pid > 0 && proc_wait(pid, &status, NULL) == 0 && status == TRY_WORKS)
 		return true;
-	if (probe_sysctl(APPARMOR_FILE, 0) > 0) {
+	if (access("/proc/self/uid_map", F_OK) < 0) {
+		*ret_reason = xstrdup("/proc is not mounted");
+		*ret_remedy = xstrdup(
+			"mount it (mount -t proc proc /proc), or have whoever made this container do so");
+	} else if (probe_sysctl(APPARMOR_FILE, 0) > 0) {
 		/* The runtime's own profile may lift what binds us. */
 		if (access(profile, F_OK) == 0)
 			return true;
@@ -229,14 +233,20 @@ bool oci_host_is_inner(void)
 	return words.n != 0 && (words.n != 3 || !str_eq(words.v[2], "4294967295"));
 }
 
-bool oci_host_capable(int capability)
+bool oci_host_has(int capability)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 
 	if (syscall(SYS_capget, &head, data) < 0)
 		return false;
-	if (!(data[capability / 32].effective & (1u << (capability % 32))))
-		return false;
-	return !oci_host_is_inner();
+	return data[capability / 32].effective & (1u << (capability % 32));
+}
+
+bool oci_host_capable(int capability)
+{
+	auto_strv words = STRV_INIT;
+
+	read_map(&words); /* without /proc nobody knows */
+	return words.n > 0 && oci_host_has(capability) && !oci_host_is_inner();
 }

@@ -32,6 +32,9 @@ bool oci_host_maps_one(void);
 /* Are we in a user namespace other than the host's first? */
 bool oci_host_is_inner(void);
 
+/* Is a capability effective in our own user namespace, whichever that is? Not what a tracer says that we are. */
+bool oci_host_has(int capability);
+
 /* Is an effective capability of ours one of the host, not only of a user namespace? */
 bool oci_host_capable(int capability);
 

@@ -11,6 +11,7 @@ const struct oci_quirk oci_quirks[] = {
 	{ "runc", NULL, NULL, QUIRK_NO_GROUPS, NULL },
 	{ "runc", NULL, NULL, QUIRK_CONFIG_IN_BUNDLE, NULL },
 	{ "runc", NULL, NULL, QUIRK_NO_FD_GAPS, NULL },
+	{ "runc", "1.1.0", "1.2.0", QUIRK_JOINS_MOUNTS, NULL },
 	{ "runc", NULL, "1.2.0", 0, "domainname" },
 	{ "runc", NULL, "1.2.0", 0, "process.scheduler" },
 	{ "runc", NULL, "1.2.0", 0, "process.ioPriority" },

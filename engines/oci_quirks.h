@@ -24,6 +24,8 @@ enum oci_quirk_flags {
 		512, /* has newuidmap and newgidmap write each map; where PATH has none, it writes one of the caller's id itself */
 	QUIRK_OWN_KERNEL =
 		1024, /* programs run on a kernel of its own: the host sees a sandbox in their place */
+	QUIRK_JOINS_MOUNTS =
+		2048, /* as root it joins the container's mount namespace on the way, for which root of a container may lack the power */
 };
 
 #define OCI_FILTER_ANNOTATION "run.oci.seccomp_bpf_data"

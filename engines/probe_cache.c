@@ -5,22 +5,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "engines/engine.h"
+#include "engines/oci_host.h"
 #include "pkg/base/atomic.h"
 #include "pkg/base/err.h"
+#include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
 #include "pkg/base/host.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
 #include "pkg/base/path.h"
+#include "pkg/base/proc.h"
 #include "pkg/base/str.h"
+#include "pkg/base/strv.h"
 
 #define CACHE_FORMAT 4 /* raised whenever flags change their meaning */
 #define CACHE_MAX_BYTES 4096
+#define STATUS_MAX ((size_t)64 << 10)
 
 static char *cache_dir;
 
@@ -99,20 +106,73 @@ long probe_sysctl(const char *path, long missing)
 	return num_parse_i64(str_text(&text), -1, INT32_MAX, &n) < 0 ? missing : (long)n;
 }
 
+/*
+ * What a filter lets us do: "t" to be traced, "n" to make a user namespace. Tried, since filters cannot be read. Who is traced already is not to
+ * try that: PRoot feigns it for its programs, and waits for ever when several threads do it.
+ */
+static const char *allowed_by_filter(bool traced)
+{
+	static const char *const said[] = { "", " t", " n", " t n" };
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit((!traced && ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 ? 1 : 0) |
+			(unshare(CLONE_NEWUSER) == 0 ? 2 : 0));
+	if (pid < 0 || proc_wait(pid, &status, NULL) < 0 || status < 0 || status > 3)
+		return "";
+	return said[status];
+}
+
+/*
+ * What a container around us takes away or feigns: a tracer, filters, capabilities, ids. Those inside and outside may share a home, and
+ * with it this cache. "" without /proc.
+ */
+static char *surroundings(void)
+{
+	static const char *const names[] = { "TracerPid:", "CapEff:", "Seccomp:", "NoNewPrivs:" };
+	auto_str text = STR_INIT, ret = STR_INIT;
+	auto_strv lines = STRV_INIT;
+	autoclose int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	bool traced = false;
+
+	if (fd < 0 || fd_read_text(fd, STATUS_MAX, &text, "status", NULL) < 0)
+		return xstrdup("");
+	strv_split(&lines, str_text(&text), "\n");
+	for (size_t i = 0; i < lines.n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+			const char *value = lines.v[i] + strlen(names[k]);
+
+			if (!str_starts(lines.v[i], names[k]))
+				continue;
+			value += strspn(value, " \t");
+			/* Which tracer it is changes with each run. */
+			traced |= k == 0 && !str_eq(value, "0");
+			str_add_char(&ret, ' ');
+			str_add(&ret, k == 0 ? (traced ? "1" : "0") : value);
+			if (k == 2 && !str_eq(value, "0"))
+				str_add(&ret, allowed_by_filter(traced));
+		}
+	return str_steal(&ret);
+}
+
 char *probe_cache_key(const char *path)
 {
 	struct stat st;
+	autofree char *around = NULL;
 
 	if (stat(path, &st) < 0)
 		return NULL;
-	return xasprintf("%d %llx %llx %lld %lld.%09ld %lld.%09ld %s %u %ld %ld %ld %ld", CACHE_FORMAT,
+	around = surroundings();
+	return xasprintf("%d %llx %llx %lld %lld.%09ld %lld.%09ld %s %u %ld %ld %ld %ld%s%s", CACHE_FORMAT,
 		(unsigned long long)st.st_dev, (unsigned long long)st.st_ino, (long long)st.st_size,
 		(long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec,
 		st.st_ctim.tv_nsec, host_kernel_release(), (unsigned)geteuid(),
 		probe_sysctl("/proc/sys/kernel/yama/ptrace_scope", 0),
 		probe_sysctl("/proc/sys/user/max_user_namespaces", -1),
 		probe_sysctl("/proc/sys/kernel/unprivileged_userns_clone", 1),
-		probe_sysctl("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0));
+		probe_sysctl("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0), around,
+		oci_host_is_inner() ? " inner" : "");
 }
 
 /* The directory, ours alone, or -1. */

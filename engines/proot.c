@@ -172,7 +172,11 @@ static void explain(struct engine_probe *p)
 	autofree char *tmp = proot_tmp_dir(NULL);
 	struct statvfs fs;
 
-	if (probe_sysctl("/proc/sys/kernel/yama/ptrace_scope", 0) >= 3) {
+	if (access("/proc/self/fd", F_OK) < 0) {
+		p->reason = xstrdup("/proc is not mounted");
+		p->remedy = xstrdup(
+			"mount it (mount -t proc proc /proc), or have whoever made this container do so");
+	} else if (probe_sysctl("/proc/sys/kernel/yama/ptrace_scope", 0) >= 3) {
 		p->reason = xstrdup("the kernel forbids ptrace (kernel.yama.ptrace_scope is 3)");
 		p->remedy = xstrdup("choose an engine without ptrace (R1), or ask the administrator");
 	} else if (statvfs(tmp, &fs) < 0 || (fs.f_flag & ST_NOEXEC)) {

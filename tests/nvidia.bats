@@ -161,6 +161,7 @@ works_here() { udocker-runtime engines --format json | jq -e --arg m "$1" '.[] |
 }
 
 @test "the files follow a container from mode to mode" {
+  once
   requires proot patchelf
   needs_fakechroot
   host
@@ -322,6 +323,7 @@ JSON
 }
 
 @test "copies of a CDI specification's files go where it says" {
+  once
   needs_fakechroot
   host
   spec /etc/cdi
@@ -338,6 +340,7 @@ JSON
 }
 
 @test "a clone keeps the driver, also by way of an archive, and can lose it" {
+  once
   needs_fakechroot
   host
   container F1 with_library_dir

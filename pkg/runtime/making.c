@@ -96,6 +96,14 @@ static int mount_points(const struct making *m, struct err **err)
 	return mountpoints_make(&at, m->p.bundle.config, err);
 }
 
+/* What we may not make in a ROOT of our own they may, for they give themselves the power; in another user's nobody does. */
+static bool is_anothers(const struct making *m)
+{
+	struct stat st;
+
+	return geteuid() != 0 && fstat(m->p.bundle.rootfs_fd, &st) == 0 && st.st_uid != geteuid();
+}
+
 /* Delegates read their own copy; mount points of a container of the store are made and recorded as 1.3.x does. */
 static int write_delegate_bundle(struct making *m, struct err **err)
 {
@@ -103,8 +111,14 @@ static int write_delegate_bundle(struct making *m, struct err **err)
 
 	if (mkdirat(m->c.dirfd, STATE_BUNDLE, 0700) < 0)
 		return err_sys(err, errno, "container '%s'", m->c.id);
-	if (runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER) && mount_points(m, &e) < 0)
+	if (runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER) && mount_points(m, &e) < 0) {
+		if (err_is(e, ERR_DENIED) && is_anothers(m)) {
+			err_move(err, &e);
+			return err_hint(
+				err, "have the container's owner run it once in this mode, or choose P1");
+		}
 		log_verbose("mount points: %s, leaving them to %s", err_text(e), m->p.choice.engine->name);
+	}
 	/* Those who know crun look for ROOT/ID/status, and can live without. */
 	if (str_eq(m->p.choice.engine->name, "crun")) {
 		autofree char *target = xasprintf(STATE_DELEGATE "/%s/status", m->c.id);

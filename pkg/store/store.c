@@ -65,9 +65,15 @@ static int open_dir(const char *path, int *ret_fd, struct err **err)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0) {
+		bool denied = errno == EACCES;
+
 		if (errno == ENOENT)
 			return 0;
-		return err_sys(err, errno, "open %s", path);
+		err_sys(err, errno, "open %s", path);
+		return denied ? err_hint(err, "choose a store of your own with --repo DIR or UDOCKER_DIR, or "
+					      "have its "
+					      "owner let others read it")
+			      : -1;
 	}
 	*ret_fd = fd;
 	return 1;
@@ -115,8 +121,10 @@ static int prepare_write(struct store *s, enum store_mode mode, struct err **err
 	for (size_t i = 0; !s->made && i < ARRAY_LEN(tree_keys); i++) {
 		if (s->top_fd >= 0 && i == 0)
 			continue;
-		if (make_dirs(conf_str(tree_keys[i]), err) < 0)
-			return err_add(err, "store %s", s->top);
+		if (make_dirs(conf_str(tree_keys[i]), err) < 0) {
+			err_add(err, "store %s", s->top);
+			return err_hint(err, "choose another store with --repo DIR or UDOCKER_DIR");
+		}
 		if (i == 0 && (open_dir(s->top, &s->top_fd, err) < 0 ||
 				      check_writable(s, s->top, s->top_fd, err) < 0))
 			return -1;
