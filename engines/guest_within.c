@@ -124,7 +124,7 @@ static void add_text(char **at, const char *text)
 		;
 }
 
-static char *decimal(char buffer[24], uint64_t n)
+static char *decimal(char buffer[24], unsigned long n)
 {
 	char *p = buffer + 23;
 
@@ -135,7 +135,7 @@ static char *decimal(char buffer[24], uint64_t n)
 	return p;
 }
 
-static void add_number(char **at, uint64_t n)
+static void add_number(char **at, unsigned long n)
 {
 	char buffer[24];
 
@@ -173,11 +173,11 @@ static size_t build(const struct within *w, char **ret)
 	add_number(&at, 0); /* no listener */
 	add_number(&at, w->n_fds);
 	for (size_t i = 0; i < w->n_fds; i++)
-		add_number(&at, (uint64_t)w->fds[i]);
+		add_number(&at, (unsigned long)w->fds[i]);
 	for (int i = 0; i < 3; i++)
 		add_number(&at, 0); /* umask and ids stay */
 	add_text(&at, ".");
-	add_number(&at, (uint64_t)call(NR_getpid, 0, 0, 0, 0, 0));
+	add_number(&at, (unsigned long)call(NR_getpid, 0, 0, 0, 0, 0));
 	add_text(&at, ""); /* the program has not been looked for */
 	for (int i = 0; i < 5; i++)
 		add_number(&at, 0); /* processors, groups, limits and filter stay */

@@ -32,6 +32,9 @@ load helpers
   assert_contains images
   ok fish --no-config -c "source $SUITE_SRC/root/usr/share/fish/vendor_completions.d/udocker.fish; complete -C 'udocker run --vol'"
   assert_contains --volume
+  busybox_container c1
+  ok fish --no-config -c "source $SUITE_SRC/root/usr/share/fish/vendor_completions.d/udocker.fish; complete -C 'udocker inspect c'"
+  assert_contains c1
 }
 
 @test "zsh loads the completion function and knows the commands" {
@@ -39,4 +42,40 @@ load helpers
   ok zsh -f -c "fpath=($SUITE_SRC/root/usr/share/zsh/site-functions \$fpath); autoload -U compinit; compinit -u -d $T/dump; autoload +X _udocker; print \${_comps[udocker]}; which _udocker"
   assert_contains _udocker
   assert_contains images
+}
+
+# What the key puts into the line, the shell then executes.
+@test "the tabulator key completes commands and names in zsh" {
+  requires zsh
+  busybox_container box-to-find
+  terminal <<EOF
+wait PROMPT
+type PS1='Z''SH> ' zsh -f\\r
+wait ZSH>
+type fpath=($SUITE_SRC/root/usr/share/zsh/site-functions \$fpath); autoload -U compinit; compinit -u -d $T/dump; echo rea''dy\\r
+wait ready
+type udocker showco\\t --help\\r
+wait Usage: udocker showconf
+type udocker rmname box-\\t; echo sta''tus \$?\\r
+wait status 0
+EOF
+  ok udocker ps
+  refute_contains box-to-find
+}
+
+@test "the tabulator key completes commands and names in bash" {
+  busybox_container box-to-find
+  terminal <<EOF
+wait PROMPT
+type exec env PS1='BA''SH> ' bash --norc -i\\r
+wait BASH>
+type source /usr/share/bash-completion/bash_completion; source $SUITE_SRC/root/usr/share/bash-completion/completions/udocker; echo rea''dy\\r
+wait ready
+type udocker showco\\t --help\\r
+wait Usage: udocker showconf
+type udocker rmname box-\\t; echo sta''tus \$?\\r
+wait status 0
+EOF
+  ok udocker ps
+  refute_contains box-to-find
 }
