@@ -325,6 +325,7 @@ lint-format:
 .PHONY: lint-style lint-man
 lint-style:
 	python3 tests/lint/check-style
+	python3 tests/lint/check-fixes
 
 lint-headers:
 	@for h in $(filter %.h,$(C_FILES)); do \

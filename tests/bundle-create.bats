@@ -56,7 +56,7 @@ file whole/new 0644 y'
   [ -z "$(find "$ROOT" -name '.wh.*')" ]
 }
 
-@test "verbosity changes nothing" {
+@test "verbosity changes nothing (FIX-32)" {
   image t:1 'file gone 0644 x' 'file .wh.gone'
   ok udocker-bundle -D create t:1
   refute_file "$STORE/containers/$output/ROOT/gone"
@@ -92,7 +92,7 @@ file secret 0000 s'
   [ "$(stat -c %u "$ROOT/ro/f")" = "$(id -u)" ]
 }
 
-@test "device nodes are left out with a word, files in folders called dev are kept" {
+@test "device nodes are left out with a word, files in folders called dev are kept (FIX-33, FIX-61)" {
   image t:1 'char dev/null 1 3
 block dev/sda 8 0
 file dev/readme 0644 x
@@ -189,7 +189,7 @@ file l/own 0644 x'
   [ "$(udocker-bundle ls -q | wc -l)" -eq 3 ]
 }
 
-@test "an image that is not there, a layer that is gone, damaged or of a wrong size: one line, nothing left" {
+@test "an image that is not there, a layer that is gone, damaged or of a wrong size: one line, nothing left (FIX-02)" {
   fails 1 udocker-bundle create nothing:1
   assert_one_error_line
   COMPRESS=gzip image t:1 'file bin/x 0755 content' 'file bin/y 0755 content'

@@ -126,13 +126,13 @@ load helpers
   assert_contains "topdir = $STORE"
 }
 
-@test "the configuration of the working directory is not read" {
+@test "the configuration of the working directory is not read (FIX-17)" {
   printf '[DEFAULT]\ntopdir = %s\n' "$T/evil" >u.conf
   ok udocker showconf
   assert_contains "topdir = $STORE"
 }
 
-@test "a configuration file is read, typed and checked" {
+@test "a configuration file is read, typed and checked (FIX-18)" {
   mkdir -p "$STORE"
   printf '[DEFAULT]\nverbose_level = 4\nautoinstall = False\nno_such_key = 1\n' >"$STORE/udocker.conf"
   ok udocker showconf

@@ -34,7 +34,7 @@ both() {
   assert_store_clean
 }
 
-@test "two creates with the same name: one wins, the other says why, nothing is left" {
+@test "two creates with the same name: one wins, the other says why, nothing is left (FIX-11)" {
   udocker-image load -q -i image.tar
   local _
   for _ in {1..10}; do

@@ -288,10 +288,18 @@ host"
   assert_contains tty
 }
 
-@test "ldconfig of a package's scripts is a program that succeeds" {
+@test "ldconfig of a package's scripts is a program that succeeds (FIX-46)" {
   container
   mkdir -p "$BUNDLE/ROOT/sbin"
   cp "$BUNDLE/ROOT/usr/bin/static" "$BUNDLE/ROOT/sbin/ldconfig"
   ok in_c sh -c '/sbin/ldconfig -v && echo ended'
   assert_output ended
+}
+
+@test "FIX-47: a container without absolute links goes back" {
+  container P1
+  find "$BUNDLE/ROOT" -lname '/*' -delete
+  ok udocker setup --execmode=F1 c
+  ok udocker setup --execmode=P1 c
+  [ "$(cat "$BUNDLE/execmode")" = P1 ]
 }

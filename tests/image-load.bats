@@ -40,7 +40,7 @@ layers_are() { # REF SHA...
   ok udocker-image verify "$ref"
 }
 
-@test "a docker archive in every compression, from a file and from a pipe" {
+@test "a docker archive in every compression, from a file and from a pipe (FIX-62)" {
   mkimage -n z:1 z.tar l1.tar l2.tar
   gzip -k z.tar
   xz -k z.tar
@@ -99,7 +99,7 @@ layers_are() { # REF SHA...
   ok udocker-image load -i order.tar
 }
 
-@test "layers that are links inside the archive, symbolic and hard" {
+@test "layers that are links inside the archive, symbolic and hard (FIX-26)" {
   docker_dir d
   mv d/aaa/layer.tar d/real.tar
   ln -s ../real.tar d/aaa/layer.tar
@@ -130,7 +130,7 @@ layers_are() { # REF SHA...
   assert_store_clean
 }
 
-@test "RepoTags null: a name from the digest; a config that is not called by its digest" {
+@test "RepoTags null: a name from the digest; a config that is not called by its digest (FIX-28)" {
   docker_dir d null
   tar -cf d.tar -C d .
   ok udocker-image load -i d.tar
@@ -176,7 +176,7 @@ layers_are() { # REF SHA...
   [ "$(jq -r '.layers[0].mediaType' "$STORE/repos/d/1/manifest")" = application/vnd.docker.image.rootfs.diff.tar.gzip ]
 }
 
-@test "docker 25 and newer: both kinds in one archive, names from manifest.json" {
+@test "docker 25 and newer: both kinds in one archive, names from manifest.json (FIX-29)" {
   mkimage -f oci-dir -n latest dir l1.tar l2.tar
   local m c
   m=$(jq -r '.manifests[0].digest' dir/index.json)
@@ -193,7 +193,7 @@ layers_are() { # REF SHA...
   assert_output app:6
 }
 
-@test "one layer listed twice" {
+@test "one layer listed twice (FIX-27)" {
   mkimage -f oci -n twice:1 o.tar l1.tar l1.tar
   ok udocker-image load -i o.tar
   layers_are twice:1 "$(sha l1.tar)" "$(sha l1.tar)"

@@ -256,7 +256,7 @@ PY
   assert_file "$ROOT/farther"
 }
 
-@test "hard links across layers and whiteouts" {
+@test "hard links across layers and whiteouts (FIX-31)" {
   made 'file lib/a 0644 a
 file lib/b 0644 b
 file lib/gone 0644 gone

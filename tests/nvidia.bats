@@ -103,7 +103,7 @@ sees_no_driver() {
 
 works_here() { udocker-runtime engines --format json | jq -e --arg m "$1" '.[] | select(.available and (.modes | index($m)))' >/dev/null; }
 
-@test "the driver's libraries of the running version are seen in a container of P1, and gone after --purge" {
+@test "the driver's libraries of the running version are seen in a container of P1, and gone after --purge (FIX-49)" {
   requires proot
   host
   container P1 with_library_dir

@@ -109,7 +109,7 @@ regular file"
   [ "$said" = served ] || fail "$said"
 }
 
-@test "programs of another machine run by qemu-user; without it the plan says what is missing" {
+@test "programs of another machine run by qemu-user; without it the plan says what is missing (FIX-55)" {
   requires qemu-aarch64 ld.lld clang
   local which
   cat >"$T/guest.c" <<'C'

@@ -141,7 +141,7 @@ PY
   [ "$(cat "$TLOG")" = "me repository:private/app:pull" ] || fail "token requests: $(cat "$TLOG")"
 }
 
-@test "a reply with access_token alone" {
+@test "a reply with access_token alone (FIX-21)" {
   token_registry 300 access_token
   test_image img 1
   skopeo --insecure-policy copy -q --dest-tls-verify=false --dest-creds me:s3cret oci:img "docker://$R/public/app:1" || skip "this skopeo wants token"
@@ -294,7 +294,7 @@ PY
     "$T/nginx/access.log" || fail "$(cat "$T/nginx/access.log")"
 }
 
-@test "the wrapper: pull, manifest inspect, login, logout, in the form of 1.3.x" {
+@test "the wrapper: pull, manifest inspect, login, logout, in the form of 1.3.x (FIX-04)" {
   basic_registry
   test_image img 1
   push img library/app:1 me:s3cret

@@ -60,7 +60,7 @@ pull() { udocker-image -q pull --insecure "$B/x:1"; }
   assert_stderr_contains "limits how often"
 }
 
-@test "a layer with a wrong byte is refused and leaves nothing; the next pull gets it" {
+@test "a layer with a wrong byte is refused and leaves nothing; the next pull gets it (FIX-24)" {
   one_layer
   rules "blobs/$L 1 flip"
   fails 1 pull
@@ -88,7 +88,7 @@ pull() { udocker-image -q pull --insecure "$B/x:1"; }
   assert_store_clean
 }
 
-@test "a chunked layer without a length" {
+@test "a chunked layer without a length (FIX-25)" {
   one_layer
   rules "blobs/$L 9 chunked"
   ok pull

@@ -84,7 +84,7 @@ again() {
   refute_pulled
 }
 
-@test "an HTTP proxy: by option, by http_proxy of the environment" {
+@test "an HTTP proxy: by option, by http_proxy of the environment (FIX-23)" {
   requires nginx
   nginx_registry '' 'connected to $http_host $request_method' '' 'client_max_body_size 0;'
   SLOG=$T/nginx/access.log

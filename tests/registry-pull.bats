@@ -49,7 +49,7 @@ setup() {
   fails 2 udocker-image pull --registry "ftp://$R" app:1
 }
 
-@test "references by digest are verified and kept under the digest" {
+@test "references by digest are verified and kept under the digest (FIX-13)" {
   test_image img 1
   docker_registry
   push img app:1
@@ -75,7 +75,7 @@ setup() {
   assert_one_error_line
 }
 
-@test "the machine's platform is chosen from an index, or the one that was asked for" {
+@test "the machine's platform is chosen from an index, or the one that was asked for (FIX-22)" {
   docker_registry
   mkdir la lb && echo amd >la/f && echo arm >lb/f
   layer la.tar la && layer lb.tar lb

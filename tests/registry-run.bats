@@ -52,7 +52,7 @@ count_containers() { find "$STORE/containers" -mindepth 1 -maxdepth 1 -type d 2>
   [ "$(count_containers)" -eq 0 ]
 }
 
-@test "--pull=always takes the registry's image of today, and makes one container" {
+@test "--pull=always takes the registry's image of today, and makes one container (FIX-36)" {
   docker_registry
   push_busybox 1 latest
   ok udocker --insecure run --nobanner --pull=always "$R/app" /bin/cat /version

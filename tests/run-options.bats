@@ -47,7 +47,7 @@ each_mode() {
   assert_one_error_line
 }
 
-@test "the environment: --env over --env-file over the image's" {
+@test "the environment: --env over --env-file over the image's (FIX-42)" {
   printf '# a comment\nGREETING=file\nFROM_FILE=1\n' >"$T/envs"
   check() {
     ok udocker run --nobanner c1 /bin/sh -c 'echo $GREETING'

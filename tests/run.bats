@@ -21,7 +21,7 @@ each_mode() {
   done
 }
 
-@test "a command's output and exit status come back, in every mode" {
+@test "a command's output and exit status come back, in every mode (FIX-09)" {
   check() {
     ok udocker run --nobanner c1 /bin/echo "in $1"
     assert_output "in $1"
@@ -41,7 +41,7 @@ each_mode() {
   each_mode check
 }
 
-@test "arguments arrive exactly, the empty ones too" {
+@test "arguments arrive exactly, the empty ones too (FIX-01)" {
   cp "$SUITE_TOOLS/payload" "$STORE/containers/c1/ROOT/bin/payload"
   check() {
     ok udocker run --nobanner c1 payload args '' 'a b' '' '-x' '--' '*' $'tab\there'
@@ -118,7 +118,7 @@ each_mode() {
   [ "$(ls "$STORE/containers")" = "$before" ]
 }
 
-@test "--rm leaves a container alone that was there before" {
+@test "--rm leaves a container alone that was there before (FIX-10)" {
   ok udocker run --nobanner --rm c1 /bin/true
   ok udocker run --nobanner c1 /bin/true
 }

@@ -31,6 +31,8 @@ def main():
     _, bundle = container()
     compare("start of a program that does no work", [("true", ["true"])] + [
         (" ".join(argv), argv) for argv in (["udocker", "version"], ["udocker-image", "--version"], ["udocker-runtime", "--version"])])
+    for words in (["version"], ["ps"], ["images"], ["inspect", "bench"]):
+        compare("udocker " + " ".join(words), [("true", ["true"]), ("udocker", ["udocker", *words])] + python_udocker(*words))
     rows = json.loads(out("udocker-runtime", "engines", "--format", "json"))
     modes = {m for row in rows if row["available"] for m in row["modes"]}
     for mode in sorted(modes):

@@ -48,7 +48,7 @@ int main(void)
 	spelled("linux/arm/6", "linux/arm/v6");
 	spelled("armel", "linux/arm/v6");
 	spelled("armhf", "linux/arm/v7");
-	spelled("i686", "linux/386");
+	spelled("i686", "linux/386"); /* FIX-44 */
 	spelled("linux/ppc64le", "linux/ppc64le");
 	spelled("windows/amd64", "windows/amd64");
 	refused("");
