@@ -28,7 +28,7 @@ const struct engine_limit engine_limits[] = {
 	{ "locales", F_MODES, "glibc", "locales that the C library opens by itself are the host's, as are its modules for character sets and names", NULL },
 	{ "long-names", TRACED_MODES, "", "names of files have at most 254 bytes", NULL },
 	{ "long-sockets", F_MODES, "", "the path of a Unix socket, the root directory's in front, has at most 107 bytes", NULL },
-	{ "loopback", "R1", "", "accept() and read() of a socket of the network that wait fail with EAGAIN", "runsc" },
+	{ "loopback", "R1", "", "accept() and read() of a socket of the network mostly fail with EAGAIN where they should wait", "runsc" },
 	{ "make-devices", F_MODES, "", "mknod of devices is refused, even where others say that it was done", NULL },
 	{ "make-devices", "R1", "", "mknod of devices is refused", "runsc" },
 	{ "many-arguments", F_MODES, "", "further programs get at most a thousand arguments; more are refused", NULL },
