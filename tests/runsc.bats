@@ -3,6 +3,7 @@
 # bats: not under the sanitizers
 # bats: also as root
 # gVisor's runsc in mode R1: what it does otherwise than runc and crun, and what keeps it from working. What all engines promise is in lifecycle.bats.
+# shellcheck disable=SC2034  # runtime.bash reads RUNTIME_ENGINES and ENGINE
 
 load helpers
 RUNTIME_ENGINES=runsc
