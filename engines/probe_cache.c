@@ -235,11 +235,25 @@ void probe_cache_save(const char *name, const char *key, const struct probe_fact
 	(void)atomic_write(dirfd, name, str_text(&text), text.len, 0600, 0, NULL);
 }
 
+static bool has_bytes(int dirfd, const char *name, const void *bytes, size_t n)
+{
+	autoclose int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	autofree char *there = xmalloc(n + 1);
+
+	return fd >= 0 && read(fd, there, n + 1) == (ssize_t)n && memcmp(there, bytes, n) == 0;
+}
+
 bool probe_cache_put(const char *name, const void *bytes, size_t n)
 {
 	autoclose int dirfd = open_dir(true);
 
-	return dirfd >= 0 &&
+	if (dirfd < 0)
+		return false;
+	/* One that is replaced cannot be mounted any more by a container that is just starting with it. */
+	if (atomic_write(dirfd, name, bytes, n, 0755, ATOMIC_DURABLE | ATOMIC_PROGRAM | ATOMIC_EXCL, NULL) ==
+		0)
+		return true;
+	return (has_bytes(dirfd, name, bytes, n) && faccessat(dirfd, name, X_OK, 0) == 0) ||
 	       atomic_write(dirfd, name, bytes, n, 0755, ATOMIC_DURABLE | ATOMIC_PROGRAM, NULL) == 0;
 }
 

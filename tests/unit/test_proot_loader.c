@@ -106,6 +106,15 @@ static void test_keep(int fd, const char *top)
 	ok(path && stat(path, &st) == 0 && st.st_size == INNER_LEN, "of its size");
 	is_int(st.st_mode & 07777, 0755,
 		"for the program of R2 as well, whoever that is; the folder is ours alone");
+	autofree char *twice = proot_loader_keep(proot);
+	struct stat later = { 0 };
+
+	ok(twice && stat(twice, &later) == 0 && later.st_ino == st.st_ino,
+		"kept again it is the same file, which may be mounted");
+	ok(truncate(path, 1) == 0, "cut off");
+	free(twice);
+	twice = proot_loader_keep(proot);
+	ok(twice && stat(twice, &later) == 0 && later.st_size == INNER_LEN, "it is replaced");
 	ok(path && unlink(path) == 0, "taken away");
 	none = proot_loader_kept(proot);
 	ok(!none, "it is not named any more");
