@@ -4,7 +4,7 @@
 #include "pkg/cli/run_options.h"
 #include "tests/unit/tap.h"
 
-static const struct cli_option *const tables[] = { run_config_options, NULL };
+static const struct cli_option *const tables[] = { run_config_options, run_docker_options, NULL };
 
 static int parse(struct run_options *o, char **argv)
 {
