@@ -54,10 +54,11 @@ def main():
                 ("udocker run", ["udocker", "run", "--nobanner", "bench", "/bin/true"]),
             ] + python_udocker("run", "--nobanner", "bench", "/bin/true"))
             continue
-        for runtime in sorted(row["name"] for row in rows if row["available"] and mode in row["modes"]):
+        # runsc alone does not start for an ordinary user.
+        for runtime in sorted(row["name"] for row in rows if row["available"] and mode in row["modes"] and row["name"] != "runsc"):
             ours = ["udocker-runtime", "--engine", runtime]
             compare(f"start to exit, {mode} with {runtime}", [
-                (f"{runtime} alone, same bundle", [runtime, "--root", f"{STATE}/{runtime}", "run", "-b", bundle, "alone"]),
+                (f"{runtime} alone, same bundle", [runtime, "--root", f"{STATE}/{runtime}", "run", "--bundle", bundle, "alone"]),
                 ("udocker-runtime run", [*ours, "run", "-b", bundle, "bench-run"]),
                 ("the same, --no-fake-root", [*ours, "--no-fake-root", "run", "-b", bundle, "bench-run"]),
             ] + ([("the same in R1, without PRoot", [*ours, "--execmode", "R1", "run", "-b", bundle, "bench-run"])] if mode in ("R2", "R3") else []) + [
