@@ -142,7 +142,7 @@ _udocker_bundle_table() {
 		operands='container'
 		;;
 	setup)
-		options='--execmode --nvidia --force --purge --help'
+		options='--execmode --nvidia --force --purge --fixperm --help'
 		valued=' --execmode '
 		operands='container'
 		anywhere=1

@@ -251,5 +251,6 @@ complete -c udocker-bundle -n '__udocker_bundle_in setup' -l execmode -x -a 'R1 
 complete -c udocker-bundle -n '__udocker_bundle_in setup' -l nvidia -d 'give its programs the host\'s NVIDIA driver and GPUs'
 complete -c udocker-bundle -n '__udocker_bundle_in setup' -l force -d 'go on where a step cannot be done or undone'
 complete -c udocker-bundle -n '__udocker_bundle_in setup' -l purge -d 'remove the mount points that runs have made in its root directory, and undo --nvidia'
+complete -c udocker-bundle -n '__udocker_bundle_in setup' -l fixperm -d 'make all in its root directory yours and accessible, also what belongs to your subordinate ids'
 complete -c udocker-bundle -n '__udocker_bundle_in setup' -l help -d 'show help'
 complete -c udocker-bundle -n '__udocker_bundle_in setup' -a '(__udocker_bundle_container)'

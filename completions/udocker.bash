@@ -201,7 +201,7 @@ _udocker_table() {
 		anywhere=1
 		;;
 	setup)
-		options='--execmode --nvidia --force --purge --help'
+		options='--execmode --nvidia --force --purge --fixperm --help'
 		valued=' --execmode '
 		operands='container'
 		anywhere=1

@@ -344,6 +344,7 @@ complete -c udocker -n '__udocker_in setup' -l execmode -x -a 'R1 R2 R3 P1 P2 F1
 complete -c udocker -n '__udocker_in setup' -l nvidia -d 'give its programs the host\'s NVIDIA driver and GPUs'
 complete -c udocker -n '__udocker_in setup' -l force -d 'go on where a step cannot be done or undone'
 complete -c udocker -n '__udocker_in setup' -l purge -d 'remove the mount points that runs have made in its root directory, and undo --nvidia'
+complete -c udocker -n '__udocker_in setup' -l fixperm -d 'make all in its root directory yours and accessible, also what belongs to your subordinate ids'
 complete -c udocker -n '__udocker_in setup' -l help -d 'show help'
 complete -c udocker -n '__udocker_in setup' -a '(__udocker_container)'
 complete -c udocker -n '__udocker_before rm' -s f -l force -d 'do not mind if a container is not there'

@@ -24,7 +24,9 @@
 #include "pkg/base/proc.h"
 #include "pkg/base/str.h"
 #include "pkg/base/strv.h"
+#include "pkg/base/subid.h"
 
+#define SUBID_RANGES 64 /* more are not counted */
 #define TEXT_MAX (1 << 20)
 #define YAMA_FILE "/proc/sys/kernel/yama/ptrace_scope"
 
@@ -200,22 +202,12 @@ static void ask_userns(struct doctor_fact *f)
 
 uint64_t doctor_subids(const char *text, const char *user, uid_t uid)
 {
-	autofree char *number = xasprintf("%u", (unsigned)uid);
-	auto_strv lines = STRV_INIT;
+	struct subid_range ranges[SUBID_RANGES];
+	size_t n = subid_ranges(text, user, uid, ranges, ARRAY_LEN(ranges));
 	uint64_t sum = 0;
 
-	strv_split(&lines, text, "\n");
-	for (size_t i = 0; i < lines.n; i++) {
-		auto_strv words = STRV_INIT;
-		uint64_t first, count;
-
-		strv_split(&words, lines.v[i], ":");
-		if (words.n != 3 || (!str_eq(words.v[0], user) && !str_eq(words.v[0], number)))
-			continue;
-		if (num_parse_u64(words.v[1], UINT32_MAX, &first) == 0 &&
-			num_parse_u64(words.v[2], UINT32_MAX, &count) == 0)
-			sum += count;
-	}
+	for (size_t i = 0; i < n; i++)
+		sum += ranges[i].count;
 	return sum;
 }
 

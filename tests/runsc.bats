@@ -14,8 +14,8 @@ teardown() { runtime_teardown; }
 
 @test "exec, ps, pause and kill reach programs that the host does not see" {
   ENGINE=runsc
-  running "$C" sh -c 'sleep 98711 & wait'
-  [ -z "$(procs_with '^sleep 98711')" ] || fail "the host sees it"
+  running "$C" sh -c 'sleep 98877 & wait'
+  [ -z "$(procs_with '^sleep 98877')" ] || fail "the host sees it"
   fails 7 rt exec "$C" sh -c 'echo out; echo err >&2; exit 7'
   assert_output out
   assert_stderr err

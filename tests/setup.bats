@@ -96,3 +96,39 @@ nvidiamode: False"
   refute_file "$BUNDLE/ROOT/mnt"
   assert_file "$BUNDLE/ROOT/etc/passwd"
 }
+
+@test "--fixperm: what belongs to subordinate ids becomes the caller's, and all is accessible to him" {
+  requires user newuidmap userns
+  grep -q "^$(id -un):" /etc/subuid || skip "no ids in /etc/subuid"
+  local root=$BUNDLE/ROOT
+  mkdir -p "$root/srv/deep/er" "$root/srv/shut"
+  echo data >"$root/srv/deep/er/file"
+  echo shut >"$root/srv/shut/file"
+  ln -s /etc/passwd "$root/srv/deep/link"
+  chmod 4766 "$root/srv/deep/er/file"
+  chmod 0 "$root/srv/shut/file" "$root/srv/shut"
+  unshare --map-root-user --map-auto sh -c "chown -hR 5:6 '$root/srv/deep' && chmod 700 '$root/srv/deep'"
+  ok udocker setup --fixperm c1
+  assert_output ""
+  assert_no_stderr
+  [ -z "$(find "$root" ! -user "$(id -un)")" ] || fail "others' still: $(find "$root" ! -user "$(id -un)")"
+  [ "$(stat -c %a "$root/srv/deep/er/file" "$root/srv/shut/file" "$root/srv/shut" | paste -sd,)" = 744,600,700 ]
+  [ "$(cat "$root/srv/deep/er/file" "$root/srv/shut/file" | paste -sd,)" = data,shut ]
+  [ "$(readlink "$root/srv/deep/link")" = /etc/passwd ]
+  ok udocker setup --fixperm c1
+  ok udocker-bundle rm c1
+}
+
+@test "--fixperm without newuidmap says what is missing, and what is the caller's is made accessible" {
+  requires user newuidmap userns
+  grep -q "^$(id -un):" /etc/subuid || skip "no ids in /etc/subuid"
+  mkdir -p "$BUNDLE/ROOT/srv" "$BUNDLE/ROOT/own" "$T/path"
+  chmod 0 "$BUNDLE/ROOT/own"
+  unshare --map-root-user --map-auto chown 5:6 "$BUNDLE/ROOT/srv"
+  fails 1 env PATH="$T/path" "$(command -v udocker-bundle)" setup --fixperm c1
+  assert_one_error_line
+  assert_stderr_contains "/srv belongs to another user"
+  assert_stderr_contains newuidmap
+  [ "$(stat -c %a "$BUNDLE/ROOT/own")" = 700 ]
+  ok udocker setup --fixperm c1
+}

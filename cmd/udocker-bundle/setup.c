@@ -11,7 +11,7 @@
 
 struct setup_opts {
 	const char *execmode;
-	bool nvidia, force, purge;
+	bool nvidia, force, purge, fixperm;
 };
 
 static const struct cli_option setup_options[] = {
@@ -26,6 +26,9 @@ static const struct cli_option setup_options[] = {
 	CLI_FLAG("force", 0, struct setup_opts, force, "go on where a step cannot be done or undone"),
 	CLI_FLAG("purge", 0, struct setup_opts, purge,
 		"remove the mount points that runs have made in its root directory, and undo --nvidia"),
+	CLI_FLAG("fixperm", 0, struct setup_opts, fixperm,
+		"make all in its root directory yours and accessible, also what belongs to your subordinate "
+		"ids"),
 	CLI_END,
 };
 
@@ -33,9 +36,13 @@ static int setup_run(const struct cli_call *call, struct err **err)
 {
 	const struct setup_opts *o = call->options;
 	struct bundle_setup change = {
-		.mode = o->execmode, .nvidia = o->nvidia, .force = o->force, .purge = o->purge
+		.mode = o->execmode,
+		.nvidia = o->nvidia,
+		.force = o->force,
+		.purge = o->purge,
+		.fixperm = o->fixperm,
 	};
-	bool show = !o->execmode && !o->nvidia && !o->purge && !o->force;
+	bool show = !o->execmode && !o->nvidia && !o->purge && !o->force && !o->fixperm;
 	auto_container *c = NULL;
 	auto_store *s = NULL;
 

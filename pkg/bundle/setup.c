@@ -18,6 +18,7 @@
 #include "pkg/base/str.h"
 #include "pkg/bundle/config.h"
 #include "pkg/bundle/create.h"
+#include "pkg/bundle/fixperm.h"
 #include "pkg/bundle/nvidia.h"
 #include "pkg/conf/conf.h"
 #include "pkg/store/containers.h"
@@ -89,6 +90,13 @@ static int purge(const struct container *c, struct err **err)
 	if (root < 0 || fakechroot_links_undo(c->dir, c->root, err) < 0)
 		return -1;
 	return mountpoints_purge(root, c->fd, err);
+}
+
+static int fix_permissions(const struct container *c, struct err **err)
+{
+	autoclose int root = open_root(c, err);
+
+	return root < 0 ? -1 : bundle_fixperm(root, err);
 }
 
 typedef int engine_step_fn(const struct engine_ctx *ctx, struct err **err);
@@ -263,6 +271,8 @@ int bundle_setup(struct store *s, const struct container *c, const struct bundle
 	}
 	atomic_clean(c->fd); /* what a killed predecessor left */
 	if (o->purge && purge(c, err) < 0)
+		return err_add(err, "container %s", c->id);
+	if (o->fixperm && fix_permissions(c, err) < 0)
 		return err_add(err, "container %s", c->id);
 	if (o->nvidia || (o->purge && nvidia_is_set_up(c->fd))) {
 		struct bundle_setup with = *o;

@@ -33,6 +33,7 @@ struct bundle_setup {
 	bool again; /* also when it is the mode already */
 	bool even_protected; /* the caller is just making it */
 	bool nvidia; /* give it the host's NVIDIA driver (nvidia.h) */
+	bool fixperm; /* make all in ROOT the caller's (fixperm.h) */
 	bool purge; /* take the driver's files out, put originals of bound files back, remove recorded mount points (FIX-15) */
 };
 /*
