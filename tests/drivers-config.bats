@@ -26,6 +26,6 @@ EXAMPLES=$SUITE_BIN/../share/doc/udocker/examples
 }
 
 @test "what is shipped is installed, without a place of this machine in it" {
-  [ "$(ls "$EXAMPLES" | tr '\n' ' ')" = "containerd.toml containers.conf daemon.json oci.conf runtimeclass.yaml " ]
+  [ "$(ls "$EXAMPLES" | tr '\n' ' ')" = "containerd.toml containers.conf daemon.json oci.conf runtimeclass.yaml slurm-array.sbatch slurm-job.sbatch slurm-local.sbatch slurm-mpi.sbatch " ]
   ! grep -r "$SUITE_BIN" "$EXAMPLES"
 }

@@ -56,7 +56,8 @@ static int fetch_run(const struct cli_call *call, struct err **err)
 	if (o->from && !*o->from)
 		return err_make(err, ERR_USAGE, "--from: the name of a file, or a URL");
 	/* With a new set the files of the one before go anyway. Alone it only removes: of a download nothing was said. */
-	if (o->purge && !o->from && !o->force && conf_is_default(CONF_TARBALL))
+	if (o->purge && !o->from && !o->force &&
+		(conf_is_default(CONF_TARBALL) || conf_list(CONF_TARBALL)->n == 0))
 		return purge(err);
 	if (englib_install(&options, &version, err) < 0)
 		return -1;

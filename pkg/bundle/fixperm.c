@@ -111,8 +111,7 @@ static NORETURN void take_all(int rootfd, int ready, int go)
 }
 
 /* newuidmap PID 0 OWN 1 1 FIRST COUNT …; newgidmap the same. */
-static int write_map(
-	const char *tool, const char *file, pid_t pid, unsigned own, struct err **err)
+static int write_map(const char *tool, const char *file, pid_t pid, unsigned own, struct err **err)
 {
 	autofree char *path = proc_find(tool, host_env("PATH"));
 	struct subid_range ranges[RANGES_MAX];
@@ -130,8 +129,8 @@ static int write_map(
 	n = subid_ranges(str_text(&text), host_user_name(), geteuid(), ranges, ARRAY_LEN(ranges));
 	if (!path || n == 0) {
 		(void)err_make(err, ERR_UNSUPPORTED, "%s", path ? file : tool);
-		return err_hint(err, path ? "the administrator gives out ids there: usermod --add-subuids" :
-					    "it is in Debian's package uidmap");
+		return err_hint(err, path ? "the administrator gives out ids there: usermod --add-subuids"
+					  : "it is in Debian's package uidmap");
 	}
 	strv_add(&argv, tool);
 	strv_addf(&argv, "%ld", (long)pid);
