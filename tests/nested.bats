@@ -36,6 +36,7 @@ inside() {
 HI='head -n1 /etc/os-release; exit 7'
 
 @test "inside P1: P1 works, R1 says why it does not, auto takes P1" {
+  ! is_asan || skip "the leak sanitizer needs ptrace"
   requires proot
   busybox_container c
   udocker-bundle create --name=r --execmode=R1 bb:1
@@ -148,6 +149,7 @@ SH
 }
 
 @test "without /proc: it is named, and what is of the store goes on" {
+  ! is_asan || skip "the sanitizers need /proc"
   requires user userns proot
   busybox_container c
   cat >noproc <<'SH'
