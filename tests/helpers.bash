@@ -37,6 +37,9 @@ common_setup() {
 # Default set-up; a file that needs more defines its own and calls common_setup first.
 setup() { common_setup; }
 
+# Are the programs built with the sanitizers?
+is_asan() { grep -q __asan_init "$SUITE_BIN/udocker-image"; }
+
 # ---- running -------------------------------------------------------------------------------------
 # ok CMD...: must exit 0; output and stderr are kept apart for the assertions.
 ok() {

@@ -15,7 +15,6 @@ setup() {
   ! is_asan || BOUND=(bounded -t 300)
 }
 teardown() { registry_teardown; }
-is_asan() { grep -q __asan_init "$SUITE_BIN/udocker-image"; }
 
 one_layer() {
   test_image img 1 40
