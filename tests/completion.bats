@@ -45,37 +45,38 @@ load helpers
 }
 
 # What the key puts into the line, the shell then executes.
-@test "the tabulator key completes commands and names in zsh" {
-  requires zsh
+# What is typed to make the shell ready is read from standard input; then a command and a name are completed.
+by_tabulator() {
   busybox_container box-to-find
-  terminal <<EOF
-wait PROMPT
-type PS1='Z''SH> ' zsh -f\\r
-wait ZSH>
-type fpath=($SUITE_SRC/root/usr/share/zsh/site-functions \$fpath); autoload -U compinit; compinit -u -d $T/dump; echo rea''dy\\r
-wait ready
+  {
+    echo wait PROMPT
+    cat
+    cat <<EOF
 type udocker showco\\t --help\\r
 wait Usage: udocker showconf
 type udocker rmname box-\\t; echo sta''tus \$?\\r
 wait status 0
 EOF
+  } | terminal
   ok udocker ps
   refute_contains box-to-find
 }
 
+@test "the tabulator key completes commands and names in zsh" {
+  requires zsh
+  by_tabulator <<EOF
+type PS1='Z''SH> ' zsh -f\\r
+wait ZSH>
+type fpath=($SUITE_SRC/root/usr/share/zsh/site-functions \$fpath); autoload -U compinit; compinit -u -d $T/dump; echo rea''dy\\r
+wait ready
+EOF
+}
+
 @test "the tabulator key completes commands and names in bash" {
-  busybox_container box-to-find
-  terminal <<EOF
-wait PROMPT
+  by_tabulator <<EOF
 type exec env PS1='BA''SH> ' bash --norc -i\\r
 wait BASH>
 type source /usr/share/bash-completion/bash_completion; source $SUITE_SRC/root/usr/share/bash-completion/completions/udocker; echo rea''dy\\r
 wait ready
-type udocker showco\\t --help\\r
-wait Usage: udocker showconf
-type udocker rmname box-\\t; echo sta''tus \$?\\r
-wait status 0
 EOF
-  ok udocker ps
-  refute_contains box-to-find
 }

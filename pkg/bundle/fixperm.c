@@ -102,7 +102,8 @@ static NORETURN void take_all(int rootfd, int ready, int go)
 {
 	char byte = 0;
 
-	if (unshare(CLONE_NEWUSER) < 0 || fd_write_all(ready, &byte, 1) < 0 || read(go, &byte, 1) != 1)
+	if (unshare(CLONE_NEWUSER) < 0 || fd_write_all(ready, &byte, 1) < 0 ||
+		fd_read_full(go, &byte, 1) != 1)
 		_exit(1);
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		_exit(1);
@@ -172,7 +173,7 @@ static int take(int rootfd, struct err **err)
 	close(up[1]);
 	close(down[0]);
 	r = child < 0 ? err_sys(err, errno, "fork") : 0;
-	if (r == 0 && read(up[0], &byte, 1) != 1)
+	if (r == 0 && fd_read_full(up[0], &byte, 1) != 1)
 		r = err_make(err, ERR_UNSUPPORTED, "no user namespace can be made here");
 	if (r == 0)
 		r = write_map("newuidmap", "/etc/subuid", child, geteuid(), err);
