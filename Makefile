@@ -52,7 +52,7 @@ ALL_LDFLAGS  = $(LINKING) -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed 
                $(if $(SANITIZE),$(SAN_FLAGS)) $(LDFLAGS)
 # yajl is small and used by every program: within it no start has to look for it.
 YAJL        := $(shell $(CC) -print-file-name=libyajl_s.a)
-STATIC_LIBS  = -lmimalloc -lyajl_s -lseccomp -lcap -larchive -lcurl -lnghttp2 -lssl -lcrypto -lisal -lzstd -llzma -lbz2 -lz
+STATIC_LIBS  = -lmimalloc -lyajl_s -lyaml -lseccomp -lcap -larchive -lcurl -lnghttp2 -lssl -lcrypto -lisal -lzstd -llzma -lbz2 -lz
 ALL_LIBS     = $(if $(STATIC),$(STATIC_LIBS),$(if $(findstring /,$(YAJL)),$(YAJL),-lyajl) -ldl)
 
 LIB      := $(BUILD)/libudocker.a

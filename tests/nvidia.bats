@@ -298,15 +298,136 @@ JSON
   fails 1 in_c cat "$LIBS/libnvidia-ml.so.1"
 }
 
-@test "a CDI specification in YAML is named, and the driver looked for; one that is wrong is an error" {
+# yaml_spec FILE: what nvidia-ctk cdi generate writes, in its usual form.
+yaml_spec() {
+  mkdir -p "$(dirname "$H$1")"
+  cat >"$H$1" <<YAML
+---
+cdiVersion: 0.5.0
+containerEdits:
+  deviceNodes: []
+  env:
+  - NVIDIA_VISIBLE_DEVICES=void
+  - 'WORDS=two: words # all of it'
+  hooks:
+  - args:
+    - nvidia-ctk
+    - hook
+    - create-symlinks
+    - --link
+    - libcuda.so.1::/opt/inside/libcuda-other.so
+    hookName: createContainer
+    path: /usr/bin/nvidia-ctk
+  - args:
+    - nvidia-ctk
+    - hook
+    - update-ldcache
+    - --folder
+    - /opt/inside
+    hookName: createContainer
+    path: /usr/bin/nvidia-ctk
+  - args:
+    - nvidia-ctk
+    - hook
+    - chmod
+    - --mode
+    - "755"
+    - --path
+    - /dev/dri
+    hookName: createContainer
+    path: /usr/bin/nvidia-ctk
+  mounts:
+  - containerPath: /opt/inside/libcuda.so.$VERSION
+    hostPath: /opt/driver/lib64/libcuda.so.$VERSION
+    options:
+    - ro
+    - nosuid
+    - nodev
+    - bind
+  - containerPath: /usr/bin/nvidia-smi
+    hostPath: /usr/bin/nvidia-smi
+    options: [ro, nosuid, nodev, bind]
+devices:
+- containerEdits:
+    env: [GPU=zero]
+  name: "0"
+- containerEdits:
+    env: [GPU=one]
+  name: 1
+- containerEdits:
+    env:
+    - GPU=all
+  name: all
+kind: nvidia.com/gpu
+YAML
+}
+
+@test "a CDI specification in YAML, as nvidia-ctk writes it, is followed like one in JSON" {
+  requires proot
+  host
+  yaml_spec /etc/cdi/nvidia.yaml
+  container P1
+  ok udocker setup --nvidia c
+  assert_stderr_contains "/etc/cdi/nvidia.yaml"
+  assert_stderr_contains "hook 'nvidia-ctk hook chmod --mode 755 --path /dev/dri' is not run"
+  cmp -s <(in_c cat "/opt/inside/libcuda.so.$VERSION") "$H/opt/driver/lib64/libcuda.so.$VERSION"
+  ok in_c nvidia-smi
+  assert_output "smi of the host"
+  ok in_c env
+  assert_contains "NVIDIA_VISIBLE_DEVICES=void"
+  assert_contains "WORDS=two: words # all of it"
+  assert_contains "GPU=all"
+  assert_contains "LD_LIBRARY_PATH=/opt/inside"
+  ok in_c env LD_PRELOAD=libcuda.so.1:libcuda-other.so cat /etc/os-release
+  refute_stderr_contains "cannot be preloaded"
+  fails 1 in_c cat "$LIBS/libnvidia-ml.so.1"
+  # One device, by a name in quotes and by one without.
+  ok udocker run --nobanner --gpus device=0 c env
+  assert_contains "GPU=zero"
+  ok udocker run --nobanner --gpus device=1 c env
+  assert_contains "GPU=one"
+  # Those of other makers are left alone, whatever comes first.
+  printf 'kind: example.com/gpu\ncontainerEdits: {env: [OTHER=1]}\n' >"$H/etc/cdi/a.yml"
+  : >"$H/etc/cdi/empty.yaml"
+  ok in_c env
+  assert_contains "GPU=all"
+  refute_contains "OTHER=1"
+}
+
+@test "a YAML specification that is broken, or made to hurt, is an error in one line" {
+  host
+  mkdir -p "$H/etc/cdi"
+  busybox_container c
+  mkdir -p "$BUNDLE/ROOT/usr/lib64"
+  local i
+  wrong() { # WORDS: what standard input has is refused so
+    cat >"$H/etc/cdi/nvidia.yaml"
+    fails 1 udocker setup --nvidia c
+    assert_one_error_line
+    assert_stderr_contains "/etc/cdi/nvidia.yaml"
+    assert_stderr_contains "$1"
+    refute_file "$BUNDLE/nvidia"
+  }
+  wrong "line 2: not valid YAML" <<<$'kind: nvidia.com/gpu\n\tcontainerEdits: {}'
+  wrong "expected" <<<$'kind: nvidia.com/gpu\ncontainerEdits: {env: x}'
+  wrong "a mount without absolute paths" <<<$'kind: nvidia.com/gpu\ncontainerEdits: {mounts: [{hostPath: ../x, containerPath: /x}]}'
+  wrong "the device '/dev/nvidia7' is not there" <<<$'kind: nvidia.com/gpu\ncontainerEdits: {deviceNodes: [{path: /dev/nvidia7}]}'
+  wrong "a tag" <<<$'kind: nvidia.com/gpu\ncontainerEdits: !!python/object:x {}'
+  { echo 'a0: &a0 [x, x, x, x, x, x, x, x, x]'; for i in {1..40}; do echo "a$i: &a$i [*a$((i - 1)), *a$((i - 1)), *a$((i - 1))]"; done; } >bomb
+  wrong "line 2: an alias" <bomb
+  head -c 100000 /dev/zero | tr '\0' '[' >deep
+  wrong "nested too deeply" <deep
+  { echo 'kind: nvidia.com/gpu'; echo 'a:'; yes -- '- x' | head -300000; } >many
+  wrong "too many values" <many
+  truncate -s 17M large
+  wrong "larger than" <large
+}
+
+@test "of two CDI specifications the one made at boot counts; one that is wrong is an error" {
   requires proot
   host
   container P1 with_library_dir
-  mkdir -p "$H/etc/cdi"
-  echo "cdiVersion: 0.5.0" >"$H/etc/cdi/nvidia.yaml"
-  ok udocker setup --nvidia c
-  assert_stderr_contains "/etc/cdi/nvidia.yaml is not read"
-  sees_driver
+  yaml_spec /etc/cdi/nvidia.yaml
   spec /var/run/cdi
   ok udocker setup --nvidia c
   assert_stderr_contains "/var/run/cdi/nvidia.json"

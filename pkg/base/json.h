@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON as a tree, the only user of yajl. Parsing has limits on bytes, depth and nodes; duplicate keys keep the last
+ * JSON as a tree, the only user of yajl and libyaml. Parsing has limits on bytes, depth and nodes; duplicate keys keep the last
  * value; key order and the text of numbers survive a read and write. Strings never hold NUL (such input is refused).
  */
 #ifndef UDOCKER_JSON_H
@@ -33,6 +33,12 @@ int json_read_fd(
 	int fd, const char *what, const struct json_limits *limits, struct json **ret, struct err **err);
 int json_read(
 	int dirfd, const char *path, const struct json_limits *limits, struct json **ret, struct err **err);
+/*
+ * One document of YAML that says what JSON can, within the same limits: no aliases, directives or tags of other types, and keys are text. An empty
+ * one is null. ERR_UNSUPPORTED without libyaml.
+ */
+int json_parse_yaml(const char *text, size_t n, const char *what, const struct json_limits *limits,
+	struct json **ret, struct err **err);
 
 /* NULL is fine; frees the whole tree. Only for a root, a value taken out or one never put in. */
 void json_free(struct json *j);

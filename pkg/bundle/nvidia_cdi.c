@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "pkg/base/err.h"
+#include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
@@ -32,7 +33,7 @@ static int missing(const struct cdi *c, const char *what, const char *path, stru
 {
 	err_make(err, ERR_NOT_FOUND, "%s: %s '%s' is not there", c->path, what, path);
 	return err_hint(err, "the driver has changed: have the specification written again (nvidia-ctk cdi "
-			     "generate --format=json)");
+			     "generate)");
 }
 
 static int add_mount(struct cdi *c, const struct json *mount, struct err **err)
@@ -197,7 +198,9 @@ static int add_named(struct cdi *c, const struct json *devices, const char *want
 {
 	for (size_t i = 0; i < json_len(devices); i++) {
 		const struct json *d = json_at(devices, i);
-		const char *name = json_str(json_get(d, "name"));
+		const struct json *value = json_get(d, "name");
+		/* In YAML a name that was not quoted may be a number. */
+		const char *name = json_str(value) ? json_str(value) : json_number_text(value);
 
 		if (name && str_eq(name, wanted))
 			return add_edits(c, d, err) < 0 ? -1 : 1;
@@ -240,23 +243,48 @@ static int add_devices(struct cdi *c, const struct json *spec, const char *devic
 
 /* ---- the specification ---- */
 
+static bool is_yaml(const char *name)
+{
+	return str_ends(name, ".yaml") || str_ends(name, ".yml");
+}
+
 static int read_spec(struct cdi *c, struct json **ret, struct err **err)
 {
 	autoclose int fd = fs_open(c->hostfd, c->path, O_RDONLY | O_NONBLOCK, 0, FS_IN_ROOT);
+	auto_str text = STR_INIT_MAX(limits.bytes);
 
 	if (fd < 0)
 		return err_sys(err, errno, "%s", c->path);
-	return json_read_fd(fd, c->path, &limits, ret, err);
+	if (!is_yaml(c->path))
+		return json_read_fd(fd, c->path, &limits, ret, err);
+	if (fd_read_text(fd, limits.bytes, &text, c->path, err) < 0)
+		return -1;
+	return json_parse_yaml(str_text(&text), text.len, c->path, &limits, ret, err);
+}
+
+/* A specification that this machine has no library for: the driver may be found without it. */
+static int leave_out(struct cdi *c, struct err **err)
+{
+	const char *hint = err_hint_text(*err);
+
+	strv_addf(&c->set->notes, "%s is not read: %s%s%s", c->path, err_text(*err), hint ? "; " : "",
+		hint ? hint : "");
+	err_clear(err);
+	return 0;
 }
 
 /* 1 when it is one of these devices and was taken. */
 static int take_spec(struct cdi *c, const char *devices, struct err **err)
 {
 	auto_json *spec = NULL;
+	struct err *why = NULL;
 	const char *kind;
 
-	if (read_spec(c, &spec, err) < 0)
-		return -1;
+	if (read_spec(c, &spec, &why) < 0) {
+		if (is_yaml(c->path) && err_is(why, ERR_UNSUPPORTED))
+			return leave_out(c, &why);
+		return err_move(err, &why);
+	}
 	kind = json_str(json_get(spec, "kind"));
 	if (!kind || !str_eq(kind, KIND))
 		return 0;
@@ -281,12 +309,7 @@ static int look_in(int hostfd, const char *dir, const char *devices, struct nvid
 		struct cdi c = { .set = ret, .hostfd = hostfd, .path = path };
 		int r;
 
-		if (str_ends(names.v[i], ".yaml") || str_ends(names.v[i], ".yml"))
-			strv_addf(&ret->notes,
-				"%s is not read, for it is YAML: nvidia-ctk cdi generate --format=json "
-				"--output=FILE.json writes one that is",
-				path);
-		if (!str_ends(names.v[i], ".json"))
+		if (!str_ends(names.v[i], ".json") && !is_yaml(names.v[i]))
 			continue;
 		r = take_spec(&c, devices, err);
 		strv_free(&c.links);
