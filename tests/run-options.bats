@@ -156,6 +156,38 @@ $HOME"
   each_mode check
 }
 
+@test "--hostauth knows users that only the host's services of names have (FIX-65)" {
+  ok udocker setup --execmode=P1 c1
+  mkdir bin
+  # Stands for that of a host whose users are in LDAP: getent passwd KEY.
+  cat >bin/getent <<'SH'
+#!/bin/sh
+[ "$1" = passwd ] || exit 1
+case $2 in
+  ldapuser | 987654) echo 'ldapuser:*:987654:987655:L. User:/home/ldap:/bin/sh' ;;
+  other) echo 'ldapuser:*:987654:987655::/:/bin/sh' ;;
+  broken) echo 'broken:x:minus one:5' ;;
+  endless) yes 'endless:x:1:1' ;;
+  *) exit 2 ;;
+esac
+SH
+  chmod 755 bin/getent
+  export PATH=$T/bin:$PATH
+  ok udocker run --nobanner --hostauth -u ldapuser c1 /bin/sh -c 'echo $USER $HOME; grep ^ldapuser: /etc/passwd'
+  assert_output "ldapuser /home/ldap
+ldapuser:x:987654:987655:L. User:/home/ldap:/bin/sh"
+  ok udocker run --nobanner --hostauth -u 987654 c1 /bin/sh -c 'echo $USER'
+  assert_output ldapuser
+  local user
+  for user in other broken endless nobodyknows; do
+    fails 125 udocker run --nobanner --hostauth -u $user c1 /bin/true
+    assert_one_error_line
+    assert_stderr_contains "no user '$user' on the host"
+  done
+  # Who asks for the container's users does not ask the host.
+  fails 125 udocker run --nobanner --containerauth -u ldapuser c1 /bin/true
+}
+
 @test "--nosysdirs hides the host's devices and files" {
   ok udocker setup --execmode=P1 c1
   ok udocker run --nobanner c1 /bin/sh -c '[ -c /dev/null ] && [ -d /proc/self ] && echo seen'

@@ -14,11 +14,14 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/num.h"
 #include "pkg/base/passwd.h"
+#include "pkg/base/proc.h"
 #include "pkg/base/str.h"
 #include "pkg/bundle/mounts.h"
 
 #define FILE_MAX ((size_t)1 << 20) /* a passwd or group file: larger ones are taken for none */
 #define NAME_MAX_ 256
+#define ENTRY_MAX ((size_t)16 << 10) /* what the host's services may say of one user */
+#define GETENT_MS 30000 /* until they are given up: a directory of the network may be slow */
 #define GROUPS_MAX 1024
 #define ORIGINALS ".bind_orig_files/" /* where R modes of 1.3.x keep files they replaced */
 #define HOST_FILES "/.bind_host_files/" /* where the links that they leave lead to */
@@ -170,10 +173,30 @@ static int find_entry(const char *text, const struct bundle_user_spec *s, struct
 	return s->user ? passwd_find_name(text, s->user, ret) : passwd_find_uid(text, s->uid, ret);
 }
 
+/* A static program has no services of names; the host's own program for asking them does. Its line is held to what was asked. */
+static int ask_getent(const struct bundle_user_spec *s, struct passwd_entry *ret)
+{
+	autofree char *getent = proc_find("getent", host_env("PATH"));
+	autofree char *key = s->user ? xstrdup(s->user) : xasprintf("%u", s->uid);
+	char *argv[] = { (char[]){ "getent" }, (char[]){ "passwd" }, key, NULL };
+	struct proc_spawn how = PROC_SPAWN_INIT;
+	auto_str line = STR_INIT_MAX(ENTRY_MAX);
+	int status = 0;
+
+	if (!getent)
+		return 0;
+	how.path = getent;
+	how.argv = argv;
+	how.fd_in = how.fd_err = PROC_NULL;
+	if (proc_capture(&how, ENTRY_MAX, GETENT_MS, &line, &status, NULL) < 0 || status != 0)
+		return 0;
+	return find_entry(str_text(&line), s, ret);
+}
+
 /* Users whom the host knows from LDAP or the like (FIX-65); the text files were asked before. */
 static int find_in_nss(const struct bundle_user_spec *s, struct passwd_entry *ret)
 {
-	char buf[16384];
+	char buf[ENTRY_MAX];
 	struct passwd pw, *found = NULL;
 	int e;
 
@@ -182,7 +205,7 @@ static int find_in_nss(const struct bundle_user_spec *s, struct passwd_entry *re
 	else
 		e = getpwuid_r(s->uid, &pw, buf, sizeof(buf), &found);
 	if (e != 0 || !found)
-		return 0;
+		return ask_getent(s, ret);
 	*ret = (struct passwd_entry){ .name = xstrdup(pw.pw_name),
 		.uid = pw.pw_uid,
 		.gid = pw.pw_gid,
