@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: under the sanitizers by hand
 # Completions in the real shells.
 
 load helpers

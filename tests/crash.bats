@@ -7,16 +7,16 @@
 load helpers
 
 setup() { common_setup; }
-INSTANTS=3
+INSTANTS=2
 
 @test "image commands killed at any instant" { ok crash image instants "$INSTANTS"; }
 @test "container commands killed at any instant" { ok crash container instants "$INSTANTS"; }
 @test "archive commands killed at any instant" { ok crash archive instants "$INSTANTS"; }
 @test "the installation of engines killed at any instant" { ok crash engines instants "$INSTANTS"; }
-@test "image commands killed between two system calls" { ok crash image calls 5; }
-@test "container commands killed between two system calls" { ok crash container calls 5; }
-@test "archive commands killed between two system calls" { ok crash archive calls 5; }
-@test "the installation of engines killed between two system calls" { ok crash engines calls 8; }
+@test "image commands killed between two system calls" { ok crash image calls 3; }
+@test "container commands killed between two system calls" { ok crash container calls 3; }
+@test "archive commands killed between two system calls" { ok crash archive calls 3; }
+@test "the installation of engines killed between two system calls" { ok crash engines calls 5; }
 @test "image commands on a disk that is full or fails" { ok crash image faults 2; }
 @test "container commands on a disk that is full or fails" { ok crash container faults 2; }
 @test "archive commands on a disk that is full or fails" { ok crash archive faults 2; }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: under the sanitizers by hand
 # bats: also as root
 # Fakechroot, mode F1: programs of a container with Debian's C library, preloaded libfakechroot, no namespace and no tracer.
 

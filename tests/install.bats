@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: under the sanitizers by hand
 # What `make install` puts there, whatever its caller's umask, and `make uninstall` takes away; and that the tree may be moved.
 
 load helpers

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: under the sanitizers by hand
 # bats: also as root
 # shellcheck disable=SC2016,SC2031  # scripts for other shells; each test is a process
 # Where something is missing: udocker inside containers, its own among them, without ptrace, user namespaces, /proc, a home, or a store of

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: under the sanitizers by hand
 # The progress of pull as a person sees it: on a terminal a line a layer, in the same place, with rate and time left, whatever the terminal's
 # size; plain lines elsewhere. tests/tools/terminal draws the terminal.
 

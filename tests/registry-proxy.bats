@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: under the sanitizers by hand
 # pull, push and copy through proxies: SOCKS4 and 4a (socksd), SOCKS5 (microsocks), HTTP (nginx) and its CONNECT (tinyproxy), of --httpproxy, the setting, the
 # environment; passwords of proxies are not shown, neither in messages nor in the list of processes.
 

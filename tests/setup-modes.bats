@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: under the sanitizers by hand
 # udocker setup from mode to mode: ROOT is the original whenever no F mode has it, however the change before ended. All pairs and more
 # instants are in tests/long.
 

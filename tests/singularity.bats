@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: under the sanitizers by hand
 # bats: also as root
 # shellcheck disable=SC2034,SC2010  # runtime.bash reads ENGINE and RUNTIME_ENV; names are ours
 # Singularity and Apptainer, mode S1: with the real program when one is on PATH, else with tests/tools/singularity-double, which says what it stands for.

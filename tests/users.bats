@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: under the sanitizers by hand
 # Users, groups and directories of a run, where 1.3.x fails: in mode P1, and what config.json says where no mode is needed.
 
 load helpers
