@@ -2,16 +2,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What the tests of parallel jobs share: a guest with Open MPI of this machine and a program for it, and the host's mpiexec.
 
-# mpi_guest: the image's archive, once per file; to be called in setup_file.
+# mpi_guest [openmpi|mpich]: the image's archive, once per file; to be called in setup_file.
 mpi_guest() {
   PATH=$SUITE_TOOLS:$PATH
-  ! command -v mpicc mpiexec >/dev/null || mkmpi "$BATS_FILE_TMPDIR/mpi.tar" "$SUITE_SRC/tests/tools/mpi/mpiwork.c"
+  export MPI_KIND=${1:-openmpi}
+  ! command -v "mpicc.$MPI_KIND" >/dev/null || mkmpi "$BATS_FILE_TMPDIR/mpi.tar" "$SUITE_SRC/tests/tools/mpi/mpiwork.c" "$MPI_KIND"
 }
 
 # A container c with it, and the folder $J that jobs run in, outside of TMPDIR.
 mpi_setup() {
   common_setup
-  requires mpiexec mpicc
+  requires "mpiexec.$MPI_KIND" "mpicc.$MPI_KIND"
   [ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   udocker-image import "$BATS_FILE_TMPDIR/mpi.tar" mpi:1 >/dev/null
   CID=$(udocker create --name=c mpi:1)
@@ -25,7 +26,11 @@ mpi_modes() { udocker-runtime engines --format json | jq -r '.[] | select(.avail
 has_mode() { mpi_modes | grep -qx "$1"; }
 
 # mpi N WORD...: by the host's mpiexec, oversubscribed, bounded.
-mpi() { timeout -k 5 "${LIMIT:-60}" mpiexec --oversubscribe -np "$@"; }
+mpi() {
+  local words=(--oversubscribe)
+  [ "$MPI_KIND" = openmpi ] || words=()
+  timeout -k 5 "${LIMIT:-60}" "mpiexec.$MPI_KIND" "${words[@]}" -np "$@"
+}
 # ranks N WORD...: WORDs in container c, one for each rank.
 ranks() { mpi "$1" udocker run --mpi c "${@:2}"; }
 

@@ -12,8 +12,9 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 
-/* Open MPI before 5: how ranks of a node copy large messages. */
-#define VADER_COPY "OMPI_MCA_btl_vader_single_copy_mechanism"
+/* How ranks of a node copy messages where none may look at another's memory or descriptors: Open MPI before 5, UCX (MPICH, others). */
+static const char *const apart[][2] = { { "OMPI_MCA_btl_vader_single_copy_mechanism", "none" },
+	{ "UCX_TLS", "^cma" }, { "UCX_POSIX_USE_PROC_LINK", "n" } };
 
 static const char *const passed[] = { "OMPI_*", "PMIX_*", "PRTE_*", "PMI_*", "PMI2_*", "MPI_*", "MPIR_*",
 	"MPICH_*", "HYDRA_*", "HYDI_*", "I_MPI_*", "MV2_*", "UCX_*", "FI_*", "PSM2_*", "HFI_NO_BACKTRACE",
@@ -58,8 +59,9 @@ void mpi_env_add(bool reading, struct strv *ret)
 				    "carry, skipping",
 				key);
 	}
-	if (!reading && !strv_env_get(ret, VADER_COPY))
-		strv_env_set(ret, VADER_COPY, "none");
+	for (size_t i = 0; !reading && i < ARRAY_LEN(apart); i++)
+		if (!strv_env_get(ret, apart[i][0]))
+			strv_env_set(ret, apart[i][0], apart[i][1]);
 }
 
 static bool is_folder(const char *path)

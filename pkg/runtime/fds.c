@@ -180,11 +180,21 @@ void runtime_fds_drop_replaced(const struct runtime_fds *f)
 		to_null(3);
 }
 
+/* MPICH's launcher takes the end of this one for a rank that fails, and kills what it waits for before that can say how the rank ended. */
+static bool is_launchers(int fd)
+{
+	const char *number = host_env("PMI_FD");
+	int n;
+
+	return number && num_parse_int(number, 3, INT32_MAX, &n) == 0 && n == fd;
+}
+
 void runtime_fds_drop(const struct runtime_fds *f, bool keep_stderr)
 {
 	to_null(keep_stderr ? 2 : 3);
 	for (size_t i = 0; i < f->n_inherited; i++)
-		(void)close(f->inherited[i]); /* nothing of ours depends on it */
+		if (!keep_stderr || !is_launchers(f->inherited[i]))
+			(void)close(f->inherited[i]); /* nothing of ours depends on it */
 }
 
 static void close_between(int first, int last)

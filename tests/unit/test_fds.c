@@ -113,11 +113,30 @@ static void test_listen(void *arg)
 		"unless they are for somebody else");
 }
 
+static void test_launchers(void *arg)
+{
+	const struct runtime_fds_options o = { .preserve_all = true, .except = -1 };
+	auto_runtime_fds f = RUNTIME_FDS_INIT;
+
+	(void)arg;
+	forget_all();
+	open_at(6);
+	open_at(7);
+	(void)setenv("PMI_FD", "7", 1);
+	ok(runtime_fds_collect(&o, &f, NULL) == 0 && f.n == 5, "the launcher's passes to the rank as well");
+	runtime_fds_drop(&f, true);
+	ok(!is_open(6) && is_open(7), "and ends with who tells the rank's status");
+	open_at(6);
+	runtime_fds_drop(&f, false);
+	ok(!is_open(6) && !is_open(7), "who stays beside the rank has none of it");
+}
+
 int main(void)
 {
 	occupy();
 	in_child(test_preserve, NULL);
 	in_child(test_all, NULL);
 	in_child(test_listen, NULL);
+	in_child(test_launchers, NULL);
 	return tap_done();
 }

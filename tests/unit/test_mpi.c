@@ -42,6 +42,9 @@ static void variables(void)
 	ok(!strv_env_get(&together, "FOREIGN"), "nor what is not the launcher's");
 	ok(!strv_env_get(&together, name), "memory of other ranks is read where that works");
 	is_str(strv_env_get(&apart, name), "none", "and not elsewhere");
+	is_str(strv_env_get(&apart, "UCX_TLS"), "^cma", "by UCX neither");
+	is_str(strv_env_get(&apart, "UCX_POSIX_USE_PROC_LINK"), "n", "nor their descriptors");
+	ok(!strv_env_get(&together, "UCX_TLS"), "which is left alone where that works");
 	(void)setenv(name, "cma", 1);
 	mpi_env_add(false, &told);
 	is_str(strv_env_get(&told, name), "cma", "unless the caller says so");
