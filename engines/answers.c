@@ -150,6 +150,33 @@ static void walk(struct unmet *u, const struct json *object, const char *prefix)
 	}
 }
 
+bool engine_maps_ports(const char *list)
+{
+	auto_strv ports = STRV_INIT;
+	bool maps = false;
+
+	strv_split(&ports, list, ",");
+	for (size_t i = 0; i < ports.n && !maps; i++) {
+		const char *colon = strchr(ports.v[i], ':');
+
+		maps = colon && (strncmp(ports.v[i], colon + 1, (size_t)(colon - ports.v[i])) != 0 ||
+					strlen(colon + 1) != (size_t)(colon - ports.v[i]));
+	}
+	return maps;
+}
+
+/* What `udocker run` asks for that a config.json has no words for. */
+static void add_own(struct unmet *u, const struct json *config)
+{
+	const char *ports = runtime_annotation(config, ANNOTATION_PUBLISH);
+	const char *release = runtime_annotation(config, ANNOTATION_KERNEL);
+
+	if (ports && engine_maps_ports(ports))
+		add_property(u, ENGINE_PUBLISH);
+	if (release && *release)
+		add_property(u, ENGINE_KERNEL);
+}
+
 bool engine_unmet(
 	const struct engine *e, const struct json *config, struct strv *ret_ignored, struct strv *ret_refused)
 {
@@ -158,6 +185,7 @@ bool engine_unmet(
 
 	walk(&u, config, "");
 	add_mounts(&u, config);
+	add_own(&u, config);
 	return u.refused->n > 0;
 }
 

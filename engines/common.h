@@ -7,6 +7,9 @@
 
 struct str;
 
+/* Does any port of the list, HPORT:CPORT,…, have another number on the host? Else the host's network is all that it takes. */
+bool engine_maps_ports(const char *list);
+
 /*
  * The properties that the engine does not apply: ignored ones become notes (an error with ctx->strict); a refused one is
  * ERR_UNSUPPORTED and named.

@@ -21,6 +21,12 @@ enum engine_kind {
 
 enum engine_how { ENGINE_APPLIES, ENGINE_EMULATES, ENGINE_IGNORES, ENGINE_REFUSES };
 
+/* Options of `run` beside these properties, in their own words. */
+#define ENGINE_PUBLISH "--publish"
+#define ENGINE_KERNEL "--kernel"
+/* A note that begins so is told to everybody: the programs do not run without what it says. */
+#define ENGINE_NOTE_PLATFORM "--platform: "
+
 /* What an engine does with one property of config.json ("linux.namespaces.pid", "process.rlimits", "root.readonly"). */
 struct engine_answer {
 	const char *property; /* ended by NULL */

@@ -35,6 +35,8 @@ static const struct engine_answer fakechroot_answers[] = {
 	{ "linux.seccomp", ENGINE_APPLIES, "the filter must allow what a loader calls before a program runs" },
 	{ "linux.maskedPaths", ENGINE_IGNORES, "the host's stay visible" },
 	{ "linux.readonlyPaths", ENGINE_IGNORES, "what the caller may write stays writable" },
+	{ ENGINE_PUBLISH, ENGINE_IGNORES, "ports are not mapped: the program listens on the host's, at the number that it takes" },
+	{ ENGINE_KERNEL, ENGINE_IGNORES, "uname() tells the host's release" },
 	{ NULL, ENGINE_IGNORES, NULL },
 };
 

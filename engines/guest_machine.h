@@ -14,4 +14,14 @@ const char *guest_machine_foreign(const char *rootfs);
 /* qemu-NAME-static or qemu-NAME on PATH; caller frees. NULL: neither. */
 char *guest_machine_emulator(const char *name);
 
+/*
+ * Does the kernel hand programs of this machine to an emulator (binfmt_misc)? Where ret is not NULL it gets the path of one of qemu-user that is here,
+ * or NULL; caller frees.
+ */
+bool guest_machine_handler(const char *name, char **ret);
+
+struct strv;
+/* For engines whose programs the kernel starts: a note where it cannot. `traced`: by PRoot within, which is given no emulator. */
+void guest_machine_note(const char *rootfs, bool traced, struct strv *notes);
+
 #endif

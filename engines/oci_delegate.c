@@ -7,6 +7,7 @@
 
 #include "engines/common.h"
 #include "engines/fake_root.h"
+#include "engines/guest_machine.h"
 #include "engines/oci_host.h"
 #include "engines/oci_quirks.h"
 #include "engines/oci_rewrite.h"
@@ -215,6 +216,7 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 		tell_apt(ctx, &plan);
 	if (facts.traced && proot_inside_plan(ctx, probe, plan.config, &plan, err) < 0)
 		return -1;
+	guest_machine_note(ctx->rootfs, facts.traced, &plan.notes);
 	plan.cgroups = facts.cgroups;
 	plan.guard_devices = (facts.quirks & QUIRK_CHOWNS_DEVICES) && ctx->uid == 0;
 	plan.own_kernel = facts.quirks & QUIRK_OWN_KERNEL;

@@ -75,6 +75,10 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 		{ "linux.maskedPaths", ENGINE_APPLIES, NULL }, \
 		{ "linux.readonlyPaths", ENGINE_APPLIES, NULL }, \
 		{ "linux.mountLabel", ENGINE_APPLIES, NULL }, { "linux.personality", ENGINE_APPLIES, NULL }, \
+		{ ENGINE_PUBLISH, ENGINE_IGNORES, \
+			"ports are not mapped: the program listens on the host's, at the number that it " \
+			"takes" }, \
+		{ ENGINE_KERNEL, ENGINE_IGNORES, "uname() tells the host's release" }, \
 		{ "solaris", ENGINE_REFUSES, "not for Linux" }, \
 		{ "windows", ENGINE_REFUSES, "not for Linux" }, \
 		{ "vm", ENGINE_REFUSES, "no virtual machine" }, \

@@ -54,6 +54,8 @@ static const struct engine_answer proot_answers[] = {
 	{ "linux.seccomp", ENGINE_EMULATES, "calls that PRoot answers itself (getcwd, chdir, ids) do not reach the filter; tracing fails with ENOSYS" },
 	{ "linux.maskedPaths", ENGINE_EMULATES, "empty files and directories are shown in their place" },
 	{ "linux.readonlyPaths", ENGINE_EMULATES, "by mounts, with CAP_SYS_ADMIN; else what the caller may write stays writable, as --strict says" },
+	{ ENGINE_PUBLISH, ENGINE_APPLIES, "by PRoots that have -p: that of udocker 1.3.x, and 5.4.0" },
+	{ ENGINE_KERNEL, ENGINE_APPLIES, NULL },
 	{ NULL, ENGINE_IGNORES, NULL },
 };
 static const struct engine_condition proot_conditions[] = {

@@ -483,7 +483,7 @@ static void add_kernel(struct planner *p)
 	if (!safe && named)
 		strv_addf(&p->plan->notes, "proot %s cannot show another host name", p->probe->version);
 	if (!safe && asked && *asked)
-		strv_addf(&p->plan->notes, "--kernel makes fstat() fail in newer guests under proot %s",
+		strv_addf(&p->plan->notes, ENGINE_KERNEL " makes fstat() fail in newer guests under proot %s",
 			p->probe->version);
 	if (!safe && !(asked && *asked))
 		return;
@@ -506,8 +506,10 @@ static void add_ports(struct planner *p)
 
 	strv_split(&ports, publish ? publish : "", ",");
 	if (ports.n > 0 && !(p->probe->flags & PROOT_PORT)) {
-		strv_addf(&p->plan->notes, "proot %s cannot map ports: the program uses the host's",
-			p->probe->version);
+		if (engine_maps_ports(publish))
+			strv_addf(&p->plan->notes,
+				ENGINE_PUBLISH ": proot %s cannot map ports: the program uses the host's",
+				p->probe->version);
 		strv_free(&ports);
 	}
 	for (size_t i = 0; i < ports.n; i++) {
@@ -561,8 +563,13 @@ static void add_emulator(struct planner *p)
 	const char *machine = guest_machine_foreign(p->ctx->rootfs);
 	autofree char *emulator = machine ? guest_machine_emulator(machine) : NULL;
 
+	/* PRoot starts programs itself, as the kernel alone can by binfmt_misc: it is given that emulator. */
 	if (machine && !emulator)
-		strv_addf(&p->plan->notes, "the container's programs are for %s, and qemu-%s is not on PATH",
+		(void)guest_machine_handler(machine, &emulator);
+	if (machine && !emulator)
+		strv_addf(&p->plan->notes,
+			ENGINE_NOTE_PLATFORM
+			"the container's programs are for %s, and qemu-%s is not on PATH",
 			machine, machine);
 	if (!emulator)
 		return;

@@ -79,6 +79,8 @@ static const struct engine_answer runsc_answers[] = {
 	{ "windows", ENGINE_REFUSES, "not for Linux" },
 	{ "vm", ENGINE_REFUSES, "no virtual machine" },
 	{ "zos", ENGINE_REFUSES, "not for Linux" },
+	{ ENGINE_PUBLISH, ENGINE_IGNORES, "ports are not mapped: the program listens on the host's, at the number that it takes" },
+	{ ENGINE_KERNEL, ENGINE_IGNORES, "uname() tells the host's release" },
 	{ NULL, ENGINE_IGNORES, NULL },
 };
 /* clang-format on */

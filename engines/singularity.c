@@ -45,6 +45,8 @@ static const struct engine_answer singularity_answers[] = {
 	{ "linux.seccomp", ENGINE_APPLIES, NULL },
 	{ "linux.maskedPaths", ENGINE_EMULATES, "empty files and directories are mounted over them" },
 	{ "linux.readonlyPaths", ENGINE_IGNORES, "what the caller may write stays writable" },
+	{ ENGINE_PUBLISH, ENGINE_IGNORES, "ports are not mapped: the program listens on the host's, at the number that it takes" },
+	{ ENGINE_KERNEL, ENGINE_IGNORES, "uname() tells the host's release" },
 	{ NULL, ENGINE_IGNORES, NULL },
 };
 

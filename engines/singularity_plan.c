@@ -10,6 +10,7 @@
 
 #include "engines/common.h"
 #include "engines/compat_filter.h"
+#include "engines/guest_machine.h"
 #include "engines/singularity.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
@@ -283,6 +284,7 @@ static int fill(struct planner *p, struct err **err)
 	root = plain_name(p, p->ctx->rootfs, err);
 	if (!root)
 		return -1;
+	guest_machine_note(p->ctx->rootfs, false, &p->plan->notes);
 	strv_add(&p->plan->argv, root);
 	strv_add(&p->plan->argv, INIT_PLACE);
 	p->plan->init_path = xstrdup(INIT_PLACE);

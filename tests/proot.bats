@@ -109,9 +109,8 @@ regular file"
   [ "$said" = served ] || fail "$said"
 }
 
-@test "programs of another machine run by qemu-user; without it the plan says what is missing (FIX-55)" {
-  requires qemu-aarch64 ld.lld clang
-  local which
+# arm64_program FILE: it prints the first word of /etc/os-release and ends with 7.
+arm64_program() {
   cat >"$T/guest.c" <<'C'
 static long call(long n, long a, long b, long c)
 {
@@ -130,9 +129,15 @@ void _start(void)
 	call(93, 7, 0, 0);
 }
 C
+  clang --target=aarch64-linux-gnu -O1 -nostdlib -static -fuse-ld=lld -o "$1" "$T/guest.c"
+}
+
+@test "programs of another machine run by qemu-user; without it the plan says what is missing (FIX-55)" {
+  requires qemu-aarch64 ld.lld clang
+  local which
   mkdir -p "$B/rootfs"/{bin,etc,proc,dev,sys,tmp}
   echo "ARM64 guest" >"$B/rootfs/etc/os-release"
-  clang --target=aarch64-linux-gnu -O1 -nostdlib -static -fuse-ld=lld -o "$B/rootfs/bin/sh" "$T/guest.c"
+  arm64_program "$B/rootfs/bin/sh"
   for which in proot "$SUITE_TOOLS/proot-5.4.0"; do
     [ -x "$(command -v "$which")" ] || continue
     export UDOCKER_USE_PROOT_EXECUTABLE=$which
@@ -147,7 +152,7 @@ C
   ln -s "$(command -v proot)" "$T/bin/"
   ok env PATH="$T/bin" UDOCKER_USE_PROOT_EXECUTABLE= "$(command -v udocker-runtime)" --execmode P1 run --dry-run -b "$B" x1
   refute_contains " -q "
-  assert_contains "note: the container's programs are for aarch64, and qemu-aarch64 is not on PATH"
+  assert_contains "note: --platform: the container's programs are for aarch64, and qemu-aarch64 is not on PATH"
 }
 
 @test "PROOT_TMP_DIR is where PRoot puts what it needs, and it stays empty" {
@@ -158,4 +163,40 @@ C
   ok udocker-runtime --execmode P1 run --dry-run -b "$B" x1
   assert_contains "engine environment: PROOT_TMP_DIR=$T/ptmp"
   [ -z "$(ls -A "$T/ptmp")" ]
+}
+
+@test "programs of another machine where the kernel hands them to qemu-user (binfmt_misc), and a word where nobody runs them" {
+  requires proot qemu-aarch64-static ld.lld clang userns
+  busybox_container c
+  rm "$BUNDLE/ROOT/bin/sh"
+  echo "ARM64 guest" >"$BUNDLE/ROOT/etc/os-release"
+  arm64_program "$BUNDLE/ROOT/bin/sh"
+  # The user's own table of a user namespace (Linux 6.7). Debian's entry names a link.
+  mkdir bin
+  ln -s "$(command -v proot)" bin/
+  ln -s "$(command -v qemu-aarch64-static)" aarch64-binfmt-P
+  cat >inside <<'SH'
+mount -t binfmt_misc none /proc/sys/fs/binfmt_misc 2>/dev/null || exit 77
+[ -z "$1" ] || echo ":qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:$1:PF" \
+  >/proc/sys/fs/binfmt_misc/register || exit 77
+export UDOCKER_ALLOW_ROOT=1
+udocker setup --execmode=P1 c
+PATH=$PWD/bin UDOCKER_USE_PROOT_EXECUTABLE= "$SUITE_BIN/udocker" run --nobanner c /bin/sh
+echo " P1 $?"
+for mode in $MODES; do
+  udocker setup --execmode=$mode c
+  udocker run --nobanner c /bin/sh
+  echo " $mode $?"
+done
+SH
+  MODES=
+  ! working_modes | grep -q R1 || MODES=R1
+  MODES=$MODES run --separate-stderr unshare -Urm bash inside "$T/aarch64-binfmt-P"
+  [ "$status" -ne 77 ] || skip "no binfmt_misc of a user namespace"
+  assert_output "ARM64 P1 7${MODES:+
+ARM64 R1 7}"
+  assert_no_stderr
+  MODES=${MODES:+R1 R2} run --separate-stderr unshare -Urm bash inside
+  assert_stderr_contains "programs are for aarch64, and qemu-aarch64 is not on PATH"
+  [ -z "$MODES" ] || assert_stderr_contains "programs are for aarch64, which this kernel does not run (binfmt_misc); P1 runs them"
 }

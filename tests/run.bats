@@ -157,6 +157,13 @@ each_mode() {
   [ "$(printf '%s\n' "$output" | wc -l)" -eq 7 ]
   ok udocker -q run c1 /bin/true
   assert_output ""
+  # The frame tells the kind of the mode.
+  echo -n R1 >"$BUNDLE/execmode"
+  run udocker run c1 /bin/true
+  assert_contains " % $(printf '%*s' 14 '')STARTING $ID$(printf '%*s' 15 '') % "
+  rm "$BUNDLE/execmode"
+  UDOCKER_DEFAULT_EXECUTION_MODE=F1 run udocker run c1 /bin/true
+  assert_contains " # $(printf '%*s' 14 '')STARTING $ID$(printf '%*s' 15 '') # "
 }
 
 @test "the same container runs many times at once" {

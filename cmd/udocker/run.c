@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include "oci-spec/platform.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
 #include "pkg/base/id.h"
@@ -17,6 +18,7 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
 #include "pkg/bundle/config.h"
+#include "pkg/bundle/facts.h"
 #include "pkg/bundle/mounts.h"
 #include "pkg/bundle/options.h"
 #include "pkg/conf/conf.h"
@@ -91,8 +93,10 @@ static void options_of(const struct cli_call *call, struct bundle_options *ret)
 /* Before anything is fetched or made: what can be judged without a container (FIX-36). */
 static int check_options(const struct cli_call *call, struct err **err)
 {
+	const struct run_opts *o = call->options;
 	struct bundle_volumes volumes = { .quiet = true };
 	struct bundle_options options;
+	struct platform platform;
 
 	options_of(call, &options);
 	if (bundle_options_check(&options, err) < 0 || bundle_volumes_asked(&options, &volumes, err) < 0) {
@@ -100,7 +104,27 @@ static int check_options(const struct cli_call *call, struct err **err)
 		return -1;
 	}
 	bundle_volumes_free(&volumes);
+	if (o->fetch.platform && platform_parse(o->fetch.platform, &platform, err) < 0) {
+		not_usage(err);
+		return err_add(err, "--platform");
+	}
 	return 0;
+}
+
+/* What is here already stays as it is, also where --platform asks for another one: that is not to go unnoticed. */
+static void check_platform(const struct run_opts *o, const struct run_target *t)
+{
+	autofree char *text = NULL;
+	struct platform want, have;
+
+	if (!o->fetch.platform)
+		return;
+	text = bundle_platform(t->store, t->id);
+	if (str_starts(text, "unknown/") || platform_parse(o->fetch.platform, &want, NULL) < 0 ||
+		platform_parse(text, &have, NULL) < 0 || platform_rank(&want, &have, false) >= 0)
+		return;
+	log_warning("container %s is for %s, not for %s: --platform is for images that are fetched", t->id,
+		text, o->fetch.platform);
 }
 
 /* config.json of this run, as `udocker-bundle config` prints it; no process of its own, which would cost as much as the runtime. */
@@ -119,6 +143,7 @@ static int make_config(const struct cli_call *call, struct run_target *t, struct
 		return run_location_config(o->location, &options, t, err);
 	if (container_open(t->store, t->id, &c, err) < 0)
 		return -1;
+	check_platform(o, t);
 	t->dir = xstrdup(c->dir);
 	if (bundle_config_of_container(t->store, c, &options, &t->config, err) == 0)
 		return 0;
@@ -141,22 +166,36 @@ static void banner_rule(char frame)
 	printf(" \n");
 }
 
+/* The banner's frame tells the kind of the mode. */
+static char frame_of(const struct run_target *t)
+{
+	static const char kinds[] = "PFRS", frames[] = "*#%/";
+	autoclose int dirfd = t->dir ? open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	autofree char *own = dirfd < 0 ? NULL : container_mode(dirfd);
+	const char *mode = own && *own ? own : conf_str(CONF_DEFAULT_EXECUTION_MODE);
+	const char *kind = *mode ? strchr(kinds, *mode) : NULL;
+
+	return kind ? frames[kind - kinds] : '*';
+}
+
 /* The seven lines of 1.3.x (udocker-compat 6.10), flushed before the program prints anything. */
 static void print_banner(const struct cli_call *call, const struct run_target *t)
 {
 	const struct run_opts *o = call->options;
 	autofree char *starting = xasprintf("STARTING %s", t->id);
 	const char *command;
+	char frame;
 
 	if (o->nobanner || o->config.mpi || log_level() < LOG_LEVEL_INFO)
 		return;
 	command = json_str(json_at(json_path(t->config, "process", "args", NULL), 0));
+	frame = frame_of(t);
 	printf(" \n");
-	banner_rule('*');
-	banner_line('*', "");
-	banner_line('*', starting);
-	banner_line('*', "");
-	banner_rule('*');
+	banner_rule(frame);
+	banner_line(frame, "");
+	banner_line(frame, starting);
+	banner_line(frame, "");
+	banner_rule(frame);
 	printf(" executing: %s\n", command ? path_base(command) : "");
 	(void)fflush(stdout); /* a failure shows when the program writes */
 }

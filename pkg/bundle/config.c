@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "engines/engine.h"
 #include "oci-spec/image_config.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
@@ -339,6 +340,10 @@ static void add_asked(struct json *config, const struct making *m)
 		strv_add(&asked, "mounts.readonly");
 	if (o->hostname)
 		strv_add(&asked, "hostname");
+	if (o->publish && o->publish->n > 0)
+		strv_add(&asked, ENGINE_PUBLISH);
+	if (o->kernel)
+		strv_add(&asked, ENGINE_KERNEL);
 	if (o->docker)
 		bundle_docker_asked(o->docker, &asked);
 	text = asked.n ? strv_join(&asked, ",") : NULL;
@@ -358,9 +363,15 @@ static void add_own_annotations(struct json *config, const struct making *m)
 	set_if(config, ANNOTATION_CPUSET, o->cpuset);
 	set_if(config, ANNOTATION_NETCOOP, o->publish_all ? "true" : NULL);
 	for (size_t i = 0; o->publish && i < o->publish->n; i++) {
+		const char *text = o->publish->v[i];
 		unsigned host = 0, cont = 0;
 
-		(void)bundle_publish_parse(o->publish->v[i], &host, &cont, NULL); /* checked before */
+		(void)bundle_publish_parse(text, &host, &cont, NULL); /* checked before */
+		if (strchr(text, ':') != strrchr(text, ':'))
+			log_warning(
+				"the address of '--publish %s' has no effect: the program decides where it "
+				"listens",
+				text);
 		str_addf(&ports, "%s%u:%u", i ? "," : "", host, cont);
 	}
 	set_if(config, ANNOTATION_PUBLISH, str_text(&ports));

@@ -76,7 +76,8 @@ static int tell_asked(const struct prepared *p, const struct strv *lines, struct
 			return err_hint(err, "choose another mode with 'udocker setup --execmode', or leave "
 					     "the option out");
 		}
-		if (is_named(p->bundle.config, ANNOTATION_ASKED, lines->v[i]))
+		if (is_named(p->bundle.config, ANNOTATION_ASKED, lines->v[i]) ||
+			str_starts(lines->v[i], ENGINE_NOTE_PLATFORM))
 			strv_add(&asked, lines->v[i]);
 	}
 	if (asked.n == 0)

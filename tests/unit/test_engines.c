@@ -101,6 +101,8 @@ static void test_complete(void)
 		"process.scheduler",
 		"process.ioPriority",
 		"process.execCPUAffinity",
+		ENGINE_PUBLISH,
+		ENGINE_KERNEL,
 		"linux.namespaces",
 		"linux.uidMappings",
 		"linux.gidMappings",
