@@ -90,6 +90,7 @@ static void read_conf(const char *rootfs, const char *path, int depth, struct st
 void guest_root_libraries(const char *rootfs, struct strv *ret)
 {
 	const struct strv *essential = conf_list(CONF_LIB_DIRS_LIST_ESSENTIAL);
+	const struct strv *last = conf_list(CONF_LIB_DIRS_LIST_APPEND);
 	static const char *const known[] = { "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
 		"/lib/i386-linux-gnu", "/usr/lib/i386-linux-gnu", "/lib/riscv64-linux-gnu",
 		"/usr/lib/riscv64-linux-gnu", "/lib/powerpc64le-linux-gnu",
@@ -100,6 +101,9 @@ void guest_root_libraries(const char *rootfs, struct strv *ret)
 		add_folder(rootfs, essential->v[i], ret);
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		add_folder(rootfs, known[i], ret);
+	/* The working directory, 1.3.x's ".", is left out: it is none of the container's. */
+	for (size_t i = 0; i < last->n; i++)
+		add_folder(rootfs, last->v[i], ret);
 }
 
 /* The version of the libc.so.6 that programs of this machine load; 0: there is none. */

@@ -134,7 +134,7 @@ static const struct conf_row rows[CONF_N] = {
 		.name = "mountpoint_prefixes",
 		.type = CONF_LIST,
 		.value = "/etc",
-		.text = "directories of a container in which files may be placed as mount points" },
+		.text = "accepted, no effect: mount points may be anywhere in a container" },
 	[CONF_DEFAULT_EXECUTION_MODE] = { .key = CONF_DEFAULT_EXECUTION_MODE,
 		.name = "default_execution_mode",
 		.env = "UDOCKER_DEFAULT_EXECUTION_MODE",
@@ -279,13 +279,14 @@ static const struct conf_row rows[CONF_N] = {
 		.env = "UDOCKER_FAKECHROOT_LIBC",
 		.type = CONF_STRING,
 		.value = "",
-		.text = "C library of the container for F modes" },
+		.text = "accepted, no effect: programs name the loader that finds their C library" },
 	[CONF_FAKECHROOT_EXPAND_SYMLINKS] = { .key = CONF_FAKECHROOT_EXPAND_SYMLINKS,
 		.name = "fakechroot_expand_symlinks",
 		.env = "UDOCKER_FAKECHROOT_EXPAND_SYMLINKS",
 		.type = CONF_BOOL,
 		.value = "",
-		.text = "resolve symbolic links inside the container in F modes; unset, where needed" },
+		.text = "accepted, no effect: setting a container up for F modes makes its absolute links "
+			"lead into it" },
 	[CONF_FAKECHROOT_CMD_SUBST] = { .key = CONF_FAKECHROOT_CMD_SUBST,
 		.name = "fakechroot_cmd_subst",
 		.env = "UDOCKER_FAKECHROOT_CMD_SUBST",
@@ -296,7 +297,7 @@ static const struct conf_row rows[CONF_N] = {
 		.name = "ld_so_cache",
 		.type = CONF_STRING,
 		.value = "/etc/ld.so.cache",
-		.text = "the dynamic loader's cache in a container, for F modes" },
+		.text = "accepted, no effect: F modes read the container's /etc/ld.so.conf" },
 	[CONF_CPU_AFFINITY_EXEC_TOOLS] = { .key = CONF_CPU_AFFINITY_EXEC_TOOLS,
 		.name = "cpu_affinity_exec_tools",
 		.type = CONF_LIST,
@@ -309,7 +310,7 @@ static const struct conf_row rows[CONF_N] = {
 			 "/dev/myri4 /dev/myri5 "
 			 "/dev/myri6 /dev/myri7 /dev/myri8 /dev/myri9 /dev/ipath /dev/kgni0 /dev/mic/scif "
 			 "/dev/scif",
-		.text = "devices that access(2) finds in F modes, for MPI" },
+		.text = "accepted, no effect: F modes show these devices of the host as they are" },
 	[CONF_LIB_DIRS_LIST_NVIDIA] = { .key = CONF_LIB_DIRS_LIST_NVIDIA,
 		.name = "lib_dirs_list_nvidia",
 		.type = CONF_LIST,
@@ -331,7 +332,7 @@ static const struct conf_row rows[CONF_N] = {
 		.value = "/usr/lib64/libc.so.[0-9] /usr/lib/x86_64-linux-gnu/libc.so.[0-9] "
 			 "/lib64/libc.so.[0-9] /usr/lib/libc.so.[0-9] "
 			 "/lib/libc.so.[0-9] /usr/libc.so.[0-9] /libc.so.[0-9] /libc.so",
-		.text = "patterns by which the C library of a container is found for F modes" },
+		.text = "accepted, no effect: the C library is that of the container's library directories" },
 	[CONF_UNPACK_MAX_SIZE] = { .key = CONF_UNPACK_MAX_SIZE,
 		.name = "unpack_max_size",
 		.env = "UDOCKER_UNPACK_MAX_SIZE",

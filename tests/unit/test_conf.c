@@ -224,6 +224,80 @@ static void test_sources(void)
 	conf_reset();
 }
 
+/* For each type a value, as showconf prints it, another one, and one that is none. */
+static const struct sample {
+	const char *value, *shown, *other, *other_shown, *wrong, *is_not;
+} samples[] = {
+	[CONF_STRING] = { "some text", "some text", "other", "other", NULL, NULL },
+	[CONF_PATH] = { "/some/where", "/some/where", "/other", "/other", NULL, NULL },
+	[CONF_INT] = { "5", "5", "4", "4", "many", "a number" },
+	[CONF_SIZE] = { "3M", "3M", "2G", "2G", "3 apples", "a size" },
+	[CONF_BOOL] = { "yes", "True", "0", "False", "perhaps", "true or false" },
+	[CONF_LIST] = { "/a b", "['/a', 'b']", "['c d']", "['c d']", "['c", "a list" },
+};
+
+static void shows(enum conf_key key, const char *want, const char *what)
+{
+	autofree char *shown = conf_show(key);
+	/* 1.3.x shows this one as words between blanks. */
+	bool words = key == CONF_TARBALL && *want == '[';
+
+	if (words)
+		want = strchr(want, '/') ? "/a b" : "c d";
+	ok(str_eq(shown, want), "%s: %s (%s)", conf_table()[key].name, what, shown);
+}
+
+static void wrong_value(const struct conf_row *row, const struct sample *s, const char *shown_default)
+{
+	autofree char *line = xasprintf("\n%s = %s\n", row->name, s->wrong);
+	autofree char *said = xasprintf("u.conf:2: %s: '%s' is not ", row->name, s->wrong);
+	auto_err *err = NULL;
+
+	conf_reset();
+	read_text(line);
+	ok(strstr(warnings, said) && strstr(warnings, s->is_not), "%s: a wrong value is told: %s", row->name,
+		warnings);
+	shows(row->key, shown_default, "and the default stays");
+	ok(conf_set(row->key, s->wrong, &err) < 0 && err_is(err, ERR_USAGE), "nor is it taken as an option");
+	if (!row->env)
+		return;
+	err_clear(&err);
+	(void)setenv(row->env, s->wrong, 1);
+	conf_reset();
+	ok(conf_load(NULL, &err) < 0 && err_is(err, ERR_USAGE) && str_starts(err_text(err), row->env),
+		"%s: a wrong variable is an error", row->env);
+}
+
+/* Every setting there is: its default, a file, the environment, a value of the wrong type. */
+static void test_each(void)
+{
+	for (enum conf_key key = 0; key < CONF_N; key++) {
+		const struct conf_row *row = &conf_table()[key];
+		const struct sample *s = &samples[row->type];
+		autofree char *line = xasprintf("%s = %s\n", row->name, s->value), *shown = NULL;
+
+		conf_reset();
+		shown = conf_show(key);
+		ok(conf_is_default(key), "%s: its default is %s", row->name, shown);
+		read_text(line);
+		is_str(warnings, "", "a file's value is taken");
+		shows(key, s->shown, "from a file");
+		ok(!conf_is_default(key), "and is no default");
+		if (row->env) {
+			(void)setenv(row->env, s->other, 1);
+			conf_reset();
+			is_int(conf_load(NULL, NULL), 0, row->env);
+			read_text(line);
+			shows(key, s->other_shown, "the variable wins over a file");
+		}
+		if (s->wrong)
+			wrong_value(row, s, shown);
+		if (row->env)
+			(void)unsetenv(row->env);
+	}
+	conf_reset();
+}
+
 /* What is no regular file, or too large, is left alone with a warning and does not block. */
 static void test_hostile_files(void)
 {
@@ -303,6 +377,7 @@ int main(void)
 	test_warnings();
 	test_paths();
 	test_sources();
+	test_each();
 	test_hostile_files();
 	test_lists();
 	{

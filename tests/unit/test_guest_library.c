@@ -162,7 +162,11 @@ static void test_libc(void)
 
 	put(top, "ROOT/etc/ld.so.conf", "include ld.so.conf.d/*.conf\n");
 	put(top, "ROOT/etc/ld.so.conf.d/a.conf", "# words\n/opt/lib\n/absent\n");
+	put(top, "ROOT/opt/last/file", "");
+	is_int(conf_set(CONF_LIB_DIRS_LIST_APPEND, ". /opt/last", NULL), 0, "lib_dirs_list_append");
 	guest_root_libraries(root, &folders);
+	ok(folders.n >= 2 && strcmp(folders.v[folders.n - 1] + strlen(root), "/opt/last") == 0,
+		"those of lib_dirs_list_append come last");
 	ok(folders.n >= 1 && strcmp(folders.v[0] + strlen(root), "/opt/lib") == 0,
 		"folders are those of ld.so.conf and what it includes");
 	guest_root_libc(root, &folders, &facts);
