@@ -219,10 +219,14 @@ static int patch_one(int dirfd, const char *name, const char *path, const struct
 	bool unlocked;
 	int r;
 
+	if (S_ISDIR(st->st_mode))
+		return fakechroot_stage_note(p->stage, path, st);
 	if (st->st_dev != p->set.dev || (!is_loader(p, st) && !fakechroot_may_be_program(name, st)))
 		return 0;
 	pair = fakechroot_set_by_original(&p->set, st->st_ino);
 	if (!pair) {
+		if (fakechroot_stage_note(p->stage, path, st) < 0)
+			return -1;
 		fd = fs_open_own(dirfd, name, 0, &now, &unlocked);
 		if (fd < 0 && (errno == ENOENT || errno == EACCES || errno == ELOOP))
 			return 0;

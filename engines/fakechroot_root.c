@@ -79,6 +79,8 @@ static int convert_one(int dirfd, const char *name, const char *path, const stru
 	struct conversion *c = arg;
 	autofree char *text = NULL, *want = NULL;
 
+	if (S_ISDIR(st->st_mode))
+		return fakechroot_stage_note(c->stage, path, st);
 	if (!S_ISLNK(st->st_mode))
 		return 0;
 	text = fs_readlink(dirfd, name);

@@ -18,6 +18,7 @@
 #include "pkg/base/strv.h"
 
 #define AT_HAND "dir"
+#define NOTED "mode."
 
 /* ---- the directory at hand: a link whose text is "MODE:SECONDS:NANOSECONDS:PATH" ---- */
 static int set_times(int fd, mode_t mode, const struct timespec *modified)
@@ -30,7 +31,7 @@ static int set_times(int fd, mode_t mode, const struct timespec *modified)
 }
 
 /* What a predecessor that was killed has left open, or with another time. */
-static void put_back(const struct fakechroot_stage *s)
+static void put_back_at_hand(const struct fakechroot_stage *s)
 {
 	autofree char *record = fs_readlink(s->fd, AT_HAND);
 	struct timespec modified;
@@ -58,6 +59,60 @@ static void put_back(const struct fakechroot_stage *s)
 	modified = (struct timespec){ .tv_sec = (time_t)sec, .tv_nsec = (long)nsec };
 	(void)set_times(fd, (mode_t)mode, &modified); /* what is not ours to change stays */
 	(void)fs_chmod_opath(fd, (mode_t)mode);
+}
+
+/* ---- what is opened for a look: links "mode.N", whose text is "MODE:PATH" ---- */
+static mode_t opened(mode_t mode)
+{
+	return (mode & 07777) | (S_ISDIR(mode) ? S_IRUSR | S_IXUSR : S_IRUSR);
+}
+
+int fakechroot_stage_note(struct fakechroot_stage *s, const char *path, const struct stat *st)
+{
+	autofree char *name = NULL, *record = NULL;
+
+	if ((!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode)) || st->st_uid != geteuid() ||
+		opened(st->st_mode) == (st->st_mode & 07777))
+		return 0;
+	name = xasprintf(NOTED "%08u", s->noted++);
+	record = xasprintf("%04o:%s", (unsigned)st->st_mode & 07777, path);
+	return symlinkat(record, s->fd, name) < 0 && errno != ENAMETOOLONG ? -1 : 0;
+}
+
+/* What somebody has changed since stays as it is now. */
+static void put_back_mode(const struct fakechroot_stage *s, char *record)
+{
+	char *path = strchr(record, ':');
+	autoclose int fd = -1;
+	struct stat st;
+	unsigned mode;
+
+	if (!path)
+		return;
+	*path++ = '\0';
+	fd = fs_open(s->root, path, O_PATH, 0, FS_BENEATH);
+	if (fd < 0 || fstat(fd, &st) < 0 || num_parse_octal(record, 07777, &mode) < 0)
+		return;
+	if ((st.st_mode & 07777) == opened((st.st_mode & S_IFMT) | mode))
+		(void)fs_chmod_opath(fd, (mode_t)mode);
+}
+
+static void put_back(const struct fakechroot_stage *s)
+{
+	auto_strv names = STRV_INIT;
+
+	put_back_at_hand(s);
+	if (fs_list(s->fd, ".", &names) < 0)
+		return;
+	/* From the innermost: afterwards nothing below can be reached. */
+	for (size_t i = names.n; i-- > 0;) {
+		autofree char *record = str_starts(names.v[i], NOTED) ? fs_readlink(s->fd, names.v[i]) : NULL;
+
+		if (!record)
+			continue;
+		put_back_mode(s, record);
+		(void)unlinkat(s->fd, names.v[i], 0);
+	}
 }
 
 /* Once for changes in one directory, before the first. The one before is as it was already. */

@@ -15,6 +15,7 @@ struct fakechroot_stage {
 	int root; /* ROOT */
 	int fd; /* the folder of what is being made */
 	char *at_hand; /* path of the directory that is recorded, or NULL */
+	unsigned noted; /* modes */
 };
 #define FAKECHROOT_STAGE_INIT ((struct fakechroot_stage){ .bundle = -1, .root = -1, .fd = -1 })
 
@@ -33,6 +34,12 @@ typedef int fakechroot_change_fn(const struct fakechroot_stage *s, int dirfd, co
  */
 int fakechroot_stage_change(struct fakechroot_stage *s, int dirfd, const char *name, const char *path,
 	fakechroot_change_fn *change, void *arg);
+
+/*
+ * Before a file or directory of ours is looked into that its mode closes for us: whoever opens it gives the mode back, and after a kill the next
+ * change does. What others can open is not noted. -1 with errno.
+ */
+int fakechroot_stage_note(struct fakechroot_stage *s, const char *path, const struct stat *st);
 
 /* Where ROOT is and was. */
 struct fakechroot_places {

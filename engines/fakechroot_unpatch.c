@@ -120,8 +120,8 @@ static bool is_old_loader(const struct unpatch *u, const struct stat *st)
 	return u->loader.st_ino && st->st_dev == u->loader.st_dev && st->st_ino == u->loader.st_ino;
 }
 
-static int adopt(
-	struct unpatch *u, int dirfd, const char *name, const struct stat *st, struct fakechroot_pair **ret)
+static int adopt(struct unpatch *u, int dirfd, const char *name, const char *path, const struct stat *st,
+	struct fakechroot_pair **ret)
 {
 	struct stat now;
 	bool unlocked;
@@ -130,7 +130,9 @@ static int adopt(
 	if (is_old_loader(u, st)) {
 		r = make_original_loader(u, st);
 	} else {
-		autoclose int fd = fs_open_own(dirfd, name, 0, &now, &unlocked);
+		autoclose int fd = fakechroot_stage_note(u->stage, path, st) < 0
+					   ? -1
+					   : fs_open_own(dirfd, name, 0, &now, &unlocked);
 
 		if (fd < 0)
 			return errno == ENOENT || errno == EACCES ? 0 : -1;
@@ -146,11 +148,13 @@ static int unpatch_one(int dirfd, const char *name, const char *path, const stru
 	struct fakechroot_pair *pair;
 	int r = 0;
 
+	if (S_ISDIR(st->st_mode))
+		return fakechroot_stage_note(u->stage, path, st);
 	if (!S_ISREG(st->st_mode) || st->st_dev != u->set.dev)
 		return 0;
 	pair = fakechroot_set_by_patched(&u->set, st->st_ino);
 	if (!pair && (is_old_loader(u, st) || (u->programs && fakechroot_may_be_program(name, st))))
-		r = adopt(u, dirfd, name, st, &pair);
+		r = adopt(u, dirfd, name, path, st, &pair);
 	if (pair && r == 0 && (r = fakechroot_set_take_mode(pair, st)) == 0)
 		r = fakechroot_stage_change(u->stage, dirfd, name, path, fakechroot_set_put_original, pair);
 	if (r < 0 && !u->where) {

@@ -23,7 +23,6 @@ edited() { perl -0777 -pe 's{\0/etc/ld\.so}{"\0/" . "\0" x 9}ge; s{\0/(lib|usr)}
   local mode before
   once
   container P1 awkward
-  chmod 111 "$BUNDLE/ROOT/usr/bin/unreadable"
   chmod 6755 "$BUNDLE/ROOT/usr/bin/set-id"
   chmod 555 "$BUNDLE/ROOT/usr/bin/read-only"
   chmod 555 "$BUNDLE/ROOT/closed"
@@ -185,6 +184,37 @@ script"
     [ "$(digest "$BUNDLE/ROOT" times)" = "$before" ] || fail "ROOT is not what it was, instant $nth"
     refute_file "$BUNDLE/.fakechroot"
   done
+}
+
+@test "what its mode closes for its owner is patched, and has its mode again, also after a kill while it was open" {
+  local root before
+  container P1 awkward
+  root=$BUNDLE/ROOT
+  closed "$root"
+  before=$(digest "$root" times)
+  ok udocker setup --execmode=F3 c
+  [ "$(stat -c %a "$root/dark" "$root/usr/bin/unreadable" "$root/opt/lib/libown.so.1" | xargs)" = "0 111 0" ]
+  chmod 700 "$root/dark" "$root/dark/id"
+  [ "$(interpreter "$root/dark/id")" = "$root/$LOADER" ] || [ "$(id -u)" = 0 ]
+  [ "$(readlink "$root/dark/link")" = "$root/etc/os-release" ]
+  chmod 111 "$root/dark/id"
+  chmod 000 "$root/dark"
+  for FAULTS in rename:1:KILL rename:2:KILL; do
+    ok udocker setup --execmode=P1 c
+    [ "$(digest "$root" times)" = "$before" ] || fail "ROOT is not what it was"
+    # In front of a change in the folder, which is open then.
+    fails 137 env LD_PRELOAD="$SUITE_TOOLS/faults.so" FAULTS=$FAULTS FAULTS_DIR="$root/dark" udocker setup --execmode=F3 c
+    [ "$(id -u)" = 0 ] || [ "$(stat -c %a "$root/dark")" != 0 ] || fail "it was not open"
+    # As the program is for a moment.
+    [ "$(id -u)" = 0 ] || chmod 511 "$root/dark/id"
+    ok udocker setup --execmode=F3 c
+    [ "$(stat -c %a "$root/dark")" = 0 ] || fail "the folder stays open after $FAULTS"
+  done
+  ok udocker setup --execmode=P1 c
+  [ "$(digest "$root" times)" = "$before" ] || fail "ROOT is not what it was after $FAULTS"
+  opened "$root"
+  cmp "$(command -v id)" "$root/dark/id"
+  cmp "$(command -v tr)" "$root/usr/bin/unreadable"
 }
 
 @test "links that lead out of the container lead nobody to the host's files" {

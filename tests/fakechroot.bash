@@ -71,8 +71,18 @@ container() {
 # in_c COMMAND...: in the container; the program's own words only.
 in_c() { udocker run --nobanner c "$@"; }
 
+# closed DIR: what its owner's own mode keeps him out of; to be called for ROOT. opened undoes it.
+closed() {
+  mkdir "$1/dark"
+  cp "$1/usr/bin/id" "$1/dark/id"
+  ln -s /etc/os-release "$1/dark/link"
+  chmod 111 "$1/dark/id" "$1/usr/bin/unreadable"
+  chmod 000 "$1/opt/lib/libown.so.1" "$1/opt/cut-900" "$1/dark"
+}
+opened() { chmod 700 "$1/dark" && chmod 700 "$1/dark/id" "$1/usr/bin/unreadable" "$1/opt/lib/libown.so.1"; }
+
 # What a tree is: content, links and how many names a file has, modes; times of modification, too, with "times".
-tree() { (cd "$1" && find . -printf "%y %m %n %U:%G %p %l ${2:+%T@}\n" | sort && find . -type f -readable -print0 | sort -z | xargs -0 sha256sum); }
+tree() { (cd "$1" && find . -printf "%y %m %n %U:%G %p %l ${2:+%T@}\n" 2>/dev/null | sort && find . -type f -readable -print0 2>/dev/null | sort -z | xargs -0 sha256sum); }
 digest() { tree "$@" | sha256sum; }
 
 # ---- from mode to mode ----
@@ -85,9 +95,10 @@ transitions_setup() {
   container P1 awkward
   chmod 6755 "$BUNDLE/ROOT/usr/bin/set-id"
   chmod 555 "$BUNDLE/ROOT/closed" "$BUNDLE/ROOT/usr/bin/read-only"
+  closed "$BUNDLE/ROOT"
   tree "$BUNDLE/ROOT" times >"$T/before"
 }
-transitions_teardown() { chmod -R u+w "$BUNDLE/ROOT" 2>/dev/null || true; }
+transitions_teardown() { chmod -R u+rwx "$BUNDLE/ROOT" 2>/dev/null || true; }
 
 # go_to MODE: there; outside of F the tree is the original one, and nothing is left beside it.
 go_to() {
