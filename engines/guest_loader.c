@@ -263,6 +263,15 @@ static enum kind look_at_segments(struct load *l, int fd, const elf_head *head)
 	return loader ? LOADER : STATIC;
 }
 
+/* Below the base a path with ".." may lead to the host's. */
+static int climbs(const char *path)
+{
+	for (; *path; path++)
+		if (begins(path, "/..", 3) && (path[3] == '/' || !path[3]))
+			return 1;
+	return 0;
+}
+
 static int is_musl(const char *interp)
 {
 	const char *base = interp;
@@ -421,6 +430,8 @@ static __attribute__((noreturn)) void load(struct load *l)
 	kind = look_at_segments(l, (int)fd, &head);
 	if (kind == STATIC)
 		refuse(l, "is statically linked, which libfakechroot cannot confine");
+	if (kind == DYNAMIC && climbs(l->interp))
+		refuse(l, "names a loader outside of the container");
 	if (kind == DYNAMIC && is_musl(l->interp) != has_flag(l, GUEST_LOADER_MUSL))
 		refuse(l, "is of another C library than libfakechroot, which cannot confine it");
 	keep_library(l);
