@@ -79,6 +79,7 @@ struct engine_ctx {
 	bool strict;
 	bool checked; /* the answers have been looked at: the plan need not */
 	bool interactive; /* run in the foreground */
+	bool looks; /* ROOT has not been prepared for this plan: a dry run, or a further program */
 	enum engine_guard guard; /* for direct engines */
 	bool has_uts; /* a direct engine's program has a UTS namespace of its own, with its names */
 	uid_t uid; /* the true effective ids of the caller */

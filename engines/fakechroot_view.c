@@ -71,9 +71,10 @@ static void add_kernel(struct fakechroot_view *v, const struct runtime_mount *m)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(kernel); i++)
-		if (str_eq(m->type, kernel[i].type))
+		if (str_eq(m->type, kernel[i].type) && access(kernel[i].host, F_OK) == 0)
 			add(v, kernel[i].host, m->destination);
-	if (str_eq(m->type, "tmpfs") && path_is_below(m->destination, "/dev"))
+	if (str_eq(m->type, "tmpfs") && path_is_below(m->destination, "/dev") &&
+		access(m->destination, F_OK) == 0)
 		add(v, m->destination, m->destination);
 }
 

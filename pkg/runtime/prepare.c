@@ -273,6 +273,7 @@ int prepare_plan(const struct runtime_globals *g, struct prepared *p, int state_
 		.strict = is_strict(g, p->bundle.config),
 		.checked = true,
 		.interactive = foreground,
+		.looks = state_dirfd < 0,
 		.has_uts = is_direct(p) && has_uts(p->bundle.config),
 		.guard = is_direct(p) ? guard_for(p->bundle.config) : ENGINE_GUARD_NONE,
 		.uid = geteuid(),
