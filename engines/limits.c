@@ -5,22 +5,27 @@
 #include "engines/common.h"
 #include "engines/compat_filter.h"
 #include "engines/engine.h"
+#include "engines/singularity.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/str.h"
 #include "pkg/base/strv.h"
 
 #define F_MODES "F1 F2 F3 F4"
 #define P_MODES "P1 P2"
 #define TRACED_MODES P_MODES " R2 R3"
 #define R_MODES "R1 R2 R3"
+#define NO_SUBIDS "without ids of the caller's in /etc/subuid and /etc/subgid "
 
 /* One row a line reads as the table it is. */
 /* clang-format off */
 const struct engine_limit engine_limits[] = {
 	{ "start", F_MODES, "static musl", "refused: they do not load libfakechroot, or it is not made for their C library", NULL },
 	{ "apt-get", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is", NULL },
+	{ "apt-get", "S1", "", NO_SUBIDS "packages with files of others cannot be installed", NULL },
 	{ "deep-folders", TRACED_MODES, "", "a path, with all above it, has at most 4095 bytes", NULL },
 	{ "deep-folders", F_MODES, "", "a path, with all above it, has at most 4095 bytes", NULL },
 	{ "dpkg", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is", NULL },
+	{ "dpkg", "S1", "", NO_SUBIDS "packages with files of others cannot be installed", NULL },
 	{ "environment", F_MODES, "", "a program that drops all variables (env -i) loses the library, and what it starts sees the host's files", NULL },
 	{ "exec-self", F_MODES, "", "a program cannot start itself again by /proc/self/exe, which is a loader by then", NULL },
 	{ "hard-links", "R1", "", "no link leads into /tmp or out of it", "runsc" },
@@ -30,6 +35,7 @@ const struct engine_limit engine_limits[] = {
 	{ "long-sockets", F_MODES, "", "the path of a Unix socket, the root directory's in front, has at most 107 bytes", NULL },
 	{ "loopback", "R1", "", "accept() and read() of a socket of the network mostly fail with EAGAIN where they should wait", "runsc" },
 	{ "make-devices", F_MODES, "", "mknod of devices is refused, even where others say that it was done", NULL },
+	{ "make-devices", "S1", "", "mknod of devices is refused", NULL },
 	{ "make-devices", "R1", "", "mknod of devices is refused", "runsc" },
 	{ "many-arguments", F_MODES, "", "further programs get at most a thousand arguments; more are refused", NULL },
 	{ "moved-cwd", TRACED_MODES, "", "when the current directory is renamed, getcwd() and relative paths fail", NULL },
@@ -37,7 +43,9 @@ const struct engine_limit engine_limits[] = {
 	{ "owners", P_MODES, "", "chown succeeds and nothing is remembered: stat shows files as root's", NULL },
 	{ "owners", R_MODES, "", "chown succeeds and, where a single id is mapped, nothing is remembered: stat shows files as root's", NULL },
 	{ "owners", F_MODES, "", "chown fails: programs are the caller's", NULL },
+	{ "owners", "S1", "", NO_SUBIDS "chown fails", NULL },
 	{ "root", F_MODES, "", "programs have the caller's ids and rights, whatever user was asked for", NULL },
+	{ "root", "S1", "", NO_SUBIDS "chown fails; programs are the caller's with Singularity and Apptainer before 1.1", NULL },
 	{ "root", "R1", "", "chown fails for an ordinary caller, whose files are root's", "runsc" },
 	{ "self-exe", "F1 F2", "", "/proc/self/exe is the loader", NULL },
 	{ "socket-names", TRACED_MODES, "", "a socket that was bound by a relative path says an absolute one", NULL },
@@ -47,6 +55,8 @@ const struct engine_limit engine_limits[] = {
 	{ "static-programs", F_MODES, "", "statically linked programs in a container of others are refused with status 126", NULL },
 	{ "statx", "R1", "glibc", "with a runsc of 2022 ls, stat and others of coreutils 9 fail: it knows no AT_NO_AUTOMOUNT of statx()", "runsc" },
 	{ "stopping", TRACED_MODES, "", "a process that is sent SIGSTOP goes on, though its parent is told that it was stopped", NULL },
+	{ "unreadable", F_MODES, "", "a program that the caller may not read does not run", NULL },
+	{ "variables", F_MODES, "", "programs see the variables that carry the library from one to the next, LD_PRELOAD among them", NULL },
 	{ "volume-cwd", F_MODES, "", "getcwd() in a volume shows the host's path", NULL },
 	{ "volume-links-relative", F_MODES, "", "relative links that lead out of a volume lead to its neighbours on the host", NULL },
 	{ "zone-files", F_MODES, "", "time zones are the host's", NULL },
@@ -70,6 +80,12 @@ static bool is_cured(const char *work, const struct engine_probe *probe)
 	return false;
 }
 
+/* The engine's root has ids to give files to. */
+static bool has_ids(const struct engine_limit *l, const char *mode, const struct engine_probe *probe)
+{
+	return str_eq(mode, "S1") && str_starts(l->note, NO_SUBIDS) && (probe->flags & SINGULARITY_SUBIDS);
+}
+
 bool engine_limit_holds(
 	const struct engine_limit *l, const char *engine, const char *mode, const struct engine_probe *probe)
 {
@@ -77,5 +93,5 @@ bool engine_limit_holds(
 
 	strv_split(&modes, l->modes, " ");
 	return strv_has(&modes, mode) && (!l->engine || str_eq(l->engine, engine)) &&
-	       !is_cured(l->work, probe);
+	       !is_cured(l->work, probe) && !has_ids(l, mode, probe);
 }

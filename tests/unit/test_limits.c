@@ -3,6 +3,7 @@
 #include "engines/limits.h"
 
 #include "engines/engine.h"
+#include "engines/singularity.h"
 #include "pkg/base/mem.h"
 #include "tests/unit/tap.h"
 
@@ -19,6 +20,7 @@ int main(void)
 {
 	char old[] = "5.1.0", new[] = "5.4.0", runc[] = "1.1.5";
 	struct engine_probe inside = { .version = old }, probe = { .version = old };
+	const struct engine_limit *owners = row("owners");
 
 	ok(engine_limit_holds(row("start"), "fakechroot", "F1", &probe), "of its modes");
 	ok(!engine_limit_holds(row("start"), "proot", "P1", &probe), "not of others");
@@ -32,6 +34,12 @@ int main(void)
 	ok(!engine_limit_holds(row("spawn"), "runc", "R2", &probe), "a new one");
 	ok(engine_limit_holds(row("loopback"), "runsc", "R1", &probe), "of one engine");
 	ok(!engine_limit_holds(row("loopback"), "crun", "R1", &probe), "not of its neighbour");
+	while (!str_eq(owners->modes, "S1"))
+		owners++;
+	probe = (struct engine_probe){ .version = runc };
+	ok(engine_limit_holds(owners, "singularity", "S1", &probe), "without subordinate ids");
+	probe.flags = SINGULARITY_SUBIDS;
+	ok(!engine_limit_holds(owners, "singularity", "S1", &probe), "with them");
 	for (const struct engine_limit *l = engine_limits; l->work; l++)
 		ok(*l->modes && l->guests && *l->note, "%s: a whole row", l->work);
 	return tap_done();
