@@ -66,7 +66,7 @@ UNIT_SRC := $(filter-out $(if $(STATIC),tests/unit/test_dl.c tests/unit/test_fs_
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
 TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(filter-out tests/tools/faults.c,$(TOOL_SRC))) $(BUILD)/tools/faults.so \
-            $(BUILD)/tools/guestwork.dynamic $(if $(shell command -v musl-gcc),$(BUILD)/tools/guestwork.musl)
+            $(BUILD)/tools/guestwork.dynamic $(BUILD)/tools/payload.dynamic $(if $(shell command -v musl-gcc),$(BUILD)/tools/guestwork.musl)
 GUEST_INIT := $(BUILD)/bin/udocker-guest-init
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 HAVE_CMD  = $(sort $(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
@@ -124,7 +124,8 @@ $(BUILD)/tools/%: tests/tools/%.c Makefile
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -static -o $@ $<
 
 # The same program as guests have it that are linked with glibc and with musl.
-$(BUILD)/tools/guestwork.dynamic $(BUILD)/tools/guestwork.musl: tests/tools/guestwork.c Makefile
+$(BUILD)/tools/guestwork.dynamic $(BUILD)/tools/guestwork.musl $(BUILD)/tools/payload.dynamic: \
+  $(BUILD)/tools/%: $$(basename tests/tools/$$*).c Makefile
 	$(call say,TOOL)
 	@mkdir -p $(@D)
 	$(Q)$(if $(filter %.musl,$@),musl-gcc,$(CC)) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -pthread -o $@ $<
