@@ -248,3 +248,28 @@ END
   ok pm rm d
   nothing_left
 }
+
+@test "podman with R2 and R3: PRoot is inside, chosen by a flag or an annotation" {
+  local tracer='grep -c "^TracerPid:.[1-9]" /proc/self/status'
+  in_mode() { pm --runtime-flag="engine=$ENGINE" "$@"; }
+  check() {
+    is_r3 || return 0
+    for MODE in R2 R3; do
+      fails 7 in_mode --runtime-flag="execmode=$MODE" run --rm --network=none --cgroups=disabled -e A=b -w /tmp bb /bin/sh -c "$tracer"'; echo "$A $PWD $(id -u)"; exit 7'
+      assert_output $'1\nb /tmp 0'
+    done
+    ok in_mode run -d --name c --annotation=org.udocker.execmode=R3 --network=none --cgroups=disabled bb /bin/sh -c "$tracer; $WAITER" "$MARK"
+    wait_until 10 logs_have c up || fail "not up: $(pm logs c 2>&1)"
+    [ "$(pm logs c | head -n 1)" = 1 ] || fail "$ENGINE: no PRoot"
+    fails 4 pm exec c /bin/sh -c "$tracer; exit 4"
+    assert_output 1
+    ok pm kill -s USR1 c
+    wait_until 10 logs_have c usr1 || fail "no signal: $(pm logs c 2>&1)"
+    ok pm stop -t 10 c
+    [ "$(pm inspect --format '{{.State.ExitCode}}' c)" = 3 ] || fail "$ENGINE: the program was killed"
+    ok pm rm c
+    nothing_left
+  }
+  is_r3() { "${DRIVE[@]}" "$RT" engines --format json | jq -e --arg e "$ENGINE" 'any(.[]; .available and .name == $e and (.modes | index("R3")))' >/dev/null; }
+  each_engine check
+}
