@@ -95,6 +95,9 @@ def alone(mode, engine, bundle, config, argv):
         return proot_alone(mode, bundle, config, argv)
     if engine == "fakechroot":
         return ["fakechroot", "chroot", f"{bundle}/ROOT", *argv] if shutil.which("fakechroot") else None
+    if engine == "singularity":
+        program = shutil.which("apptainer") or shutil.which("singularity")
+        return [program, "--quiet", "exec", "-w", "-u", "--no-home", f"{bundle}/ROOT", *argv] if program else None
     if engine not in ("crun", "runc"):
         return None
     with open(config, encoding="utf-8") as f:

@@ -24,6 +24,28 @@ def fake(mode):
     ])
 
 
+def tracer_inside(mode, runtime, bundle):
+    """The runtime alone and the host's PRoot in the same container, with what it is linked with, as one would put it there by hand."""
+    proot = shutil.which("proot")
+    place = "/tmp/proot"
+    needed = [word for line in out("ldd", proot).splitlines() for word in line.split() if word.startswith("/")]
+    loader = next(path for path in needed if os.path.basename(path).startswith("ld-"))
+    with open(f"{bundle}/config.json", encoding="utf-8") as f:
+        document = json.load(f)
+    document["root"]["path"] = f"{bundle}/ROOT"
+    document["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"})
+    document["mounts"] += [{"destination": f"{place}/{os.path.basename(path)}", "type": "bind", "source": os.path.realpath(path), "options": ["bind", "ro"]}
+                           for path in [proot, *needed]]
+    document["process"]["args"] = [f"{place}/{os.path.basename(loader)}", "--library-path", place, f"{place}/proot", "-0", "-r", "/", "/bin/true"]
+    if mode == "R3":
+        document["process"]["env"].append("PROOT_NO_SECCOMP=1")
+    folder = f"{STATE}/{mode}-{runtime}"
+    os.mkdir(folder)
+    with open(f"{folder}/config.json", "w", encoding="utf-8") as f:
+        json.dump(document, f)
+    return (f"{runtime} and PRoot alone", [runtime, "--root", f"{STATE}/{runtime}", "run", "--bundle", folder, "alone"])
+
+
 def main():
     # One for our programs and for the engines alone.
     os.environ["XDG_RUNTIME_DIR"] = f"{STATE}/user"
@@ -57,7 +79,9 @@ def main():
         # runsc alone does not start for an ordinary user.
         for runtime in sorted(row["name"] for row in rows if row["available"] and mode in row["modes"] and row["name"] != "runsc"):
             ours = ["udocker-runtime", "--engine", runtime]
-            compare(f"start to exit, {mode} with {runtime}", [
+            # What R2 and R3 are compared with has a tracer, too.
+            peer = [tracer_inside(mode, runtime, bundle)] if mode in ("R2", "R3") else []
+            compare(f"start to exit, {mode} with {runtime}", peer + [
                 (f"{runtime} alone, same bundle", [runtime, "--root", f"{STATE}/{runtime}", "run", "--bundle", bundle, "alone"]),
                 ("udocker-runtime run", [*ours, "run", "-b", bundle, "bench-run"]),
                 ("the same, --no-fake-root", [*ours, "--no-fake-root", "run", "-b", bundle, "bench-run"]),
