@@ -11,7 +11,8 @@ setup_file() { mpi_guest mpich; }
 setup() { mpi_setup; }
 
 @test "MPICH: ranks in containers find each other in every mode, and large messages arrive whole" {
-  local mode LIMIT=120
+  local mode
+  export LIMIT=120
   for mode in $(mpi_modes); do
     echo "mode $mode"
     ok udocker setup --execmode="$mode" c
