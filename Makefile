@@ -364,24 +364,32 @@ compile_commands.json: ## for clangd
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 DIST = udocker-$(VERSION)-linux-$(ARCH)
 
-# A folder of engines, with bin, lib and doc, to travel along.
-ENGINES ?=
+# A folder of engines, with bin, lib and doc, to travel along; nothing: none. Ours are those of `make engines`, for this machine's processor.
+OUR_ENGINES = $(BUILD)/dist-engines
+ENGINES ?= $(if $(FOREIGN),,$(OUR_ENGINES)/udocker_dir)
+
+.PHONY: dist-engines
+dist-engines: engines
+	rm -rf $(OUR_ENGINES)
+	mkdir -p $(OUR_ENGINES)
+	tar -C $(OUR_ENGINES) -xzf $(ENGINE_TARBALL)
 
 # Without a prefix: it is unpacked anywhere.
-dist: static ## a tarball of the static programs and all that belongs to them, for any Linux; ARCH as above
+dist: static $(if $(filter $(OUR_ENGINES)/%,$(ENGINES)),dist-engines) ## a tarball of the static programs and all that belongs to them, for any Linux; ARCH as above
 	rm -rf $(STATIC_BUILD)/dist
 	$(MAKE) $(STATIC_MAKE) install DESTDIR=$(abspath $(STATIC_BUILD))/dist/$(DIST) PREFIX=
 	pkg/static/pack $(STATIC_BUILD)/dist/$(DIST) $(STATIC_PREFIX)/doc "$(ENGINES)" $(SOURCE_DATE_EPOCH) >$(BUILD)/$(DIST).tar.gz.new
 	mv $(BUILD)/$(DIST).tar.gz.new $(BUILD)/$(DIST).tar.gz
 	@echo $(BUILD)/$(DIST).tar.gz
 
-check-dist: dist ## make it a second time, elsewhere: the same bytes; with LIBRARIES=again those too
+check-dist: dist tools ## make it a second time, elsewhere: the same bytes; with LIBRARIES=again those too; then it is used in the user lands of other Debians
 	rm -rf $(BUILD)/again
 	mkdir -p $(BUILD)/again/static-libraries
 	cp -r $(STATIC_CACHE)/sources $(if $(LIBRARIES),,$(STATIC_PREFIX)) $(BUILD)/again/static-libraries/
-	$(MAKE) BUILD=$(BUILD)/again STATIC_CACHE=$(BUILD)/again/static-libraries dist
+	$(MAKE) BUILD=$(BUILD)/again STATIC_CACHE=$(BUILD)/again/static-libraries ENGINE_CACHE=$(ENGINE_CACHE) dist
 	cmp $(BUILD)/$(DIST).tar.gz $(BUILD)/again/$(DIST).tar.gz
 	rm -rf $(BUILD)/again
+	SUITE_DIST=$(abspath $(BUILD)/$(DIST).tar.gz) tests/run $(abspath $(BUILD)) userlands long
 
 check-cross: all tools ## the release for ARCH (aarch64), by qemu-user
 	$(MAKE) ARCH=$(or $(FOREIGN),aarch64) dist

@@ -79,12 +79,31 @@ unpacked() {
   unpacked "$T/any where"
   ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker.py" version
   ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" load -i image.tar
-  ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" run --rm bb:1 /bin/echo inside
+  ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" run --rm --nobanner bb:1 /bin/echo inside
   assert_output inside
   for f in LICENSE README.md share/man/man1/udocker.1 share/bash-completion/completions/udocker share/doc/udocker/licenses/{openssl,curl,musl}; do
     assert_file "$RELEASE/$f"
   done
   [ -z "$(find "$RELEASE" -perm /022 ! -type l)" ] || fail "writable: $(find "$RELEASE" -perm /022 ! -type l)"
+}
+
+# As under Android: udocker-install(7) has it so.
+@test "where the system has no files of names, PRoot shows it one" {
+  local proot
+  unpacked "$D/home"
+  proot=$(cd "$D" && echo home/udocker-*/libexec/udocker/engines/bin/proot-"$(uname -m)")
+  [ -x "$D/$proot" ] || skip "no engines are in the archive"
+  own_ca registry.test DNS:registry.test
+  docker_registry '' ", tls: {certificate: $T/tls.crt, key: $T/tls.key}"
+  test_image img 5
+  push img app:1
+  R=registry.test:$RPORT
+  cp ca.crt "$D/home/ca.crt"
+  mv "$D/etc/hosts" "$D/home/hosts"
+  CA=/home/ca.crt fails 1 bare udocker-image pull "$R/app:1"
+  assert_stderr_contains "resolve host"
+  CA=/home/ca.crt ok bare "/$proot" -b /home/hosts:/etc/hosts /bin/udocker-image pull "$R/app:1"
+  ok bare udocker-image verify "$R/app:1"
 }
 
 # As on CentOS 7: nothing since Linux 3.10, and a user land whose C library would not do.
