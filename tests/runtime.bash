@@ -68,6 +68,8 @@ use_bundle() {
 }
 # Its host sees a sandbox in the place of the container's processes.
 has_own_kernel() { [ "$ENGINE" = runsc ]; }
+# For what udocker-engines(7) says that gVisor's does not; what it does otherwise is in runsc.bats.
+but_runsc() { ENGINES=${ENGINES/runsc/}; }
 is_direct() { [[ $ENGINE == @(proot|fakechroot|singularity) ]]; }
 # What the program sees beside its own variables under libfakechroot is a row of the limits ("variables").
 without_library() { if is_fakechroot; then grep -vE '^(FAKECHROOT|LD_)'; else cat; fi; }

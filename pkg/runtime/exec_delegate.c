@@ -321,6 +321,9 @@ int exec_delegate(struct execution *x, int *ret_status, struct err **err)
 		return -1;
 	if (!o->detach)
 		return exec_attached(&w, ret_status, err);
+	/* runsc of 2022 calls itself with wrong words where it has no pid file. */
+	if (instance_own_kernel(&x->c) && !(o->pid_file && *o->pid_file))
+		w.pid_file = path_join(w.path, "pid");
 	*ret_status = call(&w, err);
 	return *ret_status < 0 ? -1 : 0;
 }
