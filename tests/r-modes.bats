@@ -164,6 +164,19 @@ HOME=/nowhere"
   each_engine check
 }
 
+@test "on one processor of the caller's choice PRoot is as well as the program" {
+  local last
+  last=$(awk '/^Cpus_allowed_list/ { sub(/.*[-,]/, "", $2); print $2 }' /proc/self/status)
+  check() {
+    MODE=R3
+    MORE=".annotations[\"org.udocker.cpuset\"] = \"$last\"" args \
+      sh -c 'for p in self $(sed -n "s/^TracerPid:.//p" /proc/self/status); do sed -n "s/^Cpus_allowed_list:.//p" /proc/$p/status; done'
+    ok in_it
+    assert_output "$last"$'\n'"$last"
+  }
+  each_engine check
+}
+
 @test "a further program runs under PRoot too, as who it is to be" {
   check() {
     MORE='.process.user = {uid: 0, gid: 0}' args sleep 98712
