@@ -182,7 +182,7 @@ static void test_libc(void)
 int main(void)
 {
 	static const char *const folders[] = { "lib", "ROOT", "ROOT/etc", "ROOT/etc/ld.so.conf.d", "ROOT/lib",
-		"ROOT/opt", "ROOT/opt/lib" };
+		"ROOT/opt", "ROOT/opt/lib", "ROOT/opt/last" };
 	autofree char *libdir = NULL;
 
 	top = scratch_open(top_path);
