@@ -23,7 +23,7 @@ typedef long (*call_handler)(struct call *c);
 long call_pass(const struct call *c);
 /* The handler of a number, or NULL. */
 call_handler call_find(long nr);
-/* Answer the call: what the stub and the signal handler use. */
+/* Answer the call, whose arguments no handler changes (the stub gives them back to the guest): what the stub and the signal handler use. */
 long call_answer(struct call *c);
 
 #define PASS(...)
@@ -34,6 +34,7 @@ long call_answer(struct call *c);
 #define IDS TRAP
 #define IDS_WHEN WHEN
 #define NAMES TRAP
+#define ENDS TRAP
 #include "engines/trap/calls.def"
 #undef PASS
 #undef FAIL
@@ -43,5 +44,6 @@ long call_answer(struct call *c);
 #undef IDS
 #undef IDS_WHEN
 #undef NAMES
+#undef ENDS
 
 #endif

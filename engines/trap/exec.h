@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Programs: execve() of the guest becomes one of our image, which maps the program and its interpreter itself. All that can be refused is
- * refused before the kernel's execve, so that the guest gets an errno.
+ * refused before the kernel's execve, so that the guest gets an errno. Lines with #! are resolved here, not by the loader.
  */
 #ifndef UDOCKER_TRAP_EXEC_H
 #define UDOCKER_TRAP_EXEC_H
@@ -10,15 +10,23 @@
 #include <stddef.h>
 
 /*
- * The loader's argv[0]: '\1', 'T', the number of the state's descriptor, ',', the ids' text. argv[1]: the program's guest path, or "/proc/self/fd/N";
- * from argv[2] the guest's own argv. trap-image started by any other argv[0] is the launcher.
+ * What the loader is given before the guest's own argv (that is, with the words of #! lines put in as the kernel does): EXEC_WORDS strings, an
+ * even number, so that the kernel's stack stays aligned when they are dropped. The image started by any other argv[0] is the launcher.
  */
-#define EXEC_MARK '\1'
+enum exec_word {
+	EXEC_MARK, /* "\1T", the number of the state's descriptor, ',', the text of the ids (ids_to_text()) */
+	EXEC_PROGRAM, /* canonical guest name of the ELF file, for /proc/self/exe; "/proc/self/fd/N" of what has no name */
+	EXEC_NAME, /* as it was called: AT_EXECFN, and its last part the process's name */
+	EXEC_FD, /* the number of a descriptor that has it open for reading: the loader closes it */
+	EXEC_WORDS,
+};
+#define EXEC_MARK_BYTE '\1'
 
-/* The guest name of the program of this process, for /proc/self/exe; set by the loader. */
+/* The guest name of the program of this process, for /proc/self/exe; the loader sets it. */
 const char *exec_program(void);
+void exec_set_program(const char *name);
 
-/* Put a program of the guest in place of this one; returns -errno only. `path` and the vectors are the engine's or guest's memory. */
+/* Put a program of the guest in place of this one; returns -errno only. `path` and the vectors are the engine's or the guest's memory. */
 long exec_program_at(int dirfd, const char *path, int flags, char *const *argv, char *const *envp);
 
 #endif

@@ -56,6 +56,9 @@ void path_parent_free(struct path_parent *p);
 /* Is it one component, none of ".", ".." and the last names of mount points: the same to the kernel and to the guest? */
 bool path_is_plain(const char *path);
 
+/* Does a mount point lie below this canonical guest name? Then it is a directory, be it missing in the root. */
+bool path_is_above_mount(const char *guest);
+
 /* A host path in place (room for TRAP_PATH_MAX) to the guest's name for it: its length; -ENOENT if the guest has none. */
 long path_to_guest(char *path, size_t len);
 /* The guest's name of a descriptor or, AT_FDCWD, of the working directory, into `out` (TRAP_PATH_MAX): its length or -errno. */

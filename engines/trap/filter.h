@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seccomp filter of a run, from calls.def: calls that are nobody's business are allowed by their number alone (which the kernel then remembers,
+ * since Linux 5.11), the others trap or fail unless the instruction pointer lies in the image. Pure.
+ */
+#ifndef UDOCKER_TRAP_FILTER_H
+#define UDOCKER_TRAP_FILTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sock_filter;
+
+#define FILTER_MAX 2048
+
+struct filter_options {
+	uint32_t fd_low, fd_high; /* the reserved descriptors */
+	bool ids; /* ids are emulated */
+	bool names; /* uname() is answered */
+	bool ends; /* the end of a process traps as well */
+};
+
+/* The number of instructions written to `out` (FILTER_MAX), or 0 if they do not fit. */
+unsigned filter_build(struct sock_filter *out, const struct filter_options *options);
+
+#endif

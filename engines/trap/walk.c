@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A path of the guest made canonical: readlinkat() with growing prefixes, which costs a third of a descriptor for each component and leaves
+ * nothing behind when a signal handler jumps away.
+ */
+#include "engines/trap/walk.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "engines/trap/mem.h"
+#include "engines/trap/path.h"
+#include "engines/trap/proc.h"
+#include "engines/trap/state.h"
+#include "engines/trap/sys.h"
+
+#define LINKS_MAX 40 /* as the kernel */
+#define STEP_DONE 1
+
+struct walk {
+	char *out; /* what is canonical, without a slash at its end: "" is the root */
+	size_t len;
+	char *rest; /* what is left to walk, in the second half of the buffer */
+	unsigned links;
+	enum walk_end end;
+	enum path_kind kind;
+	bool is_dir; /* `out` is known to be a directory */
+};
+
+struct component {
+	const char *name;
+	size_t len;
+	char *next; /* behind it and the slashes after it */
+	bool last, slash;
+};
+
+static bool is_dots(const struct component *c, size_t n)
+{
+	return c->len == n && c->name[0] == '.' && c->name[n - 1] == '.';
+}
+
+/* The next component, false at the end. */
+static bool next_component(struct walk *w, struct component *ret)
+{
+	char *p = w->rest, *e;
+
+	while (*p == '/')
+		p++;
+	if (!*p)
+		return false;
+	for (e = p; *e && *e != '/'; e++)
+		;
+	*ret = (struct component){ .name = p, .len = (size_t)(e - p), .slash = *e == '/', .next = e };
+	while (*ret->next == '/')
+		ret->next++;
+	ret->last = !*ret->next;
+	return true;
+}
+
+static void cut(struct walk *w)
+{
+	while (w->len && w->out[--w->len] != '/')
+		;
+	w->out[w->len] = '\0';
+}
+
+static long append(struct walk *w, const char *name, size_t n)
+{
+	if (w->len + n + 2 > TRAP_PATH_MAX)
+		return -ENAMETOOLONG;
+	w->out[w->len++] = '/';
+	memcpy(w->out + w->len, name, n);
+	w->len += n;
+	w->out[w->len] = '\0';
+	return 0;
+}
+
+/* ".." of what is no directory, or may not be searched, is an error. */
+static long check_directory(struct walk *w)
+{
+	const char *rest;
+	const struct trap_bind *b = path_locate(w->out, &rest);
+	struct stat st;
+	long r;
+
+	if (w->is_dir || !w->len || path_is_above_mount(w->out))
+		return 0;
+	if (!*rest)
+		return b->flags & TRAP_BIND_FILE ? -ENOTDIR : 0;
+	if (append(w, ".", 1) < 0)
+		return -ENAMETOOLONG;
+	r = SYS(newfstatat, b->fd, rest, &st, AT_SYMLINK_NOFOLLOW);
+	cut(w);
+	return r;
+}
+
+/* Put a link's target (`n` bytes at `target`) before what is left. */
+static long expand(struct walk *w, const char *target, size_t n, char *left)
+{
+	size_t rest = strlen(left);
+
+	if (++w->links > LINKS_MAX)
+		return -ELOOP;
+	if (n == 0)
+		return -ENOENT;
+	if (n + rest + 2 > TRAP_PATH_MAX)
+		return -ENAMETOOLONG;
+	/* A slash that followed the link stays, so that its target has to be a directory. */
+	memmove(w->rest + n, left, rest + 1);
+	memcpy(w->rest, target, n);
+	if (target[0] == '/') {
+		w->len = 0;
+		w->out[0] = '\0';
+	} else {
+		cut(w);
+	}
+	w->is_dir = true;
+	return 0;
+}
+
+/* A link of a procfs: most are names, some lead where no name does. */
+static long step_proc(struct walk *w, const struct component *c, char *target, long n, char *left)
+{
+	long r = proc_link(w->out, target, n);
+
+	if (r == PROC_LINK_MAGIC || r == PROC_LINK_EXE) {
+		if (!c->last)
+			return -ENOTDIR;
+		w->kind = r == PROC_LINK_EXE ? PATH_EXE : PATH_MAGIC;
+		return STEP_DONE;
+	}
+	return r < 0 ? r : expand(w, target, (size_t)r, left);
+}
+
+/* What has just been appended: a link is expanded. */
+static long step_link(struct walk *w, const struct component *c)
+{
+	const char *rest;
+	const struct trap_bind *b = path_locate(w->out, &rest);
+	char *target = w->out + w->len + 1;
+	char *left = (char *)c->name + c->len;
+	long room = TRAP_PATH_MAX + 256 - (long)w->len, n;
+
+	w->is_dir = false;
+	if (!*rest) {
+		w->is_dir = !(b->flags & TRAP_BIND_FILE);
+		return w->is_dir || c->last ? 0 : -ENOTDIR;
+	}
+	n = SYS(readlinkat, b->fd, rest, target, room < TRAP_PATH_MAX ? room : TRAP_PATH_MAX - 1);
+	if (n == -EINVAL)
+		return 0;
+	if (n == -ENOENT && path_is_above_mount(w->out))
+		return 0;
+	if (n == -ENOENT && c->last)
+		return 0;
+	if (n < 0)
+		return n;
+	target[n] = '\0';
+	return b->flags & TRAP_BIND_PROC ? step_proc(w, c, target, n, left) :
+					   expand(w, target, (size_t)n, left);
+}
+
+/* One component; STEP_DONE where the walk ends. */
+static long step(struct walk *w, const struct component *c)
+{
+	bool name = c->last && w->end == WALK_NAME;
+	long r;
+
+	if (is_dots(c, 1) || is_dots(c, 2)) {
+		r = check_directory(w);
+		if (r < 0)
+			return r;
+		w->is_dir = true;
+		if (name)
+			return append(w, c->name, c->len) < 0 ? -ENAMETOOLONG : STEP_DONE;
+		if (c->len == 2)
+			cut(w);
+		w->rest = c->next;
+		return 0;
+	}
+	if (c->len > 255)
+		return -ENAMETOOLONG;
+	r = append(w, c->name, c->len);
+	if (r < 0)
+		return r;
+	if (name || (c->last && w->end == WALK_KEEP && !c->slash))
+		return STEP_DONE;
+	{
+		char *before = w->rest;
+
+		w->rest = w->rest_start;
+		r = step_link(w, c);
+		(void)before;
+	}
+	return r;
+}
