@@ -58,7 +58,19 @@ ALL_LIBS     = $(if $(STATIC),$(STATIC_LIBS),$(if $(findstring /,$(YAJL)),$(YAJL
 LIB      := $(BUILD)/libudocker.a
 LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(ROOMS))))
 GUEST_SRC := engines/guest_init.c engines/guest_loader.c engines/guest_within.c
-LIB_SRC  := $(filter-out $(GUEST_SRC),$(LIB_SRC))
+LIB_SRC  := $(filter-out $(GUEST_SRC),$(LIB_SRC)) $(wildcard engines/trap/trap*.c)
+# The trap engine's image is a program without a C library; its files are compiled a second time with one, for the unit tests.
+ARCH_NAME := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+TRAP_SRC := $(filter-out engines/trap/trap%.c,$(sort $(wildcard engines/trap/*.c)))
+TRAP_SRC := $(filter-out %_x86_64.c %_aarch64.c,$(TRAP_SRC)) $(wildcard engines/trap/*_$(ARCH_NAME).c)
+TRAP_ASM := $(wildcard engines/trap/*_$(ARCH_NAME).S)
+TRAP_OBJ := $(TRAP_SRC:%.c=$(BUILD)/freestanding/%.o) $(TRAP_ASM:%.S=$(BUILD)/freestanding/%.o)
+TRAP_HOSTED := $(BUILD)/libtrap-hosted.a
+TRAP_IMAGE := $(BUILD)/bin/udocker-trap
+TRAP_BASE_x86_64  := 0x550000000000
+TRAP_BASE_aarch64 := 0x5500000000
+TRAP_FLAGS_x86_64 := -mgeneral-regs-only -fcf-protection=none
+TRAP_FLAGS_aarch64 := -mgeneral-regs-only
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CMD_SRC  := $(sort $(wildcard cmd/*/*.c))
 # A static program opens no library, and takes the place of no function of another.
@@ -111,6 +123,41 @@ $(GUEST_INIT): $(GUEST_SRC) $(wildcard engines/guest_*.h) Makefile
 	$(Q)$(CC) -I. -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -Os -ffreestanding -fno-stack-protector -fno-pie \
 	  -fno-asynchronous-unwind-tables -static -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -o $@ $(GUEST_SRC)
 
+# The trap engine: launcher, loader and handlers in one static program at an address of its own.
+$(BUILD)/freestanding/%.o: %.c Makefile
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fno-pie \
+	  -fno-tree-loop-distribute-patterns -fvisibility=hidden -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+	  $(TRAP_FLAGS_$(ARCH_NAME)) -fstack-usage -MMD -MP -c -o $@ $<
+
+$(BUILD)/freestanding/%.o: %.S Makefile
+	$(call say,AS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. $(TRAP_FLAGS_$(ARCH_NAME)) -c -o $@ $<
+
+$(TRAP_IMAGE): $(TRAP_OBJ)
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-Ttext-segment=$(TRAP_BASE_$(ARCH_NAME)) \
+	  -Wl,--defsym=trap_image_begin=$(TRAP_BASE_$(ARCH_NAME)) -Wl,--defsym=trap_image_end=_end -o $@ $(TRAP_OBJ)
+
+$(BUILD)/hosted/%.o: %.c Makefile
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) -DTRAP_HOSTED $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(TRAP_HOSTED): $(TRAP_SRC:%.c=$(BUILD)/hosted/%.o)
+	$(call say,AR)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcsD $@ $^
+
+$(BUILD)/unit/test_trap_%: $(BUILD)/obj/tests/unit/test_trap_%.o $(TRAP_HOSTED) $(LIB)
+	$(call say,TEST)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(TRAP_HOSTED) $(LIB) $(ALL_LIBS)
+
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 	$(call say,TEST)
 	@mkdir -p $(@D)
@@ -136,6 +183,7 @@ $(BUILD)/tools/faults.so: tests/tools/faults.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -shared -fPIC -o $@ $< -ldl
 
+-include $(TRAP_SRC:%.c=$(BUILD)/freestanding/%.d) $(TRAP_SRC:%.c=$(BUILD)/hosted/%.d)
 -include $(LIB_OBJ:.o=.d) $(CMD_SRC:%.c=$(BUILD)/obj/%.d) $(UNIT_SRC:%.c=$(BUILD)/obj/%.d)
 
 clean: ## remove what was built

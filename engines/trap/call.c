@@ -21,13 +21,13 @@
 #define NAMES TRAP
 #define ENDS TRAP
 
-/* The last place takes the calls that this processor does not have. */
-static const call_handler handlers[CALL_TABLE + 1] = {
+/* The last place takes the calls that this processor does not have: it is named more than once. */
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Woverride-init" /* of that last place */
+#pragma GCC diagnostic ignored "-Woverride-init"
+static const call_handler handlers[CALL_TABLE + 1] = {
 #include "engines/trap/calls.def"
-#pragma GCC diagnostic pop
 };
+#pragma GCC diagnostic pop
 
 call_handler call_find(long nr)
 {

@@ -14,7 +14,8 @@
 struct call {
 	long nr;
 	unsigned long arg[6];
-	uint64_t *mask; /* where the signal mask is that is restored behind the handler; NULL: the thread's own is in force */
+	uint64_t *
+		mask; /* where the signal mask is that is restored behind the handler; NULL: the thread's own is in force */
 };
 
 typedef long (*call_handler)(struct call *c);

@@ -32,13 +32,34 @@ struct condition {
 	uint8_t test, arg, other;
 	uint32_t low, high;
 };
-#define IN_BLOCK(n) { TEST_BLOCK, (n), (n), 0, 0 }
-#define IN_BLOCK_ANY(n, m) { TEST_BLOCK, (n), (m), 0, 0 }
-#define NOT_NULL(n) { TEST_NOT_NULL, (n), (n), 0, 0 }
-#define EQUALS(n, value) { TEST_RANGE, (n), (n), (value), (value) }
-#define RANGE(n, from, to) { TEST_RANGE, (n), (n), (from), (to) }
-#define BITS(n, mask) { TEST_BITS, (n), (n), (mask), 0 }
-#define NO_CONDITION { TEST_NONE, 0, 0, 0, 0 }
+#define IN_BLOCK(n) \
+	{ \
+		TEST_BLOCK, (n), (n), 0, 0 \
+	}
+#define IN_BLOCK_ANY(n, m) \
+	{ \
+		TEST_BLOCK, (n), (m), 0, 0 \
+	}
+#define NOT_NULL(n) \
+	{ \
+		TEST_NOT_NULL, (n), (n), 0, 0 \
+	}
+#define EQUALS(n, value) \
+	{ \
+		TEST_RANGE, (n), (n), (value), (value) \
+	}
+#define RANGE(n, from, to) \
+	{ \
+		TEST_RANGE, (n), (n), (from), (to) \
+	}
+#define BITS(n, mask) \
+	{ \
+		TEST_BITS, (n), (n), (mask), 0 \
+	}
+#define NO_CONDITION \
+	{ \
+		TEST_NONE, 0, 0, 0, 0 \
+	}
 
 struct row {
 	int16_t nr;

@@ -183,8 +183,8 @@ char *buffer_take(void)
 
 		if (!bit)
 			return buffer_from_kernel();
-		if (__atomic_compare_exchange_n(&pool_used, &used, used | bit, false, __ATOMIC_ACQUIRE,
-			    __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(
+			    &pool_used, &used, used | bit, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return pool[__builtin_ctz(bit)];
 	}
 }
@@ -195,6 +195,6 @@ void buffer_give(char *buffer)
 		(void)SYS(munmap, buffer, TRAP_PATH_ROOM);
 		return;
 	}
-	(void)__atomic_and_fetch(&pool_used, ~(1u << ((size_t)(buffer - pool[0]) / TRAP_PATH_ROOM)),
-		__ATOMIC_RELEASE);
+	(void)__atomic_and_fetch(
+		&pool_used, ~(1u << ((size_t)(buffer - pool[0]) / TRAP_PATH_ROOM)), __ATOMIC_RELEASE);
 }

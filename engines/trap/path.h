@@ -59,6 +59,9 @@ bool path_is_plain(const char *path);
 /* Does a mount point lie below this canonical guest name? Then it is a directory, be it missing in the root. */
 bool path_is_above_mount(const char *guest);
 
+/* Can no component be a mount point's? */
+bool path_is_unmounted(const char *path);
+
 /* A host path in place (room for TRAP_PATH_MAX) to the guest's name for it: its length; -ENOENT if the guest has none. */
 long path_to_guest(char *path, size_t len);
 /* The guest's name of a descriptor or, AT_FDCWD, of the working directory, into `out` (TRAP_PATH_MAX): its length or -errno. */

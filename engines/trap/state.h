@@ -17,9 +17,11 @@
 #endif
 #define TRAP_SPAN 0x100000ul
 
-#define TRAP_FD_TOP 1023 /* the memfd; root and binds lie below: fork copies a descriptor table of this size */
+#define TRAP_FD_TOP \
+	1023 /* the memfd; root and binds lie below: fork copies a descriptor table of this size */
 #define TRAP_MAX_BINDS 200
 #define TRAP_BUCKETS 512
+#define TRAP_STATE_MAX 0x40000ul /* bytes; mapped whole, used as far as `size` */
 #define TRAP_STATE_MAGIC 0x5452415031ull
 
 enum trap_bind_flag {
@@ -43,7 +45,8 @@ enum trap_flag {
 	TRAP_NO_REWRITE = 4, /* T2 */
 	TRAP_ANY_READONLY = 8,
 	TRAP_OVERLAP = 16, /* a source lies in another one: the way back is ambiguous */
-	TRAP_UNCLEAN = 32, /* something lies hidden under a mount point: links must not be followed by the kernel */
+	TRAP_UNCLEAN =
+		32, /* something lies hidden under a mount point: links must not be followed by the kernel */
 	TRAP_IDS = 64, /* ids are emulated */
 	TRAP_DEBUG = 128, /* counts are printed when a process ends */
 	TRAP_REMEMBER = 256, /* owners and device nodes are kept in extended attributes */

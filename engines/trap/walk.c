@@ -6,6 +6,7 @@
 #include "engines/trap/walk.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "engines/trap/mem.h"
@@ -20,7 +21,8 @@
 struct walk {
 	char *out; /* what is canonical, without a slash at its end: "" is the root */
 	size_t len;
-	char *rest; /* what is left to walk, in the second half of the buffer */
+	char *rest; /* what is left to walk, in `text` */
+	char *text; /* the second half of the buffer */
 	unsigned links;
 	enum walk_end end;
 	enum path_kind kind;
@@ -28,7 +30,7 @@ struct walk {
 };
 
 struct component {
-	const char *name;
+	char *name;
 	size_t len;
 	char *next; /* behind it and the slashes after it */
 	bool last, slash;
@@ -106,8 +108,9 @@ static long expand(struct walk *w, const char *target, size_t n, char *left)
 	if (n + rest + 2 > TRAP_PATH_MAX)
 		return -ENAMETOOLONG;
 	/* A slash that followed the link stays, so that its target has to be a directory. */
-	memmove(w->rest + n, left, rest + 1);
-	memcpy(w->rest, target, n);
+	memmove(w->text + n, left, rest + 1);
+	memmove(w->text, target, n);
+	w->rest = w->text;
 	if (target[0] == '/') {
 		w->len = 0;
 		w->out[0] = '\0';
@@ -138,7 +141,7 @@ static long step_link(struct walk *w, const struct component *c)
 	const char *rest;
 	const struct trap_bind *b = path_locate(w->out, &rest);
 	char *target = w->out + w->len + 1;
-	char *left = (char *)c->name + c->len;
+	char *left = c->name + c->len;
 	long room = TRAP_PATH_MAX + 256 - (long)w->len, n;
 
 	w->is_dir = false;
@@ -156,41 +159,86 @@ static long step_link(struct walk *w, const struct component *c)
 	if (n < 0)
 		return n;
 	target[n] = '\0';
-	return b->flags & TRAP_BIND_PROC ? step_proc(w, c, target, n, left) :
-					   expand(w, target, (size_t)n, left);
+	return b->flags & TRAP_BIND_PROC ? step_proc(w, c, target, n, left)
+					 : expand(w, target, (size_t)n, left);
+}
+
+/* "." and "..". */
+static long step_dots(struct walk *w, const struct component *c)
+{
+	long r = check_directory(w);
+
+	if (r < 0)
+		return r;
+	if (c->last && w->end == WALK_NAME) {
+		r = append(w, c->name, c->len);
+		return r < 0 ? r : STEP_DONE;
+	}
+	if (c->len == 2)
+		cut(w);
+	w->is_dir = true;
+	return 0;
 }
 
 /* One component; STEP_DONE where the walk ends. */
 static long step(struct walk *w, const struct component *c)
 {
-	bool name = c->last && w->end == WALK_NAME;
 	long r;
 
-	if (is_dots(c, 1) || is_dots(c, 2)) {
-		r = check_directory(w);
-		if (r < 0)
-			return r;
-		w->is_dir = true;
-		if (name)
-			return append(w, c->name, c->len) < 0 ? -ENAMETOOLONG : STEP_DONE;
-		if (c->len == 2)
-			cut(w);
-		w->rest = c->next;
-		return 0;
-	}
-	if (c->len > 255)
+	w->rest = c->next;
+	if (is_dots(c, 1) || is_dots(c, 2))
+		return step_dots(w, c);
+	if (c->len > NAME_MAX)
 		return -ENAMETOOLONG;
 	r = append(w, c->name, c->len);
 	if (r < 0)
 		return r;
-	if (name || (c->last && w->end == WALK_KEEP && !c->slash))
+	if (c->last && (w->end == WALK_NAME || (w->end == WALK_KEEP && !c->slash)))
 		return STEP_DONE;
-	{
-		char *before = w->rest;
+	return step_link(w, c);
+}
 
-		w->rest = w->rest_start;
-		r = step_link(w, c);
-		(void)before;
-	}
-	return r;
+/* Where a relative path starts. PATH_FOREIGN: nowhere in the guest. */
+static long start(struct walk *w, int dirfd)
+{
+	long n = path_of_fd(dirfd, w->out);
+
+	if (n == -ENOENT)
+		return PATH_FOREIGN;
+	if (n < 0)
+		return n;
+	w->len = n == 1 ? 0 : (size_t)n;
+	w->out[w->len] = '\0';
+	return 0;
+}
+
+static long finish(struct walk *w, bool slash)
+{
+	if (w->len == 0)
+		return append(w, "", 0) < 0 ? -ENAMETOOLONG : (long)w->kind;
+	if (slash && append(w, "", 0) < 0)
+		return -ENAMETOOLONG;
+	return w->kind;
+}
+
+long walk_path(int dirfd, const char *path, enum walk_end end, char *out)
+{
+	struct walk w = { .out = out, .text = out + TRAP_PATH_MAX + 256, .end = end, .is_dir = true };
+	struct component c = { 0 };
+	size_t n = strlen(path);
+	long r = 0;
+
+	if (n == 0)
+		return -ENOENT;
+	if (n >= TRAP_PATH_MAX)
+		return -ENAMETOOLONG;
+	out[0] = '\0';
+	if (path[0] != '/')
+		r = start(&w, dirfd);
+	if (r != 0)
+		return r;
+	w.rest = memcpy(w.text, path, n + 1);
+	while (r == 0 && next_component(&w, &c))
+		r = step(&w, &c);
+	return r < 0 ? r : finish(&w, c.slash);
 }
