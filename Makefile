@@ -127,7 +127,7 @@ $(GUEST_INIT): $(GUEST_SRC) $(wildcard engines/guest_*.h) Makefile
 $(BUILD)/freestanding/%.o: %.c Makefile
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fno-pie \
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fpie \
 	  -fno-tree-loop-distribute-patterns -fvisibility=hidden -fno-asynchronous-unwind-tables -fno-strict-aliasing \
 	  $(TRAP_FLAGS_$(ARCH_NAME)) -fstack-usage -MMD -MP -c -o $@ $<
 
