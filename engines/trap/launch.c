@@ -2,7 +2,7 @@
 /*
  * udocker-trap [-r ROOT] [-b HOST GUEST]… [-B HOST GUEST]… [-w DIR] [-i UID:GID | -n] [-k RELEASE] [-H NAME] [-2] [-d] [-m] [-x] [-a ARGV0]
  * PROGRAM ARGUMENT…, or udocker-trap --probe. Options are single letters, each its own word: this is called by the runtime, not by people.
- *   -r  root directory (/)            -b  bind, -B  read-only            -w  working directory inside (/)
+ *   -r  root directory (/), first   -b  bind, -B  read-only            -w  working directory inside (/)
  *   -i  ids shown to programs (0:0)   -n  the caller's own               -k  release of uname()          -H  its nodename
  *   -2  sites are not rewritten       -d  counts when a process ends     -m  owners and devices are remembered in extended attributes
  *   -x  PROGRAM is a path of the host                                    -a  its argv[0]
@@ -65,9 +65,6 @@ static void read_option(const struct process *p, struct options *o, char letter)
 	const char one[] = { letter, '\0' };
 
 	switch (letter) {
-	case 'r':
-		o->root = word(p, o);
-		break;
 	case 'b':
 		add_bind(p, o, false);
 		break;
@@ -109,6 +106,16 @@ static void read_option(const struct process *p, struct options *o, char letter)
 	}
 }
 
+/* The root is the first word there is, or the host's. */
+static void add_root(const struct process *p, struct options *o)
+{
+	if (o->next < p->argc && text_eq(p->argv[o->next], "-r")) {
+		o->next++;
+		o->root = word(p, o);
+	}
+	launch_add_bind(&(struct launch_bind){ o->root, "", false });
+}
+
 static void read_options(const struct process *p, struct options *o)
 {
 	while (o->next < p->argc && p->argv[o->next][0] == '-') {
@@ -116,8 +123,6 @@ static void read_options(const struct process *p, struct options *o)
 
 		if (text_eq(w, "--"))
 			break;
-		if (text_eq(w, "--probe"))
-			launch_probe();
 		if (strlen(w) != 2)
 			trap_die(USAGE, "no such option", w);
 		read_option(p, o, w[1]);
@@ -218,10 +223,12 @@ void launch_main(const struct process *p)
 	const char *name, *image = (const char *)process_aux(p, AT_EXECFN);
 	long fd = -1;
 
+	if (p->argc > 1 && text_eq(p->argv[1], "--probe"))
+		launch_probe();
+	add_root(p, &o);
 	read_options(p, &o);
 	name = p->argv[o.next];
 	set_flags(&o);
-	launch_add_bind(&(struct launch_bind){ o.root, "", false });
 	if (o.on_host) {
 		fd = SYS(openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)

@@ -16,12 +16,12 @@ struct launch_bind {
 	const char *host, *guest;
 	bool readonly;
 };
-/* Ends the process with a word where something is not there or does not fit. The root is the last one added, with the guest name "". */
+/* Ends the process with a word where something is not there or does not fit. The root is the first one added, with the guest name "". */
 struct trap_state *launch_state(void);
 void launch_add_bind(const struct launch_bind *b);
 /* An offset in the state's text. */
 uint32_t launch_add_text(const char *s);
-/* With all binds: what lies under mount points, sources in one another, the descriptors in their place, the memfd. */
+/* With all binds, in their order: their places without links, what lies under them, sources in one another, the descriptors, the memfd. */
 void launch_seal(const char *image);
 
 /* ---- launch_probe.c ---- */

@@ -18,6 +18,7 @@
 #define F_ADD_SEALS_NR 1033
 #define SEALS_ALL 15 /* F_SEAL_SEAL, SHRINK, GROW, WRITE */
 #define USAGE 125
+#define HIDDEN_DEPTH 6
 
 static union {
 	struct trap_state state;
@@ -104,21 +105,6 @@ static uint32_t add_guest_name(const char *guest)
 	return at;
 }
 
-/* The same place a second time: the later one hides the earlier. */
-static struct trap_bind *place_for(const char *guest)
-{
-	struct trap_state *s = &built.state;
-
-	for (unsigned i = 0; i < s->n_binds; i++)
-		if (text_eq(s->text + s->bind[i].guest, guest)) {
-			(void)SYS(close, s->bind[i].fd);
-			return &s->bind[i];
-		}
-	if (s->n_binds > TRAP_MAX_BINDS)
-		trap_die(USAGE, "too many binds", guest);
-	return &s->bind[s->n_binds++];
-}
-
 void launch_add_bind(const struct launch_bind *b)
 {
 	struct trap_state *s = &built.state;
@@ -142,7 +128,9 @@ void launch_add_bind(const struct launch_bind *b)
 		bind.flags |= TRAP_BIND_READONLY;
 		s->flags |= TRAP_ANY_READONLY;
 	}
-	*place_for(s->text + bind.guest) = bind;
+	if (s->n_binds > TRAP_MAX_BINDS)
+		trap_die(USAGE, "too many binds", b->guest);
+	s->bind[s->n_binds++] = bind;
 }
 
 /* ---- look-up ---- */
@@ -160,6 +148,35 @@ static void add_last_name(const char *name)
 	uint32_t h = hash_of(name);
 
 	built.state.last_names[h >> 3 & 31] |= (uint8_t)(1u << (h & 7));
+}
+
+/*
+ * A place is a name without links, as mount(2) would find it with the binds before it. What is not there yet may be named as it is; but a link on
+ * the way to it is one.
+ */
+static void settle_place(struct trap_bind *b)
+{
+	struct trap_state *s = &built.state;
+	char *name = buffer_take();
+	long kind = path_canonical(AT_FDCWD, s->text + b->guest, true, name);
+	size_t n = kind == PATH_PLAIN ? strlen(name) : 0;
+
+	if (n > 1) {
+		b->guest = launch_add_text(name);
+		b->guest_len = (uint16_t)n;
+	}
+	buffer_give(name);
+}
+
+/* A later bind at the same place hides this one. */
+static bool is_hidden_by_later(unsigned i)
+{
+	const struct trap_state *s = &built.state;
+
+	for (unsigned k = i + 1; k < s->n_binds; k++)
+		if (text_eq(s->text + s->bind[k].guest, s->text + s->bind[i].guest))
+			return true;
+	return false;
 }
 
 static void index_bind(unsigned i)
@@ -188,19 +205,62 @@ static void index_proc(void)
 }
 
 /* ---- what lies under mount points ---- */
-static bool is_empty(long dir)
+static bool add_stub(const struct stat *st)
 {
-	char entries[1024];
-	long n = SYS(getdents64, dir, entries, sizeof(entries)), at = 0, count = 0;
+	struct trap_state *s = &built.state;
 
-	while (at < n) {
-		uint16_t size;
+	if (s->n_stubs == TRAP_MAX_STUBS)
+		return false;
+	s->stub[s->n_stubs++] = (struct trap_stub){ st->st_dev, st->st_ino };
+	s->stub_inodes |= 1ull << (st->st_ino & 63);
+	return true;
+}
 
-		memcpy(&size, entries + at + 16, sizeof(size));
-		at += size;
-		count++;
-	}
-	return n >= 0 && count <= 2; /* "." and ".." */
+static bool hide(long fd, unsigned depth);
+
+/* false: more than can be kept, or nobody may look. */
+static bool hide_entries(long dir, unsigned depth)
+{
+	char entries[2048];
+	long n, at;
+
+	while ((n = SYS(getdents64, dir, entries, sizeof(entries))) > 0)
+		for (at = 0; at < n;) {
+			const char *name = entries + at + 19; /* of struct linux_dirent64 */
+			uint16_t size;
+			long fd;
+			bool fits;
+
+			memcpy(&size, entries + at + 16, sizeof(size));
+			at += size;
+			if (text_eq(name, ".") || text_eq(name, ".."))
+				continue;
+			fd = SYS(openat, dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+			fits = fd < 0 || hide(fd, depth + 1);
+			if (fd >= 0)
+				(void)SYS(close, fd);
+			if (!fits)
+				return false;
+		}
+	return n == 0;
+}
+
+static bool hide(long fd, unsigned depth)
+{
+	struct stat st;
+	bool fits;
+	long dir;
+
+	if (depth > HIDDEN_DEPTH || SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH) < 0 || !add_stub(&st))
+		return false;
+	if (!S_ISDIR(st.st_mode))
+		return true;
+	dir = SYS(openat, fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return false;
+	fits = hide_entries(dir, depth);
+	(void)SYS(close, dir);
+	return fits;
 }
 
 /* The bind around a mount point, and where that lies in it. */
@@ -225,29 +285,20 @@ static const struct trap_bind *around(const struct trap_bind *b, const char **re
 
 static void look_under(struct trap_bind *b)
 {
-	struct trap_state *s = &built.state;
 	const char *rest;
 	const struct trap_bind *outer = around(b, &rest);
-	struct stat st;
-	long fd, dir;
+	long fd;
 
 	if (outer->flags & TRAP_BIND_FILE)
 		trap_die(USAGE, "a bind lies in a bound file", trap_bind_guest(b));
 	/* Only links in the root are followed by the kernel; others are walked. */
-	if (outer != trap_root() || (s->flags & TRAP_NO_OPENAT2))
+	if (outer != trap_root() || trap_has(TRAP_NO_OPENAT2))
 		return;
 	fd = path_at(outer->fd, rest, false, false);
 	if (fd < 0)
 		return;
-	if (SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH) == 0) {
-		b->stub_dev = st.st_dev;
-		b->stub_ino = st.st_ino;
-	}
-	dir = S_ISDIR(st.st_mode) ? SYS(openat, fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -ENOTDIR;
-	if ((dir >= 0 && !is_empty(dir)) || dir == -EACCES)
-		s->flags |= TRAP_UNCLEAN;
-	if (dir >= 0)
-		(void)SYS(close, dir);
+	if (!hide(fd, 0))
+		built.state.flags |= TRAP_UNCLEAN;
 	(void)SYS(close, fd);
 }
 
@@ -350,12 +401,15 @@ void launch_seal(const char *image)
 
 	s->magic = TRAP_STATE_MAGIC;
 	trap_state = s;
-	for (unsigned i = 0; i + 1 < s->n_binds; i++)
+	for (unsigned i = 1; i < s->n_binds; i++) {
+		settle_place(&s->bind[i]);
+		if (is_hidden_by_later(i))
+			continue;
 		index_bind(i);
-	for (unsigned i = 0; i + 1 < s->n_binds; i++)
 		if (s->bind[i].flags & TRAP_BIND_PROC)
 			index_proc();
-	for (unsigned i = 0; i + 1 < s->n_binds; i++)
+	}
+	for (unsigned i = 1; i < s->n_binds; i++)
 		look_under(&s->bind[i]);
 	find_overlaps();
 	place_descriptors(image);

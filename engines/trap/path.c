@@ -75,7 +75,7 @@ bool path_is_above_mount(const char *guest)
 {
 	size_t n = strlen(guest);
 
-	for (unsigned i = 0; i + 1 < trap_state->n_binds; i++) {
+	for (unsigned i = 1; i < trap_state->n_binds; i++) {
 		const struct trap_bind *b = &trap_state->bind[i];
 
 		if (b->guest_len > n && trap_bind_guest(b)[n] == '/' &&
@@ -267,9 +267,19 @@ static long open_walked(int dirfd, const char *path, const struct wish *w)
 	return r;
 }
 
+static bool is_hidden(const struct stat *st)
+{
+	if (!(trap_state->stub_inodes & 1ull << (st->st_ino & 63)))
+		return false;
+	for (unsigned i = 0; i < trap_state->n_stubs; i++)
+		if (trap_state->stub[i].ino == st->st_ino && trap_state->stub[i].dev == st->st_dev)
+			return true;
+	return false;
+}
+
 /*
- * There are links on the way. In the root the kernel may follow them itself: what lies under a mount point is empty, so that nothing but the
- * stub of one can come out wrong.
+ * There are links on the way. In the root the kernel may follow them itself, as long as what comes out is nothing that a mount point hides:
+ * that is known, and mostly nothing but empty directories.
  */
 static long open_links(int dirfd, const char *path, const struct wish *w, uint64_t resolve)
 {
@@ -281,15 +291,8 @@ static long open_links(int dirfd, const char *path, const struct wish *w, uint64
 	fd = open_within(dirfd, path, w, resolve);
 	if (fd < 0)
 		return -EXDEV;
-	if (SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH) == 0) {
-		unsigned i = 0;
-
-		while (i < trap_state->n_binds && (trap_state->bind[i].stub_ino != st.st_ino ||
-							  trap_state->bind[i].stub_dev != st.st_dev))
-			i++;
-		if (i == trap_state->n_binds)
-			return fd;
-	}
+	if (SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH) == 0 && !is_hidden(&st))
+		return fd;
 	(void)SYS(close, fd);
 	return -EXDEV;
 }

@@ -21,6 +21,7 @@
 	1023 /* the memfd; root and binds lie below: fork copies a descriptor table of this size */
 #define TRAP_MAX_BINDS 200
 #define TRAP_BUCKETS 512
+#define TRAP_MAX_STUBS 256
 #define TRAP_STATE_MAX 0x40000ul /* bytes; mapped whole, used as far as `size` */
 #define TRAP_STATE_MAGIC 0x5452415031ull
 
@@ -36,7 +37,11 @@ struct trap_bind {
 	uint16_t guest_len, host_len;
 	uint16_t next; /* in the bucket of its guest name, index + 1; 0: none */
 	uint32_t guest, host; /* offsets in the text; a guest name has no '/' at its end, root's is "" */
-	uint64_t stub_dev, stub_ino; /* what lies under it in the bind around it; 0: nothing */
+};
+
+/* What lies hidden in the root under a mount point, and within that. */
+struct trap_stub {
+	uint64_t dev, ino;
 };
 
 enum trap_flag {
@@ -58,10 +63,13 @@ struct trap_state {
 	uint32_t flags;
 	uint32_t real_uid, real_gid; /* shown as `uid` and `gid` */
 	uint32_t uid, gid;
-	uint16_t n_binds; /* the last one is the root */
+	uint16_t n_binds; /* the first one is the root */
 	uint16_t fd_low, fd_high; /* reserved descriptors, both included */
 	uint16_t self; /* descriptor of the image, to execute */
 	uint32_t release, hostname; /* of uname(), offsets in the text; 0: the kernel's */
+	uint16_t n_stubs;
+	uint64_t stub_inodes; /* a set of their numbers' last six bits */
+	struct trap_stub stub[TRAP_MAX_STUBS];
 	uint8_t last_names[32]; /* a set of hashes of the last names of mount points */
 	uint16_t bucket[TRAP_BUCKETS]; /* guest name's hash to bind, index + 1 */
 	struct trap_bind bind[TRAP_MAX_BINDS + 1];
@@ -82,7 +90,7 @@ static inline const char *trap_bind_host(const struct trap_bind *b)
 
 static inline const struct trap_bind *trap_root(void)
 {
-	return &trap_state->bind[trap_state->n_binds - 1];
+	return &trap_state->bind[0];
 }
 
 static inline bool trap_is_reserved(unsigned long fd)
