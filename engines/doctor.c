@@ -335,11 +335,11 @@ static const struct {
 	const char *name, *needed_by;
 	void (*ask)(struct doctor_fact *f);
 } requirements[] = {
-	{ "kernel", "crun runc runsc proot fakechroot singularity", ask_kernel },
+	{ "kernel", "crun runc runsc proot fakechroot singularity trap", ask_kernel },
 	{ "/proc", "crun runc runsc proot singularity", ask_proc },
 	{ "ptrace", "proot runsc", ask_ptrace },
 	{ "yama", "proot runsc", ask_yama },
-	{ "seccomp", "proot", ask_seccomp },
+	{ "seccomp", "proot trap", ask_seccomp },
 	{ "user namespaces", "crun runc runsc singularity", ask_userns },
 	{ "subordinate ids", "", ask_subids },
 	{ "control groups", "", ask_cgroups },

@@ -132,6 +132,7 @@ struct engine_plan {
 	bool leaves; /* the engine's process ends when guest_init has detached itself: the program runs without it */
 	bool helpers; /* what the engine does first takes privileges: capabilities are its business, no_new_privs is guest_init's to set */
 	bool mount_points; /* targets of mounts must be in ROOT: mountpoints_make() */
+	bool try_mount_points; /* it can do without, but then they are in no list of files */
 	/* ---- delegate ---- */
 	struct json *config; /* the rewritten config.json */
 	bool cgroups; /* it may make control groups */
@@ -191,8 +192,7 @@ extern const struct engine *const engine_table[];
 const struct engine *engine_by_name(const char *name);
 const struct engine *engine_by_mode(const char
 		*mode); /* the first choice for it (R1: runc, then crun, then runsc); case-sensitive "P1" */
-bool engine_mode_is_valid(
-	const char *mode); /* P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2, whether built in or not */
+bool engine_mode_is_valid(const char *mode); /* P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2 */
 
 /*
  * Where probes are remembered ("<state root>/probes", copied; made 0700 when first written), so that a start does not run the

@@ -12,6 +12,7 @@
 #include "engines/runc.h"
 #include "engines/runsc.h"
 #include "engines/singularity.h"
+#include "engines/trap/trap.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fs.h"
@@ -22,9 +23,9 @@
 #include "pkg/conf/conf.h"
 
 const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_runsc, &engine_proot,
-	&engine_fakechroot, &engine_singularity, NULL };
+	&engine_fakechroot, &engine_singularity, &engine_trap, NULL };
 
-/* Who runs a mode, the first choice first: 1.3.x looks for runc before crun. Modes of this field that are not built in have no row. */
+/* Who runs a mode, the first choice first: 1.3.x looks for runc before crun. */
 #define MODE_ENGINES 3
 static const struct mode_row {
 	const char *mode;
@@ -40,10 +41,9 @@ static const struct mode_row {
 	{ "R2", { &engine_runc, &engine_crun } },
 	{ "R3", { &engine_runc, &engine_crun } },
 	{ "S1", { &engine_singularity } },
+	{ "T1", { &engine_trap } },
+	{ "T2", { &engine_trap } },
 };
-
-static const char *const known_modes[] = { "P1", "P2", "F1", "F2", "F3", "F4", "R1", "R2", "R3", "S1", "T1",
-	"T2" };
 
 #define EXECMODE_MAX 64 /* bytes of the execmode file */
 
@@ -72,10 +72,7 @@ const struct engine *engine_by_mode(const char *mode)
 
 bool engine_mode_is_valid(const char *mode)
 {
-	for (size_t i = 0; i < ARRAY_LEN(known_modes); i++)
-		if (str_eq(known_modes[i], mode))
-			return true;
-	return false;
+	return find_mode(mode) != NULL;
 }
 
 static bool engine_has_mode(const struct engine *e, const char *mode)
@@ -278,7 +275,8 @@ static int choose_engine(
 
 	if (!candidates[0]) {
 		err_make(err, ERR_USAGE, "--engine: there is no engine '%s'", name);
-		return err_hint(err, "engines are crun, runc, runsc, proot, fakechroot and singularity");
+		return err_hint(
+			err, "engines are crun, runc, runsc, proot, fakechroot, singularity and trap");
 	}
 	if (!engine_has_mode(candidates[0], w->mode)) {
 		if (mode_by_switch && !str_eq(w->mode, "auto"))
@@ -325,11 +323,6 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 		r = choose_engine(req->switch_engine, &w, req->switch_mode != NULL, &c, err);
 	} else if (str_eq(w.mode, "auto")) {
 		r = choose_auto(config, &w, &c, err);
-	} else if (!row) {
-		r = err_make(err, ERR_ENGINE,
-			"mode %s (%s) is not available in this version; available: P1 P2 F1 F2 F3 F4 R1 R2 "
-			"R3 S1",
-			w.mode, w.where);
 	} else {
 		r = choose_row(row, config, &w, &c, err);
 	}

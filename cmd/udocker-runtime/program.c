@@ -38,7 +38,7 @@ static const struct cli_option runtime_options[] = {
 	CLI_FLAG("debug", 'D', struct runtime_program_globals, debug, "log every step"),
 	CLI_FLAG("quiet", 'q', struct runtime_program_globals, quiet, "errors only"),
 	CLI_STR("engine", 0, "NAME", struct runtime_program_globals, engine,
-		"use this engine: crun, runc, runsc, proot, fakechroot, singularity"),
+		"use this engine: crun, runc, runsc, proot, fakechroot, singularity, trap"),
 	{ .name = "execmode",
 		.kind = CLI_KIND_STRING,
 		.metavar = "XY",

@@ -144,7 +144,7 @@ static unsigned guest_flags(const struct launch *l)
 		flags |= GUEST_INIT_TTY;
 	if (l->exact)
 		flags |= GUEST_INIT_EXACT;
-	if (l->make_cwd && !l->plan->in_place)
+	if (l->make_cwd && !l->plan->entry) /* else guest_init is one of the host */
 		flags |= GUEST_INIT_MAKE_CWD;
 	if (l->process->has_umask)
 		flags |= GUEST_INIT_SET_UMASK;

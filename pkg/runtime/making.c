@@ -128,12 +128,20 @@ static int write_delegate_bundle(struct making *m, struct err **err)
 	return write_json(m->c.dirfd, bundle_config, m->p.plan.config, err);
 }
 
-/* Of a container of the store, which may run many times at once. Where nothing can be made PRoot keeps a tree of its own for each run. */
-static void keep_parents(const struct making *m)
+/*
+ * What an engine can do without. PRoot's are of a container of the store, which may run many times at once: where nothing can be made it keeps
+ * a tree of its own for each run.
+ */
+static void keep_mount_points(const struct making *m)
 {
 	const struct mountpoints_at at = { m->p.bundle.rootfs_fd, m->p.bundle.fd, m->c.dirfd, m->c.path };
 	auto_err *e = NULL;
 
+	if (m->p.plan.try_mount_points) {
+		if (mountpoints_make(&at, m->p.bundle.config, &e) < 0)
+			log_verbose("%s: it is in no list of files", err_text(e));
+		return;
+	}
 	if (!str_eq(m->p.choice.engine->name, "proot") ||
 		!runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER))
 		return;
@@ -155,7 +163,7 @@ static int plan(struct making *m, struct err **err)
 	fill_record(m);
 	if (runtime_fds_check(&m->fds, err) < 0 || delegate_check_fds(&m->c, &m->fds, err) < 0)
 		return -1;
-	keep_parents(m);
+	keep_mount_points(m);
 	if (m->p.plan.own_kernel)
 		m->maker_mark = m->c.rec.mark; /* who makes it are all whom the host knows */
 	else if (m->c.rec.delegate && mark_config(m->p.plan.config, m->c.rec.mark))
