@@ -28,5 +28,7 @@ void exec_set_program(const char *name);
 
 /* Put a program of the guest in place of this one; returns -errno only. `path` and the vectors are the engine's or the guest's memory. */
 long exec_program_at(int dirfd, const char *path, int flags, char *const *argv, char *const *envp);
+/* More than -ENOEXEC says of a program, for the launcher's message; NULL if there is no more to say. */
+const char *exec_why_not(const char *path);
 
 #endif

@@ -265,7 +265,7 @@ static void emit_verdict(struct builder *b, uint32_t verdict)
 static void emit_verdicts(struct builder *b)
 {
 	static const uint32_t verdicts[LABELS] = {
-		[LABEL_TRAP] = SECCOMP_RET_TRAP,
+		[LABEL_TRAP] = SECCOMP_RET_TRAP | FILTER_TRAP_DATA,
 		[LABEL_ENOSYS] = SECCOMP_RET_ERRNO | ENOSYS,
 		[LABEL_EPERM] = SECCOMP_RET_ERRNO | EPERM,
 		[LABEL_EINVAL] = SECCOMP_RET_ERRNO | EINVAL,

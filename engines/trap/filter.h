@@ -12,6 +12,8 @@
 struct sock_filter;
 
 #define FILTER_MAX 2048
+/* In si_errno of the engine's own SIGSYS: another one comes from a filter of the guest. */
+#define FILTER_TRAP_DATA 0x7564
 
 struct filter_options {
 	uint32_t fd_low, fd_high; /* the reserved descriptors */
