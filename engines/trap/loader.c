@@ -201,6 +201,8 @@ void loader_run(const struct process *from, const struct loader_program *program
 		trap_die(126, "the program cannot be loaded", program->name);
 	(void)SYS(close, program->fd);
 	rewrite_program_is_go = program_image.go;
+	if (program_image.interpreter[0])
+		rewrite_keep_out(program_image.low, program_image.end);
 	entry = map_interpreter();
 	drop_words(&p, program->dropped);
 	set_aux(&p, program->name);
