@@ -3,8 +3,10 @@
 #include "engines/trap/elf_map.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
 
 #include "engines/trap/mem.h"
 #include "engines/trap/state.h"
@@ -30,15 +32,19 @@ struct mapper {
 	bool is_program;
 	Elf64_Ehdr head;
 	Elf64_Phdr segment[ELF_MAX_SEGMENTS];
-	unsigned long low, high, align;
+	unsigned long low, high, align, size;
 	struct elf_image *image;
 };
 
 static long read_headers(struct mapper *m)
 {
 	const Elf64_Ehdr *h = &m->head;
+	struct stat st;
 	long size;
 
+	if (SYS(newfstatat, m->fd, "", &st, AT_EMPTY_PATH) < 0)
+		return -ENOEXEC;
+	m->size = (unsigned long)st.st_size; /* what lies behind the end of a file is a fault */
 	if (SYS(pread64, m->fd, &m->head, sizeof(m->head), 0) != (long)sizeof(m->head))
 		return -ENOEXEC;
 	if (memcmp(h->e_ident, ELFMAG, SELFMAG) != 0 || h->e_ident[EI_CLASS] != ELFCLASS64 ||
@@ -84,7 +90,8 @@ static long survey_load(struct mapper *m, const Elf64_Phdr *s)
 	const unsigned long limit = 1ul << 47;
 
 	if (s->p_filesz > s->p_memsz || s->p_vaddr >= limit || s->p_memsz >= limit ||
-		(s->p_vaddr - s->p_offset) % PAGE != 0)
+		(s->p_vaddr - s->p_offset) % PAGE != 0 || s->p_offset > m->size ||
+		s->p_filesz > m->size - s->p_offset)
 		return -ENOEXEC;
 	if (s->p_vaddr < m->low)
 		m->low = PAGE_DOWN(s->p_vaddr);
