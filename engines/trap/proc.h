@@ -10,9 +10,8 @@
 
 /* Answers besides lengths and descriptors: far from any errno. */
 enum {
-	PROC_LINK_MAGIC =
-		1
-		<< 20, /* the kernel follows it itself (pipes, deleted files, what no name of the guest leads to) */
+	/* The kernel follows it itself (pipes, deleted files, what no name of the guest leads to). */
+	PROC_LINK_MAGIC = 1 << 20,
 	PROC_LINK_EXE, /* this process's program: exec_program() */
 	PROC_NOT_MINE,
 };
