@@ -256,3 +256,35 @@ long call_fchown(struct call *c)
 		return -EBADF;
 	return emulate((int)c->arg[0], (uint32_t)c->arg[1], (uint32_t)c->arg[2], false);
 }
+
+/* ---- mknod ---- */
+static long make_node(int dirfd, const void *guest, unsigned mode, uint32_t dev)
+{
+	struct path_parent p = { .fd = -1 };
+	struct path_text t;
+	long r = path_text_read(&t, guest);
+
+	if (!r) {
+		r = path_parent(dirfd, t.text, true, &p);
+		/* Whatever is a mount point exists. */
+		if (r == -EBUSY)
+			r = -EEXIST;
+		if (!r && trap_has(TRAP_IDS) && (S_ISCHR(mode) || S_ISBLK(mode)))
+			r = ids_make_device(p.fd, p.name, mode, dev);
+		else if (!r)
+			r = SYS(mknodat, p.fd, p.name, mode, dev);
+		path_parent_free(&p);
+	}
+	path_text_free(&t);
+	return r;
+}
+
+long call_mknod(struct call *c)
+{
+	return make_node(AT_FDCWD, (const void *)c->arg[0], (unsigned)c->arg[1], (uint32_t)c->arg[2]);
+}
+
+long call_mknodat(struct call *c)
+{
+	return make_node((int)c->arg[0], (const void *)c->arg[1], (unsigned)c->arg[2], (uint32_t)c->arg[3]);
+}

@@ -206,14 +206,14 @@ static void put_hex(struct proc_maker *m, uint64_t v)
 }
 
 /* "Uid:" and "Gid:" of a process whose ids are not known: as stat shows owners. */
-static void put_shown(struct proc_maker *m, const char *numbers, uint32_t (*show)(uint32_t))
+static void put_shown(struct proc_maker *m, const char *numbers, bool uids)
 {
 	unsigned long v;
 
 	while (*numbers == '\t' || *numbers == ' ') {
 		proc_put(m, numbers++, 1);
 		if (text_to_number(&numbers, UINT32_MAX, &v))
-			proc_put_number(m, show((uint32_t)v));
+			proc_put_number(m, uids ? ids_show_uid((uint32_t)v) : ids_show_gid((uint32_t)v));
 	}
 }
 
@@ -241,7 +241,7 @@ static bool put_ids(struct proc_maker *m, const char *line, const struct ids *e)
 		if (e)
 			put_four(m, line[0] == 'U' ? e->uid : e->gid);
 		else
-			put_shown(m, rest, line[0] == 'U' ? ids_show_uid : ids_show_gid);
+			put_shown(m, rest, line[0] == 'U');
 		return true;
 	}
 	if (e && after(line, "Groups:")) {

@@ -113,7 +113,7 @@ static long name_to_bind(struct sock_name *ret, const char *name, const char *ca
 {
 	const char *rest;
 	const struct trap_bind *b = path_locate(canonical, &rest);
-	struct path_parent p;
+	struct path_parent p = { .fd = -1 };
 	long r = path_parent(AT_FDCWD, name, true, &p);
 
 	if (r == -EBUSY)
