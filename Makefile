@@ -375,6 +375,7 @@ lint-format:
 lint-style:
 	python3 tests/lint/check-style
 	python3 tests/lint/check-fixes
+	python3 tests/lint/check-calls
 
 lint-headers:
 	@for h in $(filter %.h,$(C_FILES)); do \

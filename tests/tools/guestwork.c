@@ -76,6 +76,32 @@ static void *loop_stat(void *arg)
 	return NULL;
 }
 
+static void *loop_access(void *arg)
+{
+	struct loop *l = arg;
+	char path[512];
+
+	for (int i = 0; i < l->n; i++) {
+		file_name(path, sizeof(path), l->dir, i);
+		l->failed += access(path, R_OK) < 0;
+	}
+	return NULL;
+}
+
+/* Plain names, as find and ls look at them. */
+static void *loop_lstat(void *arg)
+{
+	struct loop *l = arg;
+	struct stat st;
+	char name[16];
+
+	for (int i = 0; i < l->n; i++) {
+		snprintf(name, sizeof(name), "f%d", i % FILES);
+		l->failed += lstat(name, &st) < 0;
+	}
+	return NULL;
+}
+
 static int all_succeeded(const struct loop *l)
 {
 	if (l->failed)
@@ -89,6 +115,26 @@ static int do_stat(char **argv)
 	struct loop l = { number(argv[1]), argv[2], 0 };
 
 	loop_stat(&l);
+	return all_succeeded(&l);
+}
+
+/* access N DIR */
+static int do_access(char **argv)
+{
+	struct loop l = { number(argv[1]), argv[2], 0 };
+
+	loop_access(&l);
+	return all_succeeded(&l);
+}
+
+/* lstat N DIR: of plain names, from within it */
+static int do_lstat(char **argv)
+{
+	struct loop l = { number(argv[1]), argv[2], 0 };
+
+	if (chdir(l.dir) < 0)
+		return complain(l.dir);
+	loop_lstat(&l);
 	return all_succeeded(&l);
 }
 
@@ -342,6 +388,8 @@ static const struct {
 	int (*run)(char **argv);
 } words[] = {
 	{ "stat", 2, do_stat },
+	{ "access", 2, do_access },
+	{ "lstat", 2, do_lstat },
 	{ "open", 2, do_open },
 	{ "threads", 3, do_threads },
 	{ "write", 3, do_write },
