@@ -92,7 +92,8 @@ say = @$(if $(V),:,printf '  %-5s %s\n' $(1) $@)
 .SECONDEXPANSION:
 .PHONY: all tools unit clean help deps deps-check
 
-all: $(patsubst %,$(BUILD)/bin/%,$(filter $(PROGRAMS),$(HAVE_CMD))) $(if $(wildcard engines/guest_init.c),$(GUEST_INIT)) ## build the programs
+all: $(patsubst %,$(BUILD)/bin/%,$(filter $(PROGRAMS),$(HAVE_CMD))) $(if $(wildcard engines/guest_init.c),$(GUEST_INIT)) \
+     $(if $(TRAP_ASM),$(TRAP_IMAGE)) ## build the programs
 tools: $(TOOL_BIN) ## build the helper programs of the tests
 unit: $(UNIT_BIN)
 
