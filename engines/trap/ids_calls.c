@@ -93,8 +93,19 @@ static long change_two(uint32_t id[4], uint32_t real, uint32_t effective, bool a
 	return 0;
 }
 
+static bool changes_nothing(const uint32_t id[4], const uint32_t to[3])
+{
+	for (int i = 0; i < 3; i++)
+		if (to[i] != KEEP && to[i] != id[i])
+			return false;
+	return to[EFFECTIVE] == KEEP || to[EFFECTIVE] == id[FILES];
+}
+
 static long change_three(uint32_t id[4], const uint32_t to[3], bool any)
 {
+	/* Else the file system's becomes the effective one. */
+	if (changes_nothing(id, to))
+		return 0;
 	for (int i = 0; i < 3; i++)
 		if (to[i] != KEEP && !any && !one_of(id, to[i], 3))
 			return -EPERM;
@@ -213,6 +224,18 @@ long call_getgroups(struct call *c)
 	return e->n_groups;
 }
 
+/* They are told in this order, whatever order they were set in. */
+static void sort(uint32_t *v, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++)
+		for (uint32_t k = i; k && v[k - 1] > v[k]; k--) {
+			uint32_t other = v[k];
+
+			v[k] = v[k - 1];
+			v[k - 1] = other;
+		}
+}
+
 long call_setgroups(struct call *c)
 {
 	uint32_t n = (uint32_t)c->arg[0], group[IDS_MAX_GROUPS];
@@ -228,6 +251,7 @@ long call_setgroups(struct call *c)
 		return -EFAULT;
 	if (one_of(group, KEEP, (int)n))
 		return -EINVAL;
+	sort(group, n);
 	e = ids_own();
 	memcpy(e->group, group, n * sizeof(group[0]));
 	e->n_groups = n;

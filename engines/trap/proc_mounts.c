@@ -142,12 +142,10 @@ static void find_mounts(struct host *h, char *room)
 
 static void put_id(struct proc_maker *m, const struct host *h, unsigned bind)
 {
-	/* The root, which is the last one, is the first to choose. */
-	unsigned first = trap_state->n_binds - 1u;
+	unsigned first = 0;
 
-	if (h->line[first] != h->line[bind])
-		for (first = 0; h->line[first] != h->line[bind];)
-			first++;
+	while (h->line[first] != h->line[bind])
+		first++;
 	if (first != bind)
 		proc_put_number(m, ID_SECOND + bind);
 	else
@@ -271,11 +269,8 @@ long proc_mounts(bool info, unsigned long flags)
 	room = buffer_take();
 	find_mounts(h, room);
 	/* Without the host's list there is nothing to make them of. */
-	if (*h->text) {
-		put_bind(&m, h, n - 1, info, room);
-		for (unsigned i = 0; i + 1 < n; i++)
-			put_bind(&m, h, i, info, room);
-	}
+	for (unsigned i = 0; *h->text && i < n; i++)
+		put_bind(&m, h, i, info, room);
 	for (const char *line = h->text; *line; line = next_line(line))
 		put_below(&m, line, info, room);
 	buffer_give(room);

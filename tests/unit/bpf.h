@@ -31,6 +31,9 @@ static inline uint32_t bpf_run(const struct sock_filter *program, size_t n, cons
 			memcpy(&a, (const char *)data + f.k, sizeof(a));
 			bpf_loaded |= 1u << (f.k / 4);
 			continue;
+		case BPF_LD | BPF_IMM:
+			a = f.k;
+			continue;
 		case BPF_RET | BPF_K:
 			return f.k;
 		case BPF_ALU | BPF_AND | BPF_K:
