@@ -212,21 +212,21 @@ static bool is_ours(const void *guest)
 
 long call_sendmmsg(struct call *c)
 {
-	const struct message *vec = (const void *)c->arg[1];
+	const char *vec = (const void *)c->arg[1]; /* may be anywhere */
 	unsigned n = (unsigned)c->arg[2], i = 0;
 
 	n = n < MESSAGES_MAX ? n : MESSAGES_MAX;
-	while (i < n && !is_ours(&vec[i]))
+	while (i < n && !is_ours(vec + i * sizeof(struct message)))
 		i++;
 	if (i == n)
 		return call_pass(c);
 	for (i = 0; i < n; i++) {
-		long r = send_message((int)c->arg[0], &vec[i].header, (unsigned)c->arg[3]);
+		const char *one = vec + i * sizeof(struct message);
+		long r = send_message((int)c->arg[0], one, (unsigned)c->arg[3]);
 		unsigned len = (unsigned)r;
 
-		if (r >= 0 &&
-			guest_write((void *)(c->arg[1] + i * sizeof(vec[0]) + offsetof(struct message, len)),
-				&len, sizeof(len)))
+		if (r >= 0 && guest_write((void *)(uintptr_t)(one + offsetof(struct message, len)), &len,
+				      sizeof(len)))
 			r = -EFAULT;
 		if (r < 0)
 			return i ? (long)i : r;
