@@ -77,8 +77,10 @@ CMD_SRC  := $(sort $(wildcard cmd/*/*.c))
 UNIT_SRC := $(filter-out $(if $(STATIC),tests/unit/test_dl.c tests/unit/test_fs_own.c),$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
+TOOL_LINKED := guestwork trapsignals
 TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(filter-out tests/tools/faults.c,$(TOOL_SRC))) $(BUILD)/tools/faults.so \
-            $(BUILD)/tools/guestwork.dynamic $(BUILD)/tools/payload.dynamic $(if $(shell command -v musl-gcc),$(BUILD)/tools/guestwork.musl)
+            $(TOOL_LINKED:%=$(BUILD)/tools/%.dynamic) $(BUILD)/tools/payload.dynamic \
+            $(if $(shell command -v musl-gcc),$(TOOL_LINKED:%=$(BUILD)/tools/%.musl))
 GUEST_INIT := $(BUILD)/bin/udocker-guest-init
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 HAVE_CMD  = $(sort $(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
@@ -171,9 +173,9 @@ $(BUILD)/tools/%: tests/tools/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -static -o $@ $<
 
-# The same program as guests have it that are linked with glibc and with musl.
-$(BUILD)/tools/guestwork.dynamic $(BUILD)/tools/guestwork.musl $(BUILD)/tools/payload.dynamic: \
-  $(BUILD)/tools/%: $$(basename tests/tools/$$*).c Makefile
+# The same programs as guests have them that are linked with glibc and with musl.
+$(TOOL_LINKED:%=$(BUILD)/tools/%.dynamic) $(TOOL_LINKED:%=$(BUILD)/tools/%.musl) $(BUILD)/tools/payload.dynamic: \
+  tests/tools/$$(basename $$(@F)).c Makefile
 	$(call say,TOOL)
 	@mkdir -p $(@D)
 	$(Q)$(if $(filter %.musl,$@),musl-gcc,$(CC)) -D_GNU_SOURCE -std=gnu17 -Wall -Wextra $(if $(WERROR),-Werror) -O1 -g -pthread -o $@ $<

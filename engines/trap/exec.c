@@ -41,9 +41,13 @@ void exec_set_program(const char *name)
 static long open_again(int fd)
 {
 	char name[32];
+	long r;
 
-	if (fd < 0)
-		return fd == AT_FDCWD ? -EACCES : -EBADF; /* the working directory */
+	if (fd == AT_FDCWD)
+		return -EACCES; /* a directory */
+	r = SYS(fcntl, fd, F_GETFD);
+	if (r < 0)
+		return r;
 	text_fd_path(name, fd);
 	return SYS(openat, AT_FDCWD, name, EXEC_FILE_OPEN);
 }

@@ -284,30 +284,12 @@ static bool rewrite_hop(unsigned long next, long nr, unsigned long padding, cons
 }
 
 /*
- * musl, and glibc since 2.41, cancel a thread only while it stands at the one instruction before a ret that they make such calls with: that one is to
- * stay.
+ * The one instruction that musl, and glibc since 2.41, make all calls with that can be cancelled: their handler of the cancelling signal knows its
+ * address, so that other calls are to be made there and not in a veneer.
  */
-static bool is_cancellable(unsigned long next, long nr)
+static bool is_for_any(unsigned long next)
 {
-	if (*(const uint8_t *)next != 0xc3)
-		return false;
-	switch (nr) {
-	case SYS_open:
-	case SYS_openat:
-	case SYS_creat:
-	case SYS_connect:
-	case SYS_sendto:
-	case SYS_sendmsg:
-	case SYS_sendmmsg:
-	case SYS_ppoll:
-	case SYS_pselect6:
-	case SYS_epoll_pwait:
-	case SYS_rt_sigsuspend:
-	case SYS_rt_sigtimedwait:
-		return true;
-	default:
-		return false;
-	}
+	return *(const uint8_t *)next == 0xc3;
 }
 
 static bool change(unsigned long next, long nr)
@@ -317,13 +299,13 @@ static bool change(unsigned long next, long nr)
 	unsigned long padding;
 
 	if ((next >= keep_out.from && next < keep_out.to) || !text_map_find(next, &text) ||
-		next - 2 < text.from || call[0] != 0x0f || call[1] != 0x05 || is_cancellable(next, nr)) {
+		next - 2 < text.from || call[0] != 0x0f || call[1] != 0x05) {
 		counts.formless++;
 		return false;
 	}
 	if (is_mov_form(next, nr, &text))
 		return rewrite_mov(next, nr, &text);
-	padding = find_padding(next, &text);
+	padding = is_for_any(next) ? 0 : find_padding(next, &text);
 	if (padding)
 		return rewrite_hop(next, nr, padding, &text);
 	counts.formless++;

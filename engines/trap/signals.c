@@ -19,14 +19,17 @@
 
 /* signals_*.S and start_*.S */
 extern const char signals_enter_sigsys[], signals_enter_fault[], signals_enter_fault_once[];
-extern const char signals_enter_default[], signals_enter_ignored[], signals_restorer[];
-extern const char trap_stub[], guest_access_begin[], guest_access_end[], guest_access_fault[];
+extern const char signals_enter_default[], signals_enter_ignored[], signals_enter_cancel[],
+	signals_restorer[];
+extern const char trap_stub[], trap_stub_answered[], trap_image_begin[], trap_image_end[];
+extern const char guest_access_begin[], guest_access_end[], guest_access_fault[];
 
 unsigned long signals_on_sigsys(int sig, siginfo_t *info, ucontext_t *uc, const unsigned long *handler);
 unsigned long signals_on_fault(int sig, siginfo_t *info, ucontext_t *uc, const unsigned long *handler);
 unsigned long signals_on_fault_once(int sig, siginfo_t *info, ucontext_t *uc, const unsigned long *handler);
 unsigned long signals_on_default(int sig, siginfo_t *info, ucontext_t *uc, const unsigned long *handler);
 unsigned long signals_on_ignored(int sig, siginfo_t *info, ucontext_t *uc, const unsigned long *handler);
+unsigned long signals_on_cancel(int sig, siginfo_t *info, ucontext_t *uc, const unsigned long *handler);
 
 static const int ours[] = { SIGSYS, SIGSEGV, SIGBUS };
 #define OURS (sizeof(ours) / sizeof(ours[0]))
@@ -39,9 +42,18 @@ static struct {
 	uint64_t handler, flags, mask;
 } sigsys_extra;
 
+/* glibc's and musl's; programs cannot set them. */
+#define CANCEL_FIRST 32
+#define CANCEL_LAST 33
+
+static bool is_cancel(int sig)
+{
+	return sig == CANCEL_FIRST || sig == CANCEL_LAST;
+}
+
 bool signals_is_ours(int sig)
 {
-	return sig == SIGSYS || sig == SIGSEGV || sig == SIGBUS;
+	return sig == SIGSYS || sig == SIGSEGV || sig == SIGBUS || is_cancel(sig);
 }
 
 static bool is_function(uint64_t handler)
@@ -80,10 +92,23 @@ static void fault_to_kernel(const struct signals_action *guest, struct signals_a
 	ret->mask = signals_mask(guest->mask);
 }
 
+static void cancel_to_kernel(const struct signals_action *guest, struct signals_action *ret)
+{
+	*ret = *guest;
+	ret->mask = signals_mask(guest->mask);
+	if (is_function(guest->handler)) {
+		ret->handler = address(signals_enter_cancel);
+		ret->flags |= SA_RESTORER_FLAG;
+		ret->restorer = guest->handler;
+	}
+}
+
 void signals_to_kernel(int sig, const struct signals_action *guest, struct signals_action *ret)
 {
 	if (sig == SIGSYS)
 		sigsys_to_kernel(guest, ret);
+	else if (is_cancel(sig))
+		cancel_to_kernel(guest, ret);
 	else
 		fault_to_kernel(guest, ret);
 }
@@ -108,7 +133,8 @@ void signals_to_guest(int sig, const struct signals_action *kernel, struct signa
 	*ret = *kernel;
 	if (h == address(signals_enter_sigsys) && sig == SIGSYS) {
 		sigsys_to_guest(kernel, ret);
-	} else if (h == address(signals_enter_fault) || h == address(signals_enter_fault_once)) {
+	} else if (h == address(signals_enter_fault) || h == address(signals_enter_fault_once) ||
+		   h == address(signals_enter_cancel)) {
 		ret->handler = kernel->restorer;
 		ret->restorer = address(signals_restorer);
 		if (h == address(signals_enter_fault_once))
@@ -275,6 +301,62 @@ unsigned long signals_on_ignored(int sig, siginfo_t *info, ucontext_t *uc, const
 	if (!is_own_access(uc) && info->si_code > 0)
 		take_default(sig, info);
 	return 0;
+}
+
+static bool can_be_cancelled(long nr)
+{
+	switch (nr) {
+#ifdef SYS_open
+	case SYS_open:
+	case SYS_creat:
+#endif
+	case SYS_openat:
+	case SYS_connect:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_ppoll:
+	case SYS_pselect6:
+	case SYS_epoll_pwait:
+	case SYS_rt_sigsuspend:
+	case SYS_rt_sigtimedwait:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The answer to a call of the guest that this thread is in: where it lies, or 0. */
+static unsigned long find_answer(const ucontext_t *uc, struct frame_stub *ret)
+{
+	unsigned long at = frame_stack(uc) & ~7ul, pair[2];
+
+	for (unsigned i = 0; i < 1024; i++, at += sizeof(at)) {
+		if (guest_read(pair, (const void *)at, sizeof(pair)) < 0)
+			return 0;
+		if (pair[0] == address(trap_stub_answered))
+			return guest_read(ret, (const void *)pair[1], sizeof(*ret)) == 0 ? pair[1] : 0;
+	}
+	return 0;
+}
+
+/*
+ * A thread that waits in a call of ours, or comes to it, is put back before its own call, as if it had not been made: there a C library looks whether
+ * it may be cancelled. What has had an effect, so that the instruction is behind it, is not undone.
+ */
+unsigned long signals_on_cancel(int sig, siginfo_t *info, ucontext_t *uc, const unsigned long *handler)
+{
+	unsigned long ip = frame_ip(uc), at;
+	struct frame_stub f;
+
+	(void)sig, (void)info;
+	if (ip == address(trap_stub)) {
+		frame_leave_stub(uc);
+	} else if (ip >= address(trap_image_begin) && ip < address(trap_image_end) && frame_is_at_call(uc)) {
+		at = find_answer(uc, &f);
+		if (at && can_be_cancelled(f.call.nr))
+			frame_rewind(uc, &f, at);
+	}
+	return *handler;
 }
 
 /* A SIGSYS that is none of ours: sent, or by a filter of the guest. */

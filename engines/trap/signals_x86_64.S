@@ -23,6 +23,7 @@
 	entry	signals_enter_fault_once, signals_on_fault_once
 	entry	signals_enter_default, signals_on_default
 	entry	signals_enter_ignored, signals_on_ignored
+	entry	signals_enter_cancel, signals_on_cancel
 
 signals_leave:
 	pop	%rdx

@@ -57,6 +57,11 @@ trap_stub:
 	.cfi_def_cfa_register %rbp
 	push	%r9
 	push	%r8
+	push	%rbx			/* these for frame.h alone: what C saves of them it saves where nobody finds it */
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
 	push	$0			/* struct call: mask */
 	push	%r9
 	push	%r8
@@ -68,11 +73,17 @@ trap_stub:
 	mov	%rsp, %rdi
 	cld
 	and	$-16, %rsp
+	push	%rdi			/* struct frame_stub, beside a return address that says so */
+	push	%rdi
 	call	call_answer
-	mov	-72(%rbp), %rdi
-	mov	-64(%rbp), %rsi
-	mov	-56(%rbp), %rdx
-	mov	-48(%rbp), %r10
+	.globl trap_stub_answered
+	.hidden trap_stub_answered
+trap_stub_answered:
+	movq	$0, -8(%rsp)		/* it is not to be found when it is no longer true */
+	mov	-112(%rbp), %rdi
+	mov	-104(%rbp), %rsi
+	mov	-96(%rbp), %rdx
+	mov	-88(%rbp), %r10
 	mov	-16(%rbp), %r8
 	mov	-8(%rbp), %r9
 	mov	%rbp, %rsp

@@ -1,0 +1,59 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Signals, threads, cancellation and exec under the trap engine: each case first without it, which says that the case is right.
+
+load helpers
+
+setup() {
+  common_setup
+  trap_image=$SUITE_BIN/../libexec/udocker/udocker-trap
+  [ -x "$trap_image" ] || trap_image=$(dirname "$SUITE_TOOLS")/bin/udocker-trap
+  [ -x "$trap_image" ] || trap_image=$(command -v udocker-trap)
+}
+
+# cases LINKAGE [ENGINE...]: all of them, each in a folder of its own; those that fail are named
+cases() {
+  local tool=$SUITE_TOOLS/$1 name bad=0
+  shift
+  [ -x "$tool" ] || skip "no $tool here"
+  for name in $("$SUITE_TOOLS/trapsignals"); do
+    mkdir -p "$T/in/$name"
+    (cd "$T/in/$name" && timeout -s KILL 100 "${@//FOLDER/$T/in/$name}" "$tool" "$name") || { echo "$name: $?"; bad=1; }
+    rm -rf "${T:?}/in/$name"
+  done
+  return $bad
+}
+
+in_t1() { cases "$1" "$trap_image" -r / -w FOLDER; }
+in_t2() { cases "$1" "$trap_image" -r / -2 -w FOLDER; }
+
+@test "the cases are right without the engine" {
+  cases trapsignals
+  cases trapsignals.dynamic
+}
+
+@test "signals and exec of a static program, sites rewritten" { in_t1 trapsignals; }
+
+@test "signals and exec of a program with glibc, sites rewritten" { in_t1 trapsignals.dynamic; }
+
+@test "signals and exec of a program with musl, sites rewritten" { in_t1 trapsignals.musl; }
+
+@test "signals and exec of a static program, trapped only" { in_t2 trapsignals; }
+
+@test "signals and exec of a program with glibc, trapped only" { in_t2 trapsignals.dynamic; }
+
+@test "signals and exec of a program with musl, trapped only" { in_t2 trapsignals.musl; }
+
+@test "SIGSYS blocked or ignored by whoever starts the engine" {
+  run -0 bash -c 'trap "" SYS; exec "$@"' x "$trap_image" -r / /bin/ls /etc/passwd
+  [ "$output" = /etc/passwd ]
+  run -0 env --block-signal=SYS "$trap_image" -r / /bin/ls /etc/passwd
+  [ "$output" = /etc/passwd ]
+}
+
+@test "sites are rewritten in T1 and not in T2, and -d says so" {
+  run -0 --separate-stderr "$trap_image" -r / -d /bin/sh -c 'for i in 1 2 3 4 5 6; do [ -e /etc/passwd ]; done'
+  [[ $stderr =~ "sites rewritten: "[1-9] ]]
+  run -0 --separate-stderr "$trap_image" -r / -d -2 /bin/sh -c 'for i in 1 2 3 4 5 6; do [ -e /etc/passwd ]; done'
+  [[ $stderr == *"sites rewritten: 0 at the number, 0 at the call"* ]]
+}
