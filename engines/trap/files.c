@@ -101,6 +101,16 @@ static long open_ruled(int dirfd, const struct path_text *p, const struct open_h
 	return SYS(openat2, dirfd, p->text, how, sizeof(*how));
 }
 
+/* The kernel looks at it before the path: of none it says ENOENT. */
+static long check_how(const struct open_how *how)
+{
+	const struct open_how plain = { how->flags, how->mode, 0 };
+
+	if (trap_has(TRAP_NO_OPENAT2))
+		return how->mode && !(how->flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) ? -EINVAL : 0;
+	return SYS(openat2, AT_FDCWD, "", &plain, sizeof(plain)) == -EINVAL ? -EINVAL : 0;
+}
+
 long call_openat2(struct call *c)
 {
 	struct open_how how = { 0 };
@@ -112,6 +122,9 @@ long call_openat2(struct call *c)
 	if (c->arg[3] > sizeof(how))
 		return -E2BIG;
 	r = guest_read(&how, (const void *)c->arg[2], sizeof(how));
+	if (r < 0)
+		return r;
+	r = check_how(&how);
 	if (r < 0)
 		return r;
 	r = path_text_read(&p, (const void *)c->arg[1]);

@@ -35,7 +35,7 @@ static void name_free(struct name *n)
 
 /* ---- made ---- */
 
-/* `make` gets the name in its parent; a mount point, or the root, is there already. */
+/* `make` gets the name in its parent. */
 struct making {
 	long nr;
 	unsigned long b, c;
@@ -48,8 +48,9 @@ static long make_name(int dirfd, unsigned long path, const struct making *m)
 
 	if (r == 0)
 		r = SYS_NR(m->nr, n.parent.fd, n.parent.name, m->b, m->c);
+	r = path_making_error(&n.parent, r);
 	name_free(&n);
-	return r == -EBUSY ? -EEXIST : r;
+	return r;
 }
 
 long call_mkdirat(struct call *c)
@@ -72,10 +73,12 @@ static long symlink_guest(unsigned long target, int dirfd, unsigned long path)
 	r = t.len ? name_read(&n, dirfd, path, true) : -ENOENT;
 	if (r == 0)
 		r = SYS(symlinkat, t.text, n.parent.fd, n.parent.name);
-	if (t.len)
+	if (t.len) {
+		r = path_making_error(&n.parent, r);
 		name_free(&n);
+	}
 	path_text_free(&t);
-	return r == -EBUSY ? -EEXIST : r;
+	return r;
 }
 
 long call_symlinkat(struct call *c)
@@ -193,13 +196,29 @@ static long link_open(const struct files_target *from, struct name *to)
 {
 	char name[32];
 	long fd = files_at(from), r;
+	const struct name f = { .parent = { .fd = (int)fd }, .dirfd = (int)fd };
 
 	if (fd < 0)
 		return fd;
 	(void)text_fd_path(name, fd);
-	r = SYS(linkat, AT_FDCWD, name, to->parent.fd, to->parent.name, AT_SYMLINK_FOLLOW);
+	if (trap_state->n_binds > 1 && bind_of(&f) != bind_of(to))
+		r = -EXDEV;
+	else
+		r = SYS(linkat, AT_FDCWD, name, to->parent.fd, to->parent.name, AT_SYMLINK_FOLLOW);
 	(void)SYS(close, fd);
 	return r;
+}
+
+/* Another file system is the last thing that is wrong with a link. */
+static long across_error(const struct name *from, const struct name *to)
+{
+	struct stat st;
+	long r = SYS(newfstatat, from->parent.fd, from->parent.name, &st, AT_SYMLINK_NOFOLLOW);
+
+	if (r < 0)
+		return r;
+	r = SYS(newfstatat, to->parent.fd, to->parent.name, &st, AT_SYMLINK_NOFOLLOW);
+	return r == 0 ? -EEXIST : -EXDEV;
 }
 
 static long link_names(const struct files_target *from, struct name *to)
@@ -208,8 +227,8 @@ static long link_names(const struct files_target *from, struct name *to)
 	long r = name_read(&f, from->dirfd, (unsigned long)from->path, false);
 
 	if (r == 0 && is_across(&f, to))
-		r = -EXDEV;
-	if (r == 0)
+		r = across_error(&f, to);
+	else if (r == 0)
 		r = SYS(linkat, f.parent.fd, f.parent.name, to->parent.fd, to->parent.name, 0);
 	name_free(&f);
 	return r;
@@ -220,8 +239,7 @@ static long link_guest(const struct files_target *from, int dirfd, unsigned long
 	struct name to;
 	long r = name_read(&to, dirfd, path, true);
 
-	if (r == -EBUSY)
-		r = -EEXIST;
+	r = path_making_error(&to.parent, r);
 	if (r == 0)
 		r = from->follow || from->empty ? link_open(from, &to) : link_names(from, &to);
 	name_free(&to);

@@ -266,9 +266,7 @@ static long make_node(int dirfd, const void *guest, unsigned mode, uint32_t dev)
 
 	if (!r) {
 		r = path_parent(dirfd, t.text, true, &p);
-		/* Whatever is a mount point exists. */
-		if (r == -EBUSY)
-			r = -EEXIST;
+		r = path_making_error(&p, r);
 		if (!r && trap_has(TRAP_IDS) && (S_ISCHR(mode) || S_ISBLK(mode)))
 			r = ids_make_device(p.fd, p.name, mode, dev);
 		else if (!r)

@@ -200,6 +200,11 @@ static long check_readonly(const struct trap_bind *b, const char *rest, const st
 		return -EEXIST;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
+	if (w->flags & O_DIRECTORY)
+		return -ENOTDIR;
+	/* O_CREAT of what is there is no more than an open. */
+	if ((w->flags & O_ACCMODE) == O_RDONLY && !(w->flags & O_TRUNC))
+		return 0;
 	return S_ISREG(st.st_mode) ? -EROFS : 0;
 }
 
@@ -238,6 +243,9 @@ static long open_canonical(const char *name, const struct wish *w, long kind)
 	const struct trap_bind *b = path_locate(name, &rest);
 	long fd = kind == PATH_PLAIN ? open_made_up(b, name, w) : PROC_NOT_MINE;
 
+	/* "file/" */
+	if ((b->flags & TRAP_BIND_FILE) && !*rest && name[strlen(name) - 1] == '/')
+		return w->flags & O_CREAT ? -EISDIR : -ENOTDIR;
 	return fd == PROC_NOT_MINE ? open_in_bind(b, rest, w, kind) : fd;
 }
 
@@ -344,7 +352,7 @@ static long open_wish(int dirfd, const char *path, const struct wish *w)
 
 long path_open(int dirfd, const char *path, unsigned long flags, unsigned mode)
 {
-	const struct wish w = { flags & OPEN_FLAGS, mode };
+	const struct wish w = { flags & (flags & O_PATH ? OPEN_PATH_FLAGS : OPEN_FLAGS), mode };
 
 	return open_wish(dirfd, path, &w);
 }
@@ -451,6 +459,15 @@ void path_parent_free(struct path_parent *p)
 		buffer_give(p->buffer);
 	p->own = false;
 	p->buffer = NULL;
+}
+
+long path_making_error(const struct path_parent *p, long r)
+{
+	struct stat st;
+
+	if (r == -EROFS && p->bind && SYS(newfstatat, p->fd, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	return r == -EBUSY ? -EEXIST : r;
 }
 
 /* ---- the way back ---- */

@@ -51,6 +51,8 @@ struct path_parent {
 };
 /* -EBUSY for a mount point, -EROFS with `to_write` in a read-only bind, or what the walk says. Links at the end are not followed. */
 long path_parent(int dirfd, const char *path, bool to_write, struct path_parent *ret);
+/* What path_parent() said, of a name to be made: that it is there, be it a mount point or the root, comes before what may not be written. */
+long path_making_error(const struct path_parent *p, long r);
 void path_parent_free(struct path_parent *p);
 
 /* Is it one component, none of ".", ".." and the last names of mount points: the same to the kernel and to the guest? */

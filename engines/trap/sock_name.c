@@ -116,7 +116,7 @@ static long name_to_bind(struct sock_name *ret, const char *name, const char *ca
 	struct path_parent p = { .fd = -1 };
 	long r = path_parent(AT_FDCWD, name, true, &p);
 
-	if (r == -EBUSY)
+	if (path_making_error(&p, r) == -EEXIST)
 		r = -EADDRINUSE;
 	if (!r && !set_below(ret, b->fd, rest)) {
 		/* The folder's descriptor may go when the name is made. */
@@ -156,8 +156,10 @@ static long name_translate(struct sock_name *ret, int sock, const char *name, bo
 {
 	char *canonical = buffer_take();
 	long kind = path_canonical(AT_FDCWD, name, !made, canonical), r = kind;
+	const bool same = !(made && trap_has(TRAP_ANY_READONLY)) && kind == PATH_PLAIN &&
+			  is_same_for_kernel(name, canonical);
 
-	if (kind == PATH_FOREIGN || (kind == PATH_PLAIN && is_same_for_kernel(name, canonical)))
+	if (kind == PATH_FOREIGN || same)
 		r = 0;
 	else if (kind >= 0 && made)
 		r = name_to_bind(ret, name, canonical);

@@ -26,6 +26,7 @@ struct walk {
 	unsigned links;
 	enum walk_end end;
 	enum path_kind kind;
+	size_t removed; /* the length of a removed working directory's name, as long as it leads no further up */
 	bool is_dir; /* `out` is known to be a directory */
 };
 
@@ -64,6 +65,8 @@ static void cut(struct walk *w)
 	while (w->len && w->out[--w->len] != '/')
 		;
 	w->out[w->len] = '\0';
+	if (w->len < w->removed)
+		w->removed = 0;
 }
 
 static long append(struct walk *w, const char *name, size_t n)
@@ -112,13 +115,23 @@ static long expand(struct walk *w, const char *target, size_t n, char *left)
 	memmove(w->text, target, n);
 	w->rest = w->text;
 	if (target[0] == '/') {
-		w->len = 0;
+		w->len = w->removed = 0;
 		w->out[0] = '\0';
 	} else {
 		cut(w);
 	}
 	w->is_dir = true;
 	return 0;
+}
+
+/* A folder that no name leads to is one that has been removed, as a rule. */
+static bool leads_to_folder(const struct walk *w)
+{
+	const char *rest;
+	const struct trap_bind *b = path_locate(w->out, &rest);
+	struct stat st;
+
+	return SYS(newfstatat, b->fd, rest, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* A link of a procfs: most are names, some lead where no name does. */
@@ -128,7 +141,7 @@ static long step_proc(struct walk *w, const struct component *c, char *target, l
 
 	if (r == PROC_LINK_MAGIC || r == PROC_LINK_EXE) {
 		if (!c->last)
-			return -ENOTDIR;
+			return leads_to_folder(w) ? -ENOENT : -ENOTDIR;
 		w->kind = r == PROC_LINK_EXE ? PATH_EXE : PATH_MAGIC;
 		return STEP_DONE;
 	}
@@ -198,22 +211,39 @@ static long step(struct walk *w, const struct component *c)
 	return step_link(w, c);
 }
 
-/* Where a relative path starts. PATH_FOREIGN: nowhere in the guest. */
+/* The working directory has been removed: the name that it had leads up, and not out of the guest. */
+static long removed_cwd(struct walk *w)
+{
+	long n = SYS(readlinkat, AT_FDCWD, "/proc/self/cwd", w->out, TRAP_PATH_MAX - 1);
+
+	return n > 0 && w->out[0] == '/' ? path_to_guest(w->out, (size_t)n) : -ENOENT;
+}
+
+/* Where a relative path starts. PATH_FOREIGN: nowhere in the guest. A descriptor may be one of a file, or of a link. */
 static long start(struct walk *w, int dirfd)
 {
 	long n = path_of_fd(dirfd, w->out);
+	bool removed = false;
+	struct stat st;
 
-	if (n == -ENOENT)
+	if (n == -ENOENT && dirfd == AT_FDCWD && SYS(getcwd, w->out, TRAP_PATH_MAX) == -ENOENT)
+		n = removed_cwd(w), removed = true;
+	else if (n == -ENOENT)
 		return PATH_FOREIGN;
 	if (n < 0)
 		return n;
+	if (dirfd != AT_FDCWD && SYS(newfstatat, dirfd, "", &st, AT_EMPTY_PATH) == 0 && !S_ISDIR(st.st_mode))
+		return -ENOTDIR;
 	w->len = n == 1 ? 0 : (size_t)n;
+	w->removed = removed ? w->len : 0;
 	w->out[w->len] = '\0';
 	return 0;
 }
 
 static long finish(struct walk *w, bool slash)
 {
+	if (w->removed)
+		return -ENOENT;
 	if (w->len == 0)
 		return append(w, "", 0) < 0 ? -ENAMETOOLONG : (long)w->kind;
 	if (slash && append(w, "", 0) < 0)

@@ -144,10 +144,15 @@ static size_t guest_name(int node, char *to)
 /* Is it in the way from the root to what is mounted already? The engine mounts outer ones first, as one does. */
 static bool is_above_mounted(int at, int t)
 {
-	for (int s = 1; s < t; s++)
-		for (int node = mounted_on[s]; nodes[node].parent != node; node = nodes[node].parent)
+	for (int s = 1; s < t; s++) {
+		int node = mounted_on[s];
+
+		while (node != tree_root[0]) {
 			if (node == at)
 				return true;
+			node = nodes[node].parent == node ? mounted_on[nodes[node].tree] : nodes[node].parent;
+		}
+	}
 	return false;
 }
 
@@ -440,9 +445,8 @@ static void make_state(void)
 
 	memset(&built, 0, sizeof(built.state));
 	built.state.n_binds = (uint16_t)n_trees;
-	for (int t = 1; t < n_trees; t++)
-		add_bind(t, (unsigned)t - 1, &used);
-	add_bind(0, (unsigned)n_trees - 1, &used);
+	for (int t = 0; t < n_trees; t++)
+		add_bind(t, (unsigned)t, &used);
 	trap_state = &built.state;
 }
 

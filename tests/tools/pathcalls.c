@@ -206,7 +206,8 @@ static void print_text(const char *text, long n)
 
 static void print_fd(int fd)
 {
-	const int shown = O_ACCMODE | O_PATH | O_DIRECTORY | O_NOFOLLOW | O_APPEND | O_NONBLOCK;
+	/* Not O_NOFOLLOW: it tells how the path was walked, and the engine walks otherwise. */
+	const int shown = O_ACCMODE | O_PATH | O_DIRECTORY | O_APPEND | O_NONBLOCK;
 	struct stat st;
 
 	printf(" flags %o cloexec %d", fcntl(fd, F_GETFL) & shown, fcntl(fd, F_GETFD));
@@ -479,7 +480,7 @@ static void do_list(char **words)
 
 static socklen_t address(struct sockaddr_un *to, const char *path)
 {
-	size_t n = path ? strlen(path) : 0;
+	size_t n = path && path != BAD_ADDRESS ? strlen(path) : 0;
 
 	*to = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (n > sizeof(to->sun_path))
