@@ -479,7 +479,8 @@ static int find_user(struct making *m, struct err **err)
 		.hostauth = o->hostauth,
 		.containerauth = o->containerauth,
 		.groups = o->docker ? &o->docker->group_add : NULL,
-		.as_caller = mode[0] == 'F' };
+		.as_caller = mode[0] == 'F',
+		.own_groups = mode[0] == 'T' };
 
 	if (bundle_user_resolve(&q, &m->user, err) < 0)
 		return q.user && q.user == image ? err_add(err, "the image's user") : -1;

@@ -358,13 +358,13 @@ static bool group_name_is_free(const char *text, const char *name)
 }
 
 /*
- * Names for the user's group and the caller's further groups, which the program keeps: without them a shell in the container complains
+ * Names for the user's group and the caller's further groups, where the program keeps them: without them a shell in the container complains
  * at every start. True if something was added.
  */
-static bool complete_groups(struct str *text, const struct passwd_entry *e)
+static bool complete_groups(const struct bundle_user_query *q, struct str *text, const struct passwd_entry *e)
 {
 	gid_t list[GROUPS_MAX];
-	int n = getgroups(GROUPS_MAX, list);
+	int n = q->own_groups ? 0 : getgroups(GROUPS_MAX, list);
 	bool added = false;
 
 	if (!group_is_known(str_text(text), e->gid)) {
@@ -413,7 +413,7 @@ static int resolve(const struct bundle_user_query *q, const struct bundle_user_s
 		return -1;
 	}
 	become_caller(q, &e);
-	groups_added = complete_groups(&files[1].text, &e);
+	groups_added = complete_groups(q, &files[1].text, &e);
 	u->uid = e.uid;
 	u->gid = e.gid;
 	if (both_free && !q->containerauth) {

@@ -37,6 +37,7 @@ struct bundle_user_query {
 	bool containerauth; /* the container's as they are */
 	const struct strv *groups; /* further groups, names or numbers; NULL: none */
 	bool as_caller; /* F modes: the program runs with the caller's ids */
+	bool own_groups; /* T modes: it is shown no groups of the caller's */
 };
 #define BUNDLE_USER_QUERY_INIT ((struct bundle_user_query){ .rootfd = -1, .dirfd = -1 })
 
