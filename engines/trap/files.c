@@ -157,7 +157,7 @@ static long stat_named(const struct stat_call *s, const struct path_text *p, str
 	fd = path_at(s->dirfd, p->text, follow, false);
 	if (fd < 0)
 		return fd;
-	r = SYS(newfstatat, fd, "", ret, AT_EMPTY_PATH);
+	r = SYS(fstat, fd, ret);
 	if (r == 0)
 		ids_show_stat((int)fd, ret);
 	close_fd(fd);
@@ -455,7 +455,7 @@ static long chmod_at(const struct files_target *t, unsigned long mode)
 
 	if (fd < 0)
 		return fd;
-	r = SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH);
+	r = SYS(fstat, fd, &st);
 	if (r == 0)
 		r = S_ISLNK(st.st_mode) ? -EOPNOTSUPP : chmod_fd(fd, mode);
 	close_fd(fd);

@@ -113,7 +113,7 @@ void launch_add_bind(const struct launch_bind *b)
 	struct statfs fs;
 	struct stat st;
 
-	if (fd < 0 || SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH) < 0)
+	if (fd < 0 || SYS(fstat, fd, &st) < 0)
 		trap_die(126, "cannot open the source of a bind", b->host);
 	bind.guest = add_guest_name(b->guest);
 	bind.host = add_host_name(b, fd, S_ISDIR(st.st_mode));
@@ -251,7 +251,7 @@ static bool hide(long fd, unsigned depth)
 	bool fits;
 	long dir;
 
-	if (depth > HIDDEN_DEPTH || SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH) < 0 || !add_stub(&st))
+	if (depth > HIDDEN_DEPTH || SYS(fstat, fd, &st) < 0 || !add_stub(&st))
 		return false;
 	if (!S_ISDIR(st.st_mode))
 		return true;

@@ -96,7 +96,7 @@ static long remove_mount(const struct name *n, unsigned flags)
 
 	if (fd < 0)
 		return fd;
-	r = SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH);
+	r = SYS(fstat, fd, &st);
 	(void)SYS(close, fd);
 	if (r < 0)
 		return r;

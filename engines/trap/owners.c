@@ -185,7 +185,7 @@ static long emulate(long fd, uint32_t uid, uint32_t gid, bool by_path)
 	struct owner o = { 0 };
 	struct stat st;
 	uint32_t real_owner;
-	long r = SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH);
+	long r = SYS(fstat, fd, &st);
 
 	if (r)
 		return r;
@@ -200,7 +200,7 @@ static long emulate(long fd, uint32_t uid, uint32_t gid, bool by_path)
 		return r;
 	o.uid = uid == KEEP ? st.st_uid : uid;
 	o.gid = gid == KEEP ? st.st_gid : gid;
-	r = SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH);
+	r = SYS(fstat, fd, &st);
 	if (!r && bears_attribute(st.st_mode))
 		owner_write(fd, &st, &o);
 	return r;

@@ -192,7 +192,7 @@ static long check_readonly(const struct trap_bind *b, const char *rest, const st
 		return -EROFS;
 	if (fd < 0)
 		return fd;
-	r = SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH);
+	r = SYS(fstat, fd, &st);
 	(void)SYS(close, fd);
 	if (r < 0)
 		return r;
@@ -299,7 +299,7 @@ static long open_links(int dirfd, const char *path, const struct wish *w, uint64
 	fd = open_within(dirfd, path, w, resolve);
 	if (fd < 0)
 		return -EXDEV;
-	if (SYS(newfstatat, fd, "", &st, AT_EMPTY_PATH) == 0 && !is_hidden(&st))
+	if (SYS(fstat, fd, &st) == 0 && !is_hidden(&st))
 		return fd;
 	(void)SYS(close, fd);
 	return -EXDEV;
