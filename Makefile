@@ -66,7 +66,8 @@ TRAP_SRC := $(filter-out %_x86_64.c %_aarch64.c,$(TRAP_SRC)) $(wildcard engines/
 TRAP_ASM := $(wildcard engines/trap/*_$(ARCH_NAME).S)
 TRAP_OBJ := $(TRAP_SRC:%.c=$(BUILD)/freestanding/%.o) $(TRAP_ASM:%.S=$(BUILD)/freestanding/%.o)
 TRAP_HOSTED := $(BUILD)/libtrap-hosted.a
-TRAP_IMAGE := $(BUILD)/bin/udocker-trap
+# Only for machines whose entry has been written.
+TRAP_IMAGE := $(if $(TRAP_ASM),$(BUILD)/bin/udocker-trap)
 TRAP_BASE_x86_64  := 0x550000000000
 TRAP_BASE_aarch64 := 0x5500000000
 TRAP_FLAGS_x86_64 := -mgeneral-regs-only -fcf-protection=none
@@ -94,8 +95,7 @@ say = @$(if $(V),:,printf '  %-5s %s\n' $(1) $@)
 .SECONDEXPANSION:
 .PHONY: all tools unit clean help deps deps-check
 
-all: $(patsubst %,$(BUILD)/bin/%,$(filter $(PROGRAMS),$(HAVE_CMD))) $(if $(wildcard engines/guest_init.c),$(GUEST_INIT)) \
-     $(if $(TRAP_ASM),$(TRAP_IMAGE)) ## build the programs
+all: $(patsubst %,$(BUILD)/bin/%,$(filter $(PROGRAMS),$(HAVE_CMD))) $(if $(wildcard engines/guest_init.c),$(GUEST_INIT)) $(TRAP_IMAGE) ## build the programs
 tools: $(TOOL_BIN) ## build the helper programs of the tests
 unit: $(UNIT_BIN)
 
@@ -139,7 +139,7 @@ $(BUILD)/freestanding/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. $(TRAP_FLAGS_$(ARCH_NAME)) -c -o $@ $<
 
-$(TRAP_IMAGE): $(TRAP_OBJ)
+$(BUILD)/bin/udocker-trap: $(TRAP_OBJ)
 	$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-Ttext-segment=$(TRAP_BASE_$(ARCH_NAME)) \
@@ -199,6 +199,7 @@ help: ## this list
 .PHONY: install uninstall
 # The Python tool went by udocker.py once, and scripts still call it so.
 INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(BINDIR)/udocker.py $(LIBEXECDIR)/udocker-guest-init \
+            $(if $(TRAP_IMAGE),$(LIBEXECDIR)/udocker-trap) \
             $(addprefix $(MANDIR)/man1/,$(notdir $(wildcard man/*.1))) \
             $(addprefix $(MANDIR)/man5/,$(notdir $(wildcard man/*.5))) \
             $(addprefix $(MANDIR)/man7/,$(notdir $(wildcard man/*.7))) \
@@ -211,7 +212,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
 	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)/
 	ln -sf udocker $(DESTDIR)$(BINDIR)/udocker.py
-	install -m 755 $(GUEST_INIT) $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $(GUEST_INIT) $(TRAP_IMAGE) $(DESTDIR)$(LIBEXECDIR)/
 	for f in man/*.[157]; do install -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}/ || exit; done
 	install -m 644 man/examples/* $(DESTDIR)$(DOCDIR)/examples/
 	for f in completions/*.bash; do install -m 644 $$f $(DESTDIR)$(BASHCOMPDIR)/$$(basename $$f .bash) || exit; done

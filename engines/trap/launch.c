@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * udocker-trap [-r ROOT] [-b HOST GUEST]… [-B HOST GUEST]… [-w DIR] [-i UID:GID | -n] [-k RELEASE] [-H NAME] [-2] [-d] [-m] [-x] [-a ARGV0]
+ * udocker-trap [-r ROOT | -R ROOT] [-b HOST GUEST]… [-B HOST GUEST]… [-w DIR] [-i UID:GID | -n] [-k RELEASE] [-H NAME] [-2] [-d] [-m] [-x] [-a ARGV0]
  * PROGRAM ARGUMENT…, or udocker-trap --probe. Options are single letters, each its own word: this is called by the runtime, not by people.
- *   -r  root directory (/), first   -b  bind, -B  read-only            -w  working directory inside (/)
+ *   -r  root directory (/), first; -R  read-only                          -b  bind, -B  read-only
+ *   -w  working directory inside (/)
  *   -i  ids shown to programs (0:0)   -n  the caller's own               -k  release of uname()          -H  its nodename
  *   -2  sites are not rewritten       -d  counts when a process ends     -m  owners and devices are remembered in extended attributes
  *   -x  PROGRAM is a path of the host                                    -a  its argv[0]
@@ -109,11 +110,14 @@ static void read_option(const struct process *p, struct options *o, char letter)
 /* The root is the first word there is, or the host's. */
 static void add_root(const struct process *p, struct options *o)
 {
-	if (o->next < p->argc && text_eq(p->argv[o->next], "-r")) {
+	const char *first = o->next < p->argc ? p->argv[o->next] : "";
+	bool readonly = text_eq(first, "-R");
+
+	if (readonly || text_eq(first, "-r")) {
 		o->next++;
 		o->root = word(p, o);
 	}
-	launch_add_bind(&(struct launch_bind){ o->root, "", false });
+	launch_add_bind(&(struct launch_bind){ o->root, "", readonly });
 }
 
 static void read_options(const struct process *p, struct options *o)
