@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# bats: also as root
+# shellcheck disable=SC2016  # scripts for other shells
+# What guests of the trap engine read in /proc: their own names, mounts and ids, and nothing of the host's folders.
+
+load helpers
+load trap
+
+setup() { trap_setup; }
+
+@test "the program, the folder, the root and open files have the guest's names" {
+  ok guest 'readlink -f /proc/self/exe; readlink /proc/$$/exe; readlink /proc/self/cwd /proc/self/root; exec 7>f; readlink /proc/self/fd/7
+    rm f; readlink /proc/self/fd/7; ls /proc/self/root/etc/passwd; cat /proc/self/cwd/../etc/group | head -1'
+  [ "${lines[0]}" = /usr/bin/readlink ]
+  [ "${lines[1]}" = "$(readlink -f /usr/bin/sh | sed 's,^/bin/,/usr/bin/,')" ]
+  [ "${lines[2]}" = /w ]
+  [ "${lines[3]}" = / ]
+  [ "${lines[4]}" = /w/f ]
+  [ "${lines[5]}" = "/w/f (deleted)" ]
+  [ "${lines[6]}" = /proc/self/root/etc/passwd ]
+  [ "${lines[7]}" = root:x:0: ]
+}
+
+@test "another process's program is its own, and no loader's" {
+  ok guest 'cp /usr/bin/sleep /w/nap; ./nap 98517 & sleep 0.3; readlink /proc/$!/exe; cmp /proc/$!/exe /w/nap && echo same; tr "\0" " " </proc/$!/cmdline; cat /proc/$!/comm; kill $!'
+  [ "${lines[0]}" = /w/nap ]
+  [ "${lines[1]}" = same ]
+  [ "${lines[2]}" = "./nap 98517 nap" ]
+}
+
+@test "a program runs itself again by /proc/self/exe" {
+  ok guest 'perl -e "exec {q(/proc/self/exe)} q(perl), q(-e), q(print qq(again \$^X\n)) unless @ARGV"'
+  [[ $output = again* ]]
+}
+
+@test "status tells the guest's ids" {
+  ok guest 'grep -E "^(Uid|Gid|NoNewPrivs|Seccomp):" /proc/self/status; setpriv --reuid 5 --regid 6 --clear-groups grep -E "^(Uid|Gid):" /proc/self/status'
+  [ "$output" = $'Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nNoNewPrivs:\t0\nSeccomp:\t0\nUid:\t5\t5\t5\t5\nGid:\t6\t6\t6\t6' ]
+  ok guest 'setpriv --reuid 42 sleep 98518 & sleep 0.3; grep Uid: /proc/$!/status; kill $!'
+  [ "$output" = $'Uid:\t42\t42\t42\t42' ]
+}
+
+@test "ps shows the guest's user and programs" {
+  requires ps
+  ok guest 'sleep 98519 & sleep 0.3; ps -o user=,args= -p $!; kill $!'
+  [[ $output = root*"sleep 98519" ]]
+}
+
+@test "mounts are the root, the binds, and what lies below" {
+  mkdir "$T/my bind"
+  OPTIONS=(-B "$T/my bind" "/mnt")
+  ok guest 'cat /proc/self/mounts; echo; cat /proc/mounts /etc/mtab 2>/dev/null | grep -c " / "'
+  [[ $output != *"$T"* ]]
+  grep -q '^[^ ]* / [^ ]* r' <<<"$output"
+  grep -q '^[^ ]* /mnt [^ ]* ro' <<<"$output"
+  grep -q '^[^ ]* /proc proc ' <<<"$output"
+  ok guest 'grep " /mnt " /proc/self/mountinfo | cut -d" " -f5'
+  [ "$output" = /mnt ]
+}
+
+@test "df and findmnt find their way" {
+  mkdir "$T/b"
+  OPTIONS=(-b "$T/b" /mnt)
+  ok guest 'df / | tail -1; df -a /mnt | tail -1; findmnt -n -o TARGET -T /w; findmnt -n -o TARGET /proc; findmnt -n -o TARGET /mnt'
+  [[ ${lines[0]} = */ ]]
+  [ "${lines[2]}" = / ]
+  [ "${lines[3]}" = /proc ]
+  [ "${lines[4]}" = /mnt ]
+}
+
+@test "maps have the guest's names, and stay what debuggers and runtimes read" {
+  ok guest 'cat /proc/self/maps | cut -c74- | grep -E "^/" | sort -u; grep -c -e "\[stack\]" /proc/self/maps; grep -c Rss: /proc/self/smaps >/dev/null && echo smaps'
+  grep -qx /usr/bin/cat <<<"$output"
+  [[ $output != *"$ROOT"* ]]
+  [ "${lines[-2]}" = 1 ]
+  [ "${lines[-1]}" = smaps ]
+}
+
+@test "the engine's descriptors survive who closes everything" {
+  ok guest 'perl -e "use POSIX; POSIX::close(\$_), POSIX::dup2(0, \$_) for 900..1023; opendir(my \$d, q(/etc)) or die; print scalar(grep /passwd/, readdir \$d), qq(\n); exec q(id), q(-u)"'
+  [ "$output" = $'1\n0' ]
+  ok guest 'python3 -c "
+import os, subprocess
+os.closerange(3, 2000)
+print(open(\"/etc/passwd\").readline()[:4], subprocess.check_output([\"id\", \"-u\"], close_fds=True))
+"'
+  [ "$output" = "root b'0\n'" ] || [ "$output" = "root b'0\\n'" ]
+}
+
+@test "chroot leads to the root and nowhere else" {
+  ok guest 'chroot / id -u; chroot /w true 2>&1; chroot /none true 2>&1; :'
+  [ "${lines[0]}" = 0 ]
+  [[ ${lines[1]} = *"Operation not permitted"* ]]
+  [[ ${lines[2]} = *"No such file or directory"* ]]
+}
+
+@test "the release of the kernel and the name of the host may be others" {
+  OPTIONS=(-k 9.9.9-test -H elsewhere)
+  ok guest 'uname -r; uname -n; uname -s'
+  [ "$output" = $'9.9.9-test\nelsewhere\nLinux' ]
+}
