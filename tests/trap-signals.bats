@@ -57,3 +57,24 @@ in_t2() { cases "$1" "$trap_image" -r / -2 -w FOLDER; }
   run -0 --separate-stderr "$trap_image" -r / -d -2 /bin/sh -c 'for i in 1 2 3 4 5 6; do [ -e /etc/passwd ]; done'
   [[ $stderr == *"sites rewritten: 0 at the number, 0 at the call"* ]]
 }
+
+@test "a program for another machine is refused by its name" {
+  printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3\0%056d' 0 >32
+  printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\363\0%056d' 0 >riscv
+  echo text >text
+  chmod 755 32 riscv text
+  run -126 --separate-stderr "$trap_image" -r / -w "$T" ./32
+  [ "$stderr" = "udocker-trap: 32-bit program: use mode P1: ./32" ]
+  run -126 --separate-stderr "$trap_image" -r / -w "$T" ./riscv
+  [ "$stderr" = "udocker-trap: a program for another processor: ./riscv" ]
+  run -126 --separate-stderr "$trap_image" -r / -w "$T" ./text
+  [ "$stderr" = "udocker-trap: not a program: ./text" ]
+}
+
+@test "a debugger and strace in the guest" {
+  [ -x /usr/bin/gdb ] && [ -x /usr/bin/strace ] || skip "no gdb or strace here"
+  run -0 "$trap_image" -r / -w "$T" /usr/bin/strace -f -o log /bin/true
+  grep -q 'exited with 0' log
+  run -0 timeout 100 "$trap_image" -r / /usr/bin/gdb -nx -batch -ex 'handle SIGSYS nostop noprint pass' -ex run /bin/true
+  [[ $output == *"exited normally"* ]]
+}

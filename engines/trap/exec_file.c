@@ -39,15 +39,17 @@ static long may_execute(int fd)
 /* A file system that refuses to execute says EACCES for everything: there the loader copies, and the mode alone decides. */
 static bool is_noexec(int fd)
 {
-	struct statfs st;
+	struct statfs st = { 0 };
 
 	return SYS(fstatfs, fd, &st) == 0 && (st.f_flags & MOUNTED_NOEXEC);
 }
 
 long exec_file_permitted(int fd, struct stat *ret)
 {
-	long r = SYS(fstat, fd, ret);
+	long r;
 
+	*ret = (struct stat){ 0 };
+	r = SYS(fstat, fd, ret);
 	if (r < 0)
 		return r;
 	if (!S_ISREG(ret->st_mode))
@@ -66,7 +68,7 @@ static bool is_of_machine(const Elf64_Ehdr *h)
 static long check_interpreter(const char *path)
 {
 	struct stat st;
-	Elf64_Ehdr h;
+	Elf64_Ehdr h = { 0 };
 	long fd = path_open(AT_FDCWD, path, EXEC_FILE_OPEN, 0), r;
 
 	if (fd < 0)
@@ -106,7 +108,7 @@ static bool hits_image(const Elf64_Phdr *p)
 /* A few program headers at a time: this may be a small stack. */
 static long check_headers(int fd, const Elf64_Ehdr *h)
 {
-	Elf64_Phdr p[4];
+	Elf64_Phdr p[4] = { 0 };
 	bool found = false;
 
 	for (unsigned i = 0; i < h->e_phnum; i++) {

@@ -40,10 +40,11 @@ static inline void frame_leave_stub(ucontext_t *uc)
 /* From within the answer to a call back to before it. */
 static inline void frame_rewind(ucontext_t *uc, const struct frame_stub *f, unsigned long at)
 {
+	unsigned long ip = f->next - FRAME_CALL_LENGTH, sp = at + sizeof(*f) + FRAME_RED_ZONE;
 	greg_t *g = uc->uc_mcontext.gregs;
 
-	g[REG_RIP] = (greg_t)f->next - FRAME_CALL_LENGTH;
-	g[REG_RSP] = (greg_t)(at + sizeof(*f) + FRAME_RED_ZONE);
+	g[REG_RIP] = (greg_t)ip;
+	g[REG_RSP] = (greg_t)sp;
 	g[REG_RAX] = f->call.nr;
 	g[REG_RDI] = (greg_t)f->call.arg[0];
 	g[REG_RSI] = (greg_t)f->call.arg[1];

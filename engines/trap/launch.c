@@ -187,7 +187,7 @@ static const char *failure(long r)
 	case -EACCES:
 		return "the program may not be executed";
 	case -ENOEXEC:
-		return "not a program for this machine (32-bit ones run in mode P1)";
+		return "not a program";
 	default:
 		return "cannot execute the program";
 	}
@@ -212,13 +212,15 @@ __attribute__((noreturn)) static void run_on_host(
 __attribute__((noreturn)) static void run_inside(
 	const struct process *p, const struct options *o, const char *name)
 {
+	const char *why;
 	long r;
 
 	ids_start();
 	if (o->argv0)
 		p->argv[o->next] = (char *)(uintptr_t)o->argv0;
 	r = exec_program_at(AT_FDCWD, name, 0, p->argv + o->next, p->envp);
-	trap_die(r == -ENOENT ? 127 : 126, failure(r), name);
+	why = r == -ENOEXEC ? exec_why_not(name) : NULL;
+	trap_die(r == -ENOENT ? 127 : 126, why ? why : failure(r), name);
 }
 
 void launch_main(const struct process *p)

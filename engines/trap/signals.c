@@ -148,7 +148,7 @@ void signals_to_guest(int sig, const struct signals_action *kernel, struct signa
 
 static long set_action(int sig, const struct signals_action *guest, struct signals_action *ret_old)
 {
-	struct signals_action kernel, old;
+	struct signals_action kernel = { 0 }, old = { 0 };
 	long r;
 
 	if (guest) {
@@ -182,7 +182,7 @@ static void set_raw(int sig, void (*handler)(int))
 
 long signals_start(void)
 {
-	struct signals_action a = { 0 }, old;
+	struct signals_action a = { 0 }, old = { 0 };
 	uint64_t sigsys = BIT(SIGSYS);
 
 	for (size_t i = 0; i < OURS; i++) {
@@ -198,7 +198,7 @@ long signals_start(void)
 
 void signals_before_exec(void)
 {
-	struct signals_action a;
+	struct signals_action a = { 0 };
 
 	for (size_t i = 0; i < OURS; i++)
 		if (set_action(ours[i], NULL, &a) == 0 && a.handler == (uint64_t)SIG_IGN)
@@ -207,7 +207,7 @@ void signals_before_exec(void)
 
 void signals_after_exec(void)
 {
-	struct signals_action a;
+	struct signals_action a = { 0 };
 
 	for (size_t i = 0; i < OURS; i++)
 		if (SYS(rt_sigaction, ours[i], NULL, &a, SET_SIZE) == 0 && a.handler == (uint64_t)SIG_IGN)
@@ -218,7 +218,7 @@ long call_rt_sigaction(struct call *c)
 {
 	const void *act = (const void *)c->arg[1];
 	void *oldact = (void *)c->arg[2];
-	struct signals_action a, old;
+	struct signals_action a = { 0 }, old = { 0 };
 	struct call own = *c;
 	int sig = (int)c->arg[0];
 	long r;
