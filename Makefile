@@ -247,7 +247,7 @@ check-docs: $(GENDOCS)
 	@echo "check-docs: completions and manual pages fit the tables"
 
 # ---- tests ---------------------------------------------------------------------------------------
-.PHONY: check check-long check-unit check-bats check-layers check-startup check-fallback check-suite asan demo bench bench-modes
+.PHONY: check check-long check-unit check-bats check-layers check-startup check-fallback check-suite asan demo bench bench-modes bench-trap
 check: ## install what the tests need (Debian packages) and run them all
 	tests/deps check
 	$(MAKE) check-suite
@@ -287,6 +287,10 @@ bench: all tools ## measure, beside the engines alone and other tools; T=PATTERN
 bench-modes: all tools ## measure the execution modes alone, and write the README's table of them
 	tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),11) modes | tee $(BUILD)/bench-modes
 	python3 tests/bench/readme README.md $(BUILD)/bench-modes
+
+bench-trap: all tools ## measure the trap engine beside a real chroot, PRoot and Fakechroot (as root), and write the README's table and chart
+	CHART=$(abspath trap-speed.svg) tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),11) trap | tee $(BUILD)/bench-trap
+	python3 tests/bench/readme README.md $(BUILD)/bench-trap
 
 # ---- static programs -----------------------------------------------------------------------------
 # Linked with musl and with libraries built from Debian's sources, which a lock names by digest. They are built once for each state

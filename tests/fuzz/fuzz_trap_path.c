@@ -141,6 +141,20 @@ static size_t guest_name(int node, char *to)
 	return n + (size_t)sprintf(to + n, "/%s", nodes[node].name);
 }
 
+/* Can a name of the guest lead to it: is it in a tree that is mounted, and under no other? */
+static bool is_seen(int node)
+{
+	for (;;) {
+		if (nodes[node].covered_by != NO_NODE || nodes[node].tree >= n_trees)
+			return false;
+		while (nodes[node].parent == node && nodes[node].tree != 0)
+			node = mounted_on[nodes[node].tree];
+		if (nodes[node].parent == node)
+			return true;
+		node = nodes[node].parent;
+	}
+}
+
 /* Is it in the way from the root to what is mounted already? The engine mounts outer ones first, as one does. */
 static bool is_above_mounted(int at, int t)
 {
@@ -159,7 +173,7 @@ static bool is_above_mounted(int at, int t)
 static bool can_mount(int at, int t)
 {
 	return nodes[at].tree < t && nodes[at].parent != at && nodes[at].type == nodes[tree_root[t]].type &&
-	       !is_above_mounted(at, t);
+	       is_seen(at) && !is_above_mounted(at, t);
 }
 
 /* A tree is mounted on a node of one before it, of its own kind. */
@@ -176,20 +190,6 @@ static void mount_trees(struct input *in)
 		}
 		nodes[at].covered_by = t;
 		mounted_on[t] = at;
-	}
-}
-
-/* Can a name of the guest lead to it: is it in a tree that is mounted, and under no other? */
-static bool is_seen(int node)
-{
-	for (;;) {
-		if (nodes[node].covered_by != NO_NODE || nodes[node].tree >= n_trees)
-			return false;
-		while (nodes[node].parent == node && nodes[node].tree != 0)
-			node = mounted_on[nodes[node].tree];
-		if (nodes[node].parent == node)
-			return true;
-		node = nodes[node].parent;
 	}
 }
 
