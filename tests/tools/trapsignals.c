@@ -756,6 +756,16 @@ static void traced(void)
 	check(WEXITSTATUS(stopped_by(pid)) == 3);
 }
 
+/* Memory is never both writable and executable from here on (PR_SET_MDWE, Linux 6.3): no site can be rewritten. */
+static void strict_memory(void)
+{
+	struct stat st;
+
+	(void)prctl(65, 1, 0, 0, 0); /* older kernels have no such rule */
+	for (int i = 0; i < 100; i++)
+		check(stat("/etc/passwd", &st) == 0 && access("/etc", F_OK) == 0);
+}
+
 /* What is run by the cases. */
 static void is_ignored(void)
 {
@@ -810,6 +820,7 @@ static const struct {
 	{ "exec-by-descriptor", exec_by_descriptor, 0 },
 	{ "inherited", inherited, 0 },
 	{ "traced", traced, 0 },
+	{ "strict-memory", strict_memory, 0 },
 	{ "is-ignored", is_ignored, 1 },
 	{ "is-inherited", is_inherited, 1 },
 	{ "nothing", nothing, 1 },

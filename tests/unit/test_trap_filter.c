@@ -57,12 +57,13 @@ static uint32_t wanted(uint32_t nr, const uint64_t *a, const struct filter_optio
 		return SECCOMP_RET_ALLOW;
 #define FAIL(name, x, a64, error) CASE(x, a64, always, SECCOMP_RET_ERRNO | (error))
 #define FAIL_WHEN(name, x, a64, error, condition) CASE(x, a64, condition, SECCOMP_RET_ERRNO | (error))
-#define TRAP(name, x, a64, handler) CASE(x, a64, always, SECCOMP_RET_TRAP)
-#define WHEN(name, x, a64, handler, condition) CASE(x, a64, condition, SECCOMP_RET_TRAP)
-#define IDS(name, x, a64, handler) CASE(x, a64, o->ids, SECCOMP_RET_TRAP)
-#define IDS_WHEN(name, x, a64, handler, condition) CASE(x, a64, o->ids && (condition), SECCOMP_RET_TRAP)
-#define NAMES(name, x, a64, handler) CASE(x, a64, o->names, SECCOMP_RET_TRAP)
-#define ENDS(name, x, a64, handler) CASE(x, a64, o->ends, SECCOMP_RET_TRAP)
+#define TRAPPED (SECCOMP_RET_TRAP | FILTER_TRAP_DATA)
+#define TRAP(name, x, a64, handler) CASE(x, a64, always, TRAPPED)
+#define WHEN(name, x, a64, handler, condition) CASE(x, a64, condition, TRAPPED)
+#define IDS(name, x, a64, handler) CASE(x, a64, o->ids, TRAPPED)
+#define IDS_WHEN(name, x, a64, handler, condition) CASE(x, a64, o->ids && (condition), TRAPPED)
+#define NAMES(name, x, a64, handler) CASE(x, a64, o->names, TRAPPED)
+#define ENDS(name, x, a64, handler) CASE(x, a64, o->ends, TRAPPED)
 #ifdef __x86_64__ /* elsewhere -1 is many calls' number */
 #include "engines/trap/calls.def"
 #endif
