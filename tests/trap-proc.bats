@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # bats: also as root
-# shellcheck disable=SC2016  # scripts for other shells
+# shellcheck disable=SC2016,SC2034  # OPTIONS are for guest(); scripts for other shells
 # What guests of the trap engine read in /proc: their own names, mounts and ids, and nothing of the host's folders.
 
 load helpers
