@@ -62,6 +62,12 @@ meet() {
   [ "${lines[2]}" = "$d/01234567890123456789012345678901234567890123456789012" ]
 }
 
+@test "nothing is bound in a read-only folder, by no name" {
+  OPTIONS=(-B "$ROOT/w" /mnt)
+  ok guest 'cp serve.py /tmp; cd /mnt; for n in s /mnt/s ../mnt/s; do python3 /tmp/serve.py $n 2>&1 | tail -1; done'
+  [ "$(grep -c "Read-only file system" <<<"$output")" = 3 ]
+}
+
 @test "two runs of one root meet, also in a bind" {
   mkdir "$T/shared"
   OPTIONS=(-b "$T/shared" /mnt)

@@ -156,8 +156,9 @@ static long name_translate(struct sock_name *ret, int sock, const char *name, bo
 {
 	char *canonical = buffer_take();
 	long kind = path_canonical(AT_FDCWD, name, !made, canonical), r = kind;
-	const bool same = !(made && trap_has(TRAP_ANY_READONLY)) && kind == PATH_PLAIN &&
-			  is_same_for_kernel(name, canonical);
+	const char *rest;
+	const bool same = kind == PATH_PLAIN && is_same_for_kernel(name, canonical) &&
+			  !(made && path_locate(canonical, &rest)->flags & TRAP_BIND_READONLY);
 
 	if (kind == PATH_FOREIGN || same)
 		r = 0;
