@@ -35,3 +35,14 @@ paths() { run python3 "$SUITE_SRC/tests/tools/trap-paths" "$@" "$SUITE_BIN/udock
   ok deny unshare,mount,ptrace,setns:EPERM -- udocker-trap -r "$T/root" -b /proc /proc -w / -a sh /bin/busybox -c 'busybox id -u; busybox stat -c %n /bin/busybox'
   assert_output $'0\n/bin/busybox'
 }
+
+@test "no system call of a guest dies of SIGSYS, be its number known or not" {
+  mkdir -p root/proc
+  cp "$SUITE_TOOLS/allcalls" root/
+  local options
+  for options in '' -2 -n; do
+    # shellcheck disable=SC2086 # none, or one
+    ok udocker-trap -r "$T/root" -b /proc /proc $options -w / /allcalls 600
+    assert_contains ", 0 wrong"
+  done
+}
