@@ -15,6 +15,7 @@
 #define TRACED_MODES P_MODES " R2 R3"
 #define R_MODES "R1 R2 R3"
 #define NO_SUBIDS "without ids of the caller's in /etc/subuid and /etc/subgid "
+#define T_MODES "T1 T2"
 
 /* One row a line reads as the table it is. */
 /* clang-format off */
@@ -24,6 +25,7 @@ const struct engine_limit engine_limits[] = {
 	{ "apt-get", "S1", "", NO_SUBIDS "packages with files of others cannot be installed", NULL },
 	{ "deep-folders", TRACED_MODES, "", "a path, with all above it, has at most 4095 bytes", NULL },
 	{ "deep-folders", F_MODES, "", "a path, with all above it, has at most 4095 bytes", NULL },
+	{ "deep-folders", T_MODES, "", "a path, with all above it, has at most 4095 bytes", NULL },
 	{ "dpkg", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is", NULL },
 	{ "dpkg", "S1", "", NO_SUBIDS "packages with files of others cannot be installed", NULL },
 	{ "environment", F_MODES, "", "a program that drops all variables (env -i) loses the library, and what it starts sees the host's files", NULL },
@@ -33,6 +35,7 @@ const struct engine_limit engine_limits[] = {
 	{ "locales", F_MODES, "glibc", "locales that the C library opens by itself are the host's, as are its modules for character sets and names", NULL },
 	{ "long-names", TRACED_MODES, "", "names of files have at most 254 bytes", NULL },
 	{ "long-sockets", F_MODES, "", "the path of a Unix socket, the root directory's in front, has at most 107 bytes", NULL },
+	{ "long-sockets", T_MODES, "", "the name of a Unix socket, without its folders, has at most 88 bytes", NULL },
 	{ "loopback", "R1", "", "accept() and read() of a socket of the network mostly fail with EAGAIN where they should wait", "runsc" },
 	{ "make-devices", F_MODES, "", "mknod of devices is refused, even where others say that it was done", NULL },
 	{ "make-devices", "S1", "", "mknod of devices is refused", NULL },
@@ -42,10 +45,12 @@ const struct engine_limit engine_limits[] = {
 	{ "nested-scripts", F_MODES, "", "a script whose interpreter is a script is refused", NULL },
 	{ "owners", P_MODES, "", "chown succeeds and nothing is remembered: stat shows files as root's", NULL },
 	{ "owners", R_MODES, "", "chown succeeds and, where a single id is mapped, nothing is remembered: stat shows files as root's", NULL },
+	{ "owners", T_MODES, "", "chown succeeds and nothing is remembered: stat shows files as root's", NULL },
 	{ "owners", F_MODES, "", "chown fails: programs are the caller's", NULL },
 	{ "owners", "S1", "", NO_SUBIDS "chown fails", NULL },
 	{ "root", F_MODES, "", "programs have the caller's ids and rights, whatever user was asked for", NULL },
 	{ "root", "S1", "", NO_SUBIDS "chown fails; programs are the caller's with Singularity and Apptainer before 1.1", NULL },
+	{ "root", T_MODES, "", "root has the caller's rights: it does not open a file whose mode keeps the owner out", NULL },
 	{ "root", "R1", "", "chown fails for an ordinary caller, whose files are root's", "runsc" },
 	{ "self-exe", "F1 F2", "", "/proc/self/exe is the loader", NULL },
 	{ "socket-names", TRACED_MODES, "", "a socket that was bound by a relative path says an absolute one", NULL },
