@@ -5,16 +5,16 @@
 # Path calls in the trap engine answer as in a real chroot with real bind mounts. tests/long has the same for an hour's worth of them.
 
 load helpers
+load trap
 
 setup() {
   common_setup
-  [ -x "$SUITE_BIN/udocker-trap" ] || skip "the trap engine is not built for this machine"
+  trap_image
   requires userns
   [ -w /dev/shm ] || skip "no /dev/shm, where a number is never another file's"
-  udocker-trap --probe >/dev/null || skip "the trap engine cannot run here: $(udocker-trap --probe 2>&1 | head -1)"
 }
 
-paths() { run python3 "$SUITE_SRC/tests/tools/trap-paths" "$@" "$SUITE_BIN/udocker-trap" "$SUITE_TOOLS/pathcalls"; echo "$output"; [ "$status" -eq 0 ]; }
+paths() { run python3 "$SUITE_SRC/tests/tools/trap-paths" "$@" "$IMAGE" "$SUITE_TOOLS/pathcalls"; echo "$output"; [ "$status" -eq 0 ]; }
 
 @test "the real chroot answers itself alike, or the rest says nothing" { paths -n 1000 -w again; }
 @test "T1: path calls answer as in a real chroot" { paths -n 6000 -w t1; }
@@ -22,7 +22,7 @@ paths() { run python3 "$SUITE_SRC/tests/tools/trap-paths" "$@" "$SUITE_BIN/udock
 @test "without openat2: path calls answer as in a real chroot" { paths -n 6000 -w walk; }
 
 @test "a difference is seen: read-only binds that are not" {
-  printf '#!/bin/sh\nargs=; for a in "$@"; do [ "$a" != -B ] || a=-b; args="$args $a"; done; exec %s $args\n' "$SUITE_BIN/udocker-trap" >"$T/trap"
+  printf '#!/bin/sh\nargs=; for a in "$@"; do [ "$a" != -B ] || a=-b; args="$args $a"; done; exec %s $args\n' "$IMAGE" >"$T/trap"
   chmod 755 "$T/trap"
   echo 'open =/ro/f 1 0' >"$T/script"
   run python3 "$SUITE_SRC/tests/tools/trap-paths" -o "$T/script" -w t2 "$T/trap" "$SUITE_TOOLS/pathcalls"
@@ -32,7 +32,7 @@ paths() { run python3 "$SUITE_SRC/tests/tools/trap-paths" "$@" "$SUITE_BIN/udock
 @test "mounting, namespaces and ptrace refused: the engine needs none of them" {
   mkdir -p root/bin root/proc
   cp "$(command -v busybox)" root/bin/busybox
-  ok deny unshare,mount,ptrace,setns:EPERM -- udocker-trap -r "$T/root" -b /proc /proc -w / -a sh /bin/busybox -c 'busybox id -u; busybox stat -c %n /bin/busybox'
+  ok deny unshare,mount,ptrace,setns:EPERM -- "$IMAGE" -r "$T/root" -b /proc /proc -w / -a sh /bin/busybox -c 'busybox id -u; busybox stat -c %n /bin/busybox'
   assert_output $'0\n/bin/busybox'
 }
 

@@ -3,12 +3,11 @@
 # Signals, threads, cancellation and exec under the trap engine: each case first without it, which says that the case is right.
 
 load helpers
+load trap
 
 setup() {
   common_setup
-  trap_image=$SUITE_BIN/../libexec/udocker/udocker-trap
-  [ -x "$trap_image" ] || trap_image=$(dirname "$SUITE_TOOLS")/bin/udocker-trap
-  [ -x "$trap_image" ] || trap_image=$(command -v udocker-trap)
+  trap_image
 }
 
 # cases LINKAGE [ENGINE...]: all of them, each in a folder of its own; those that fail are named
@@ -24,8 +23,8 @@ cases() {
   return $bad
 }
 
-in_t1() { cases "$1" "$trap_image" -r / -w FOLDER; }
-in_t2() { cases "$1" "$trap_image" -r / -2 -w FOLDER; }
+in_t1() { cases "$1" "$IMAGE" -r / -w FOLDER; }
+in_t2() { cases "$1" "$IMAGE" -r / -2 -w FOLDER; }
 
 @test "the cases are right without the engine" {
   cases trapsignals
@@ -45,16 +44,16 @@ in_t2() { cases "$1" "$trap_image" -r / -2 -w FOLDER; }
 @test "signals and exec of a program with musl, trapped only" { in_t2 trapsignals.musl; }
 
 @test "SIGSYS blocked or ignored by whoever starts the engine" {
-  run -0 bash -c 'trap "" SYS; exec "$@"' x "$trap_image" -r / /bin/ls /etc/passwd
+  run -0 bash -c 'trap "" SYS; exec "$@"' x "$IMAGE" -r / /bin/ls /etc/passwd
   [ "$output" = /etc/passwd ]
-  run -0 env --block-signal=SYS "$trap_image" -r / /bin/ls /etc/passwd
+  run -0 env --block-signal=SYS "$IMAGE" -r / /bin/ls /etc/passwd
   [ "$output" = /etc/passwd ]
 }
 
 @test "sites are rewritten in T1 and not in T2, and -d says so" {
-  run -0 --separate-stderr "$trap_image" -r / -d /bin/sh -c 'for i in 1 2 3 4 5 6; do [ -e /etc/passwd ]; done'
+  run -0 --separate-stderr "$IMAGE" -r / -d /bin/sh -c 'for i in 1 2 3 4 5 6; do [ -e /etc/passwd ]; done'
   [[ $stderr =~ "sites rewritten: "[1-9] ]]
-  run -0 --separate-stderr "$trap_image" -r / -d -2 /bin/sh -c 'for i in 1 2 3 4 5 6; do [ -e /etc/passwd ]; done'
+  run -0 --separate-stderr "$IMAGE" -r / -d -2 /bin/sh -c 'for i in 1 2 3 4 5 6; do [ -e /etc/passwd ]; done'
   [[ $stderr == *"sites rewritten: 0 at the number, 0 at the call"* ]]
 }
 
@@ -63,18 +62,18 @@ in_t2() { cases "$1" "$trap_image" -r / -2 -w FOLDER; }
   printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\363\0%056d' 0 >riscv
   echo text >text
   chmod 755 32 riscv text
-  run -126 --separate-stderr "$trap_image" -r / -w "$T" ./32
+  run -126 --separate-stderr "$IMAGE" -r / -w "$T" ./32
   [ "$stderr" = "udocker-trap: 32-bit program: use mode P1: ./32" ]
-  run -126 --separate-stderr "$trap_image" -r / -w "$T" ./riscv
+  run -126 --separate-stderr "$IMAGE" -r / -w "$T" ./riscv
   [ "$stderr" = "udocker-trap: a program for another processor: ./riscv" ]
-  run -126 --separate-stderr "$trap_image" -r / -w "$T" ./text
+  run -126 --separate-stderr "$IMAGE" -r / -w "$T" ./text
   [ "$stderr" = "udocker-trap: not a program: ./text" ]
 }
 
 @test "a debugger and strace in the guest" {
   [ -x /usr/bin/gdb ] && [ -x /usr/bin/strace ] || skip "no gdb or strace here"
-  run -0 "$trap_image" -r / -w "$T" /usr/bin/strace -f -o log /bin/true
+  run -0 "$IMAGE" -r / -w "$T" /usr/bin/strace -f -o log /bin/true
   grep -q 'exited with 0' log
-  run -0 timeout 100 "$trap_image" -r / /usr/bin/gdb -nx -batch -ex 'handle SIGSYS nostop noprint pass' -ex run /bin/true
+  run -0 timeout 100 "$IMAGE" -r / /usr/bin/gdb -nx -batch -ex 'handle SIGSYS nostop noprint pass' -ex run /bin/true
   [[ $output == *"exited normally"* ]]
 }

@@ -2,14 +2,17 @@
 # shellcheck shell=bash disable=SC2154  # T comes from helpers.bash
 # For the tests of the trap engine's guests: the image called by itself, with the machine's /usr in a root of our own.
 
+# IMAGE is the installed engine. Only other processors have none: on x86-64 it is a fault if it is not there.
+trap_image() {
+  IMAGE=$SUITE_BIN/../libexec/udocker/udocker-trap
+  [ -x "$IMAGE" ] || [ "$(uname -m)" = x86_64 ] || skip "no trap engine for this machine"
+  local probed
+  probed=$("$IMAGE" --probe) || skip "the trap engine does not work here: ${probed%%$'\n'*}"
+}
+
 trap_setup() {
   common_setup
-  local image
-  for image in "$SUITE_BIN/../libexec/udocker/udocker-trap" "$SUITE_BIN/udocker-trap"; do
-    [ ! -x "$image" ] || IMAGE=$image
-  done
-  [ -n "${IMAGE:-}" ] || skip "no trap engine for this machine"
-  "$IMAGE" --probe >/dev/null || skip "the trap engine does not work here"
+  trap_image
   ROOT=$T/root
   mkdir -p "$ROOT"/{dev,etc/pam.d,proc,root,tmp,usr,w,mnt}
   local d

@@ -4,11 +4,12 @@
 # its own tests. Debian comes from the machine's mirror once, and is kept: see guest_debian.
 
 load ../helpers
+load ../trap
 load ../battery
 
 setup() {
   battery_setup
-  [ -x "$SUITE_BIN/udocker-trap" ] || skip "the trap engine is not built for this machine"
+  trap_image
   requires mmdebstrap user
   guest_debian "$T/root"
   cp /etc/apt/sources.list.d/*.sources "$T/root/etc/apt/sources.list.d/" 2>/dev/null || true
@@ -21,7 +22,7 @@ inside() {
   shift
   [ "$mode" = T1 ] && mode=() || mode=(-2)
   timeout 3000 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-    "$SUITE_BIN/udocker-trap" -r "$T/root" "${mode[@]}" -b /proc /proc -b /dev /dev -b /sys /sys -b /etc/resolv.conf /etc/resolv.conf -b /etc/hosts /etc/hosts \
+    "$IMAGE" -r "$T/root" "${mode[@]}" -b /proc /proc -b /dev /dev -b /sys /sys -b /etc/resolv.conf /etc/resolv.conf -b /etc/hosts /etc/hosts \
     -w /root /bin/sh -ec "$*"
 }
 install() { inside "$1" "apt-get -qq update; apt-get -y -qq --no-install-recommends install $2" >"$T/apt" 2>&1 || { tail -20 "$T/apt" >&2; return 1; }; }
