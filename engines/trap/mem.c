@@ -112,7 +112,7 @@ bool text_to_number(const char **s, unsigned long max, unsigned long *ret)
 	for (; *p >= '0' && *p <= '9'; p++) {
 		unsigned long digit = (unsigned long)(*p - '0');
 
-		if (v > (max - digit) / 10)
+		if (digit > max || v > (max - digit) / 10)
 			return false;
 		v = v * 10 + digit;
 	}

@@ -143,7 +143,10 @@ static void test_text(void)
 	char path[] = "/tmp/udocker-lines-XXXXXX", big[3 * TRAP_PATH_ROOM];
 	int fd = mkstemp(path);
 	size_t total = 0, pieces = 0;
+	const char *five = "5";
+	unsigned long v;
 
+	ok(!text_to_number(&five, 3, &v) && text_to_number(&five, 5, &v), "a number up to another");
 	memset(big, 'x', sizeof(big));
 	big[sizeof(big) - 1] = '\n';
 	if (write(fd, big, sizeof(big)) < 0 || write(fd, "\nlast", 5) < 0)
