@@ -58,12 +58,13 @@ static uint32_t wanted(uint32_t nr, const uint64_t *a, const struct filter_optio
 #define FAIL(name, x, a64, error) CASE(x, a64, always, SECCOMP_RET_ERRNO | (error))
 #define FAIL_WHEN(name, x, a64, error, condition) CASE(x, a64, condition, SECCOMP_RET_ERRNO | (error))
 #define TRAPPED (SECCOMP_RET_TRAP | FILTER_TRAP_DATA)
-#define TRAP(name, x, a64, handler) CASE(x, a64, always, TRAPPED)
-#define WHEN(name, x, a64, handler, condition) CASE(x, a64, condition, TRAPPED)
-#define IDS(name, x, a64, handler) CASE(x, a64, o->ids, TRAPPED)
-#define IDS_WHEN(name, x, a64, handler, condition) CASE(x, a64, o->ids && (condition), TRAPPED)
-#define NAMES(name, x, a64, handler) CASE(x, a64, o->names, TRAPPED)
-#define ENDS(name, x, a64, handler) CASE(x, a64, o->ends, TRAPPED)
+#define TRAP(name, x, a64, handler) CASE(x, a64, always, SECCOMP_RET_TRAP | FILTER_TRAP_DATA)
+#define WHEN(name, x, a64, handler, condition) CASE(x, a64, condition, SECCOMP_RET_TRAP | FILTER_TRAP_DATA)
+#define IDS(name, x, a64, handler) CASE(x, a64, o->ids, SECCOMP_RET_TRAP | FILTER_TRAP_DATA)
+#define IDS_WHEN(name, x, a64, handler, condition) \
+	CASE(x, a64, o->ids && (condition), SECCOMP_RET_TRAP | FILTER_TRAP_DATA)
+#define NAMES(name, x, a64, handler) CASE(x, a64, o->names, SECCOMP_RET_TRAP | FILTER_TRAP_DATA)
+#define ENDS(name, x, a64, handler) CASE(x, a64, o->ends, SECCOMP_RET_TRAP | FILTER_TRAP_DATA)
 #ifdef __x86_64__ /* elsewhere -1 is many calls' number */
 #include "engines/trap/calls.def"
 #endif
