@@ -398,7 +398,7 @@ lint-man:
 	mandoc -T lint -W warning man/*.[157]
 
 # One file a call: the va_list check of clang-tidy 14 carries what it knows of one file over to the next.
-TIDY_SRC = $(LIB_SRC) $(CMD_SRC) $(GUEST_SRC)
+TIDY_SRC = $(LIB_SRC) $(CMD_SRC) $(GUEST_SRC) $(TRAP_SRC)
 lint-tidy:
 	@mkdir -p $(BUILD)
 	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 1 tests/lint/tidy $(CLANG_TIDY)

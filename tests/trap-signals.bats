@@ -58,7 +58,7 @@ in_t2() { cases "$1" "$IMAGE" -r / -2 -w FOLDER; }
 }
 
 @test "a program for another machine is refused by its name" {
-  printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3\0%056d' 0 >32
+  printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3\0%056d' 0 >"32"
   printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\363\0%056d' 0 >riscv
   echo text >text
   chmod 755 32 riscv text
