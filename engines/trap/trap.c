@@ -22,6 +22,8 @@ static const struct engine_answer trap_answers[] = {
 	{ "root.readonly", ENGINE_EMULATES, READ_ONLY },
 	{ "hostname", ENGINE_EMULATES, "set in a UTS namespace that was made; else uname() tells it" },
 	{ "domainname", ENGINE_EMULATES, "set in a UTS namespace that was made; else uname() tells the host's, as --strict says" },
+	{ ENGINE_PUBLISH, ENGINE_IGNORES, "ports are not mapped: the program listens on the host's, at the number that it takes" },
+	{ ENGINE_KERNEL, ENGINE_APPLIES, NULL },
 	{ "mounts.bind", ENGINE_APPLIES, NULL },
 	{ "mounts.readonly", ENGINE_EMULATES, READ_ONLY },
 	{ "mounts.tmpfs", ENGINE_EMULATES, "an empty directory of the run; /dev and what lies below it are the host's" },

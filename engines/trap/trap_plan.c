@@ -255,14 +255,6 @@ static void add_names(struct planner *p)
 	}
 }
 
-static void add_ports(struct planner *p)
-{
-	const char *publish = runtime_annotation(p->ctx->config, ANNOTATION_PUBLISH);
-
-	if (publish && *publish)
-		strv_add(&p->plan->notes, "the trap engine cannot map ports: the program uses the host's");
-}
-
 static int fill(struct planner *p, struct err **err)
 {
 	struct engine_plan *plan = p->plan;
@@ -275,7 +267,6 @@ static int fill(struct planner *p, struct err **err)
 		return -1;
 	add_ids(p);
 	add_names(p);
-	add_ports(p);
 	if (str_eq(p->ctx->mode, "T2"))
 		strv_add(argv, "-2");
 	if (log_level() >= LOG_LEVEL_DEBUG)
