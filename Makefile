@@ -198,8 +198,7 @@ help: ## this list
 # ---- install -------------------------------------------------------------------------------------
 .PHONY: install uninstall
 # The Python tool went by udocker.py once, and scripts still call it so.
-INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(BINDIR)/udocker.py $(LIBEXECDIR)/udocker-guest-init \
-            $(if $(TRAP_IMAGE),$(LIBEXECDIR)/udocker-trap) \
+INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(BINDIR)/udocker.py $(addprefix $(LIBEXECDIR)/udocker-,guest-init trap) \
             $(addprefix $(MANDIR)/man1/,$(notdir $(wildcard man/*.1))) \
             $(addprefix $(MANDIR)/man5/,$(notdir $(wildcard man/*.5))) \
             $(addprefix $(MANDIR)/man7/,$(notdir $(wildcard man/*.7))) \

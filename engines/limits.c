@@ -60,6 +60,7 @@ const struct engine_limit engine_limits[] = {
 	{ "static-programs", F_MODES, "", "statically linked programs in a container of others are refused with status 126", NULL },
 	{ "statx", "R1", "glibc", "with a runsc of 2022 ls, stat and others of coreutils 9 fail: it knows no AT_NO_AUTOMOUNT of statx()", "runsc" },
 	{ "stopping", TRACED_MODES, "", "a process that is sent SIGSTOP goes on, though its parent is told that it was stopped", NULL },
+	{ "unreadable", T_MODES, "", "a program that the caller may not read does not run", NULL },
 	{ "unreadable", F_MODES, "", "a program that the caller may not read does not run", NULL },
 	{ "variables", F_MODES, "", "programs see the variables that carry the library from one to the next, LD_PRELOAD among them", NULL },
 	{ "volume-cwd", F_MODES, "", "getcwd() in a volume shows the host's path", NULL },

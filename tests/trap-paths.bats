@@ -43,7 +43,7 @@ paths() { run python3 "$SUITE_SRC/tests/tools/trap-paths" "$@" "$IMAGE" "$SUITE_
   local options
   for options in -n '-n -2' '-i 1000:1000'; do
     # shellcheck disable=SC2086 # options
-    ok udocker-trap -r "$T/root" -b /proc /proc $options -w / /allcalls 600
+    ok "$IMAGE" -r "$T/root" -b /proc /proc $options -w / /allcalls 600
     assert_contains ", 0 wrong"
   done
 }
