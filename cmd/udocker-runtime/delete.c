@@ -33,7 +33,7 @@ static int delete_matching(const struct runtime_globals *g, const char *pattern,
 		(void)regerror(r, &regex, text, sizeof(text));
 		return err_make(err, ERR_USAGE, "regular expression '%s': %s", pattern, text);
 	}
-	r = runtime_list(g, &all, err);
+	r = runtime_list(g, true, &all, err);
 	for (size_t i = 0; r == 0 && i < all.n; i++)
 		if (regexec(&regex, all.v[i].id, 0, NULL, 0) == 0)
 			(void)runtime_delete(g, all.v[i].id, force, first ? NULL : &first);

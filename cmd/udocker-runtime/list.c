@@ -35,39 +35,52 @@ static void print_json(const struct runtime_states *s)
 	(void)puts(text); /* cli_main() looks at the stream's error */
 }
 
+enum { COLUMNS = 6, WIDTH = 12, GAP = 3 };
+
+/* The cells of a container, in the order of the table's heads; `pid` is room for one of them. */
+static void cells_of(const struct runtime_state *r, char pid[16], const char *ret[COLUMNS])
+{
+	(void)snprintf(pid, 16, "%d", (int)r->pid);
+	ret[0] = r->id;
+	ret[1] = pid;
+	ret[2] = runtime_status_name(r->status);
+	ret[3] = r->bundle;
+	ret[4] = r->created ? r->created : "-";
+	ret[5] = r->owner ? r->owner : "-";
+}
+
+static void print_row(const char *const cells[COLUMNS], const size_t width[COLUMNS])
+{
+	auto_str row = STR_INIT;
+
+	for (size_t i = 0; i < COLUMNS; i++) {
+		size_t end = row.len + width[i];
+
+		(void)str_add_escaped(&row, cells[i]);
+		while (i < COLUMNS - 1 && row.len < end)
+			(void)str_add_mem(&row, " ", 1);
+	}
+	(void)puts(str_text(&row)); /* cli_main() looks at the stream's error */
+}
+
 /* Scripts cut runc's table by its columns: at least 12 wide, three blanks between. */
 static void print_table(const struct runtime_states *s)
 {
-	static const char *const heads[] = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" };
-	enum { COLUMNS = 6, WIDTH = 12, GAP = 3 };
-	auto_strv cells = STRV_INIT;
-	size_t width[COLUMNS];
+	static const char *const heads[COLUMNS] = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" };
+	size_t width[COLUMNS] = { WIDTH, WIDTH, WIDTH, WIDTH, WIDTH, WIDTH };
+	const char *cells[COLUMNS];
+	char pid[16];
 
-	for (size_t i = 0; i < COLUMNS; i++)
-		strv_add(&cells, heads[i]);
 	for (size_t i = 0; i < s->n; i++) {
-		const struct runtime_state *r = &s->v[i];
-
-		strv_add(&cells, r->id);
-		strv_addf(&cells, "%d", (int)r->pid);
-		strv_add(&cells, runtime_status_name(r->status));
-		strv_add(&cells, r->bundle);
-		strv_add(&cells, r->created ? r->created : "-");
-		strv_add(&cells, r->owner ? r->owner : "-");
+		cells_of(&s->v[i], pid, cells);
+		for (size_t k = 0; k < COLUMNS; k++)
+			if (strlen(cells[k]) + GAP > width[k])
+				width[k] = strlen(cells[k]) + GAP;
 	}
-	for (size_t i = 0; i < COLUMNS; i++)
-		width[i] = WIDTH;
-	for (size_t i = 0; i < cells.n; i++)
-		if (strlen(cells.v[i]) + GAP > width[i % COLUMNS])
-			width[i % COLUMNS] = strlen(cells.v[i]) + GAP;
-	for (size_t i = 0; i < cells.n; i++) {
-		auto_str cell = STR_INIT;
-
-		(void)str_add_escaped(&cell, cells.v[i]);
-		if (i % COLUMNS == COLUMNS - 1)
-			(void)puts(str_text(&cell));
-		else
-			(void)printf("%-*s", (int)width[i % COLUMNS], str_text(&cell));
+	print_row(heads, width);
+	for (size_t i = 0; i < s->n; i++) {
+		cells_of(&s->v[i], pid, cells);
+		print_row(cells, width);
 	}
 }
 
@@ -77,7 +90,7 @@ static int list_run(const struct cli_call *call, struct err **err)
 	struct runtime_globals g = runtime_globals_of(call);
 	struct runtime_states s;
 
-	if (runtime_list(&g, &s, err) < 0)
+	if (runtime_list(&g, !str_eq(o->format, "json"), &s, err) < 0)
 		return -1;
 	if (o->quiet)
 		for (size_t i = 0; i < s.n; i++)

@@ -461,10 +461,19 @@ int fs_mkdir_p(int dirfd, const char *path, mode_t mode, enum fs_scope scope)
 	return steal_fd(&cur);
 }
 
+/* The name of an entry leads nowhere else. */
+static bool is_entry(const char *path)
+{
+	return *path && !strchr(path, '/') && strcmp(path, "..") != 0;
+}
+
 int fs_lstat(int dirfd, const char *path, struct stat *ret, enum fs_scope scope)
 {
-	autoclose int fd = fs_open(dirfd, path, O_PATH | O_NOFOLLOW, 0, scope);
+	autoclose int fd = -1;
 
+	if (is_entry(path))
+		return fstatat(dirfd, path, ret, AT_SYMLINK_NOFOLLOW);
+	fd = fs_open(dirfd, path, O_PATH | O_NOFOLLOW, 0, scope);
 	return fd < 0 ? -1 : fstat(fd, ret);
 }
 
@@ -485,7 +494,7 @@ bool fs_has_name(int dirfd, const char *name)
 int fs_read(int dirfd, const char *path, size_t max, struct str *ret, enum fs_scope scope)
 {
 	autoclose int fd = fs_open(dirfd, path, O_RDONLY | O_NONBLOCK, 0, scope);
-	size_t before = ret->len, total = 0;
+	size_t before = ret->len, total = 0, size = 0;
 	struct stat st;
 	char buf[4096];
 	ssize_t r;
@@ -496,8 +505,10 @@ int fs_read(int dirfd, const char *path, size_t max, struct str *ret, enum fs_sc
 		errno = EINVAL;
 		return -1;
 	}
+	/* What is small is read by one call; those of /proc have no size. */
+	size = st.st_size > 0 && st.st_size < (off_t)sizeof(buf) ? (size_t)st.st_size : sizeof(buf);
 	do {
-		r = fd_read_full(fd, buf, sizeof(buf));
+		r = fd_read_full(fd, buf, size);
 		if (r < 0)
 			break;
 		total += (size_t)r;

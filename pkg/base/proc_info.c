@@ -56,7 +56,10 @@ int proc_start_time(pid_t pid, uint64_t *ret_ticks, bool *ret_zombie)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	n = fd_read_full(fd, text, sizeof(text) - 1);
+	/* The kernel hands it out whole. */
+	do
+		n = read(fd, text, sizeof(text) - 1);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -1;
 	text[n] = '\0';

@@ -165,8 +165,12 @@ int str_add_escaped(struct str *s, const char *text)
 	while (*p && !s->overflow) {
 		size_t n = 0, len;
 
-		while ((len = printable_len(p + n)))
+		do {
+			while (p[n] >= ' ' && p[n] < 0x7f)
+				n++;
+			len = printable_len(p + n);
 			n += len;
+		} while (len);
 		(void)str_add_mem(s, p, n); /* the overflow mark is looked at below */
 		p += n;
 		if (*p)

@@ -349,7 +349,7 @@ int runtime_get_state(
 	return 0;
 }
 
-int runtime_list(const struct runtime_globals *g, struct runtime_states *ret, struct err **err)
+int runtime_list(const struct runtime_globals *g, bool brief, struct runtime_states *ret, struct err **err)
 {
 	auto_runtime_root root = RUNTIME_ROOT_INIT;
 	auto_strv ids = STRV_INIT;
@@ -362,7 +362,7 @@ int runtime_list(const struct runtime_globals *g, struct runtime_states *ret, st
 		auto_instance c = INSTANCE_INIT;
 		auto_err *e = NULL;
 
-		if (instance_open(&root, ids.v[i], &c, &e) < 0) {
+		if ((brief ? instance_glance : instance_open)(&root, ids.v[i], &c, &e) < 0) {
 			log_verbose("%s", err_text(e));
 			if (!err_is(e, ERR_CORRUPT))
 				continue;

@@ -35,12 +35,12 @@ int runtime_delete(const struct runtime_globals *g, const char *id, bool force, 
 /* The caller frees *ret with runtime_state_free(). */
 int runtime_get_state(
 	const struct runtime_globals *g, const char *id, struct runtime_state *ret, struct err **err);
-/* All containers by id; those of others that cannot be read are left out. Free with runtime_states_free(). */
+/* All containers by id; those of others that cannot be read are left out. `brief`: annotations may be missing. Free with runtime_states_free(). */
 struct runtime_states {
 	struct runtime_state *v;
 	size_t n;
 };
-int runtime_list(const struct runtime_globals *g, struct runtime_states *ret, struct err **err);
+int runtime_list(const struct runtime_globals *g, bool brief, struct runtime_states *ret, struct err **err);
 void runtime_states_free(struct runtime_states *s);
 
 /* --dry-run: what create or run would start. Writes nothing. */

@@ -14,6 +14,7 @@
 #include "pkg/base/fs.h"
 #include "pkg/base/id.h"
 #include "pkg/base/json.h"
+#include "pkg/base/json_plain.h"
 #include "pkg/base/lock.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
@@ -26,6 +27,7 @@
 #include "pkg/runtime/root.h"
 
 #define RECORD_MAX_BYTES ((size_t)1 << 20)
+#define PLAIN_MAX_BYTES ((size_t)64 << 10) /* of a record that is not read in full */
 #define PASSWD_MAX_BYTES ((size_t)1 << 20)
 
 void runtime_record_free(struct runtime_record *r)
@@ -128,6 +130,89 @@ static struct json *record_to_json(const struct instance *c)
 	return j;
 }
 
+/* The members of a record that say what its container does now. */
+static char **text_member(struct runtime_record *r, const struct json_plain_member *m)
+{
+	const struct {
+		const char *key;
+		char **at;
+	} texts[] = {
+		{ "ociVersion", &r->oci_version },
+		{ "bundle", &r->bundle },
+		{ "rootfs", &r->rootfs },
+		{ "created", &r->created },
+		{ "engine", &r->engine },
+		{ "mode", &r->mode },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (json_plain_is(m, texts[i].key))
+			return texts[i].at;
+	return NULL;
+}
+
+static bool take_number(const struct json_plain_member *m, uint64_t max, uint64_t *ret)
+{
+	char digits[24];
+
+	if (m->type != JSON_NUMBER || m->len >= sizeof(digits))
+		return false;
+	memcpy(digits, m->text, m->len);
+	digits[m->len] = '\0';
+	return num_parse_u64(digits, max, ret) == 0;
+}
+
+/* False: not as instance_write() writes it, or not right. Of annotations and what only running takes it is looked that they are plain. */
+static bool take_member(struct runtime_record *r, const struct json_plain_member *m)
+{
+	static const char *const lists[] = { "prefix", "tracer", "tracerIds" };
+	char **text = text_member(r, m);
+	uint64_t n;
+
+	if (text) {
+		if (m->type != JSON_STRING)
+			return false;
+		free(*text);
+		*text = xstrndup(m->text, m->len);
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		if (json_plain_is(m, lists[i]))
+			return m->type == JSON_ARRAY;
+	if (json_plain_is(m, "annotations"))
+		return m->type == JSON_OBJECT;
+	if (json_plain_is(m, "delegate") || json_plain_is(m, "foreground") ||
+		json_plain_is(m, "guardDevices")) {
+		if (m->type != JSON_BOOL)
+			return false;
+		r->delegate = json_plain_is(m, "delegate") ? m->text[0] == 't' : r->delegate;
+		return true;
+	}
+	if (json_plain_is(m, "pid")) {
+		if (!take_number(m, INT32_MAX, &n))
+			return false;
+		r->proc.pid = (pid_t)n;
+		return true;
+	}
+	if (json_plain_is(m, "startTime"))
+		return take_number(m, INT64_MAX, &r->proc.start);
+	if (json_plain_is(m, "mark"))
+		return take_number(m, INT64_MAX, &r->mark);
+	return true;
+}
+
+/* What a list tells of a container, without a tree of its record. False: the record is to be read in full. */
+static bool record_from_plain(const struct str *text, struct runtime_record *r)
+{
+	struct json_plain p = JSON_PLAIN_INIT(str_text(text), text->len);
+	struct json_plain_member m;
+	int more;
+
+	while ((more = json_plain_next(&p, &m)) > 0 && take_member(r, &m))
+		;
+	return more == 0 && r->oci_version && r->bundle && r->created && r->engine && r->mode;
+}
+
 static int get_text(const struct json *j, const char *key, bool required, char **ret, struct err **err)
 {
 	const char *text = NULL;
@@ -211,10 +296,30 @@ static void read_unwritten_pid(struct instance *c)
 		c->rec.proc = (struct runtime_proc){ 0 };
 }
 
-int instance_open(const struct runtime_root *root, const char *id, struct instance *c, struct err **err)
+static int read_record(struct instance *c, struct err **err)
 {
-	auto_json *j = NULL;
 	const struct json_limits limits = { .bytes = RECORD_MAX_BYTES };
+	auto_json *j = NULL;
+
+	return json_read(c->dirfd, STATE_RECORD, &limits, &j, err) < 0 ? -1
+								       : record_from_json(j, &c->rec, err);
+}
+
+/* The same, less what a list does not tell. */
+static int glance_at_record(struct instance *c, struct err **err)
+{
+	auto_str text = STR_INIT;
+
+	if (fs_read(c->dirfd, STATE_RECORD, PLAIN_MAX_BYTES, &text, FS_BENEATH) == 0 &&
+		record_from_plain(&text, &c->rec))
+		return 0;
+	runtime_record_free(&c->rec);
+	return read_record(c, err);
+}
+
+static int open_with(int (*read)(struct instance *c, struct err **err), const struct runtime_root *root,
+	const char *id, struct instance *c, struct err **err)
+{
 	struct stat st;
 
 	if (!id_is_runtime_id(id))
@@ -230,8 +335,7 @@ int instance_open(const struct runtime_root *root, const char *id, struct instan
 	if (fstat(c->dirfd, &st) < 0)
 		return err_sys(err, errno, "container '%s'", id);
 	c->owner = st.st_uid;
-	if (json_read(c->dirfd, STATE_RECORD, &limits, &j, err) < 0 ||
-		record_from_json(j, &c->rec, err) < 0) {
+	if (read(c, err) < 0) {
 		runtime_record_free(&c->rec);
 		(void)err_add(err, "container '%s'", id);
 		(void)err_hint(err, "remove it with delete --force");
@@ -240,6 +344,16 @@ int instance_open(const struct runtime_root *root, const char *id, struct instan
 	if (c->rec.delegate && c->rec.proc.pid == 0)
 		read_unwritten_pid(c);
 	return 0;
+}
+
+int instance_open(const struct runtime_root *root, const char *id, struct instance *c, struct err **err)
+{
+	return open_with(read_record, root, id, c, err);
+}
+
+int instance_glance(const struct runtime_root *root, const char *id, struct instance *c, struct err **err)
+{
+	return open_with(glance_at_record, root, id, c, err);
 }
 
 int instance_write(const struct instance *c, bool fresh, struct err **err)

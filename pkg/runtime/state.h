@@ -82,6 +82,8 @@ int runtime_proc_signal(const struct runtime_proc *p, uid_t owner, int sig);
  * that cannot be used: then c holds id, path, dirfd and owner all the same, for delete.
  */
 int instance_open(const struct runtime_root *root, const char *id, struct instance *c, struct err **err);
+/* The same for its status and the columns of a list: without annotations, prefix and tracer, where the record can be read without them. */
+int instance_glance(const struct runtime_root *root, const char *id, struct instance *c, struct err **err);
 
 /* A delegate writes its pid file itself: take the pid from it. False if there is none (yet). */
 bool instance_read_pid_file(struct instance *c);

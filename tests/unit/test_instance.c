@@ -131,6 +131,68 @@ static void test_record(void)
 	ok(instance_open(&r, "../c", &c, &e) < 0 && err_is(e, ERR_USAGE), "a path is no id");
 }
 
+/* A list sees what everybody else sees, of records of whatever form: the same members, or the same error. */
+static void same_at_a_glance(const struct runtime_root *r, const char *record, bool good)
+{
+	auto_instance whole = INSTANCE_INIT, c = INSTANCE_INIT;
+	auto_err *e = NULL, *e2 = NULL;
+	autoclose int dirfd = openat(r->fd, "g1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int a, b;
+
+	put(dirfd, STATE_RECORD, record);
+	a = instance_open(r, "g1", &whole, &e);
+	b = instance_glance(r, "g1", &c, &e2);
+	ok(a == b && (a == 0) == good, "%s: %.60s", good ? "read" : "refused", record);
+	if (!good) {
+		is_str(e2 ? err_text(e2) : "", e ? err_text(e) : "", "  with the same words");
+		return;
+	}
+	ok(str_eq(c.rec.oci_version, whole.rec.oci_version) && str_eq(c.rec.bundle, whole.rec.bundle) &&
+			str_eq(c.rec.rootfs, whole.rec.rootfs) && str_eq(c.rec.created, whole.rec.created) &&
+			str_eq(c.rec.engine, whole.rec.engine) && str_eq(c.rec.mode, whole.rec.mode),
+		"  the same texts");
+	ok(c.rec.proc.pid == whole.rec.proc.pid && c.rec.proc.start == whole.rec.proc.start &&
+			c.rec.mark == whole.rec.mark && c.rec.delegate == whole.rec.delegate,
+		"  the same process");
+}
+
+#define RECORD_START \
+	"{\"version\":1,\"ociVersion\":\"1.0.2\",\"pid\":7,\"startTime\":12345678901,\"bundle\":\"/" \
+	"b\",\"rootfs\":\"/b/r\"," \
+	"\"created\":\"2024-01-01T00:00:00Z\",\"engine\":\"proot\",\"mode\":\"P1\""
+
+static void test_glance(void)
+{
+	auto_runtime_root r = RUNTIME_ROOT_INIT;
+	auto_instance c = INSTANCE_INIT;
+
+	open_root(&r, "g");
+	make(&r, "g1", runtime_proc_of(getpid()));
+	ok(instance_glance(&r, "g1", &c, NULL) == 0 && c.rec.proc.pid == getpid() && c.rec.mark == 42,
+		"as it was written");
+	same_at_a_glance(&r, RECORD_START ",\"delegate\":true,\"mark\":42}", true);
+	same_at_a_glance(
+		&r, RECORD_START ",\"annotations\":{\"a\":\"b\"},\"tracer\":[\"x\",\"y\"],\"new\":1}", true);
+	same_at_a_glance(&r, RECORD_START ",\"annotations\":{\"a\":\"b\\n\"}}", true);
+	same_at_a_glance(&r, RECORD_START ",\"bundle\":\"/other\",\"pid\":8}", true);
+	same_at_a_glance(&r, RECORD_START ",\"bundle\":\"/\u00e4\"}", true);
+	same_at_a_glance(&r, RECORD_START ",\"rootfs\":null}", true);
+	same_at_a_glance(&r, RECORD_START " }\n", true);
+	same_at_a_glance(&r, RECORD_START, false);
+	same_at_a_glance(&r, RECORD_START "}}", false);
+	same_at_a_glance(&r, RECORD_START ",\"pid\":\"8\"}", false);
+	same_at_a_glance(&r, RECORD_START ",\"pid\":2147483648}", false);
+	same_at_a_glance(&r, RECORD_START ",\"mark\":9223372036854775808}", false);
+	same_at_a_glance(&r, RECORD_START ",\"delegate\":1}", false);
+	same_at_a_glance(&r, RECORD_START ",\"foreground\":\"\"}", false);
+	same_at_a_glance(&r, RECORD_START ",\"tracer\":\"x\"}", false);
+	same_at_a_glance(&r, RECORD_START ",\"annotations\":[]}", false);
+	same_at_a_glance(&r, RECORD_START ",\"mode\":7}", false);
+	same_at_a_glance(&r, "{\"ociVersion\":\"1.0.2\",\"bundle\":\"/b\"}", false);
+	same_at_a_glance(&r, "{}", false);
+	same_at_a_glance(&r, "", false);
+}
+
 static void test_creating(void)
 {
 	auto_runtime_root r = RUNTIME_ROOT_INIT;
@@ -179,6 +241,7 @@ int main(void)
 	test_root();
 	in_child(test_foreign_root, NULL);
 	test_record();
+	test_glance();
 	test_creating();
 	test_signal();
 	scratch_close(topfd, top);
