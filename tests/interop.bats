@@ -30,8 +30,12 @@ both_run() { # CONTAINER WHAT
   local said
   said=$(run_ours "$1")
   [ "$said" = "hello from $2" ] || fail "here $1 says: $said"
-  said=$(run_theirs "$1")
-  [ "$said" = "hello from $2" ] || fail "1.3.x runs $1 so: $said"
+  # In R modes 1.3.x loses what it has not read yet when the program ends: on a busy machine it is asked again.
+  for _ in 1 2 3 4 5; do
+    said=$(run_theirs "$1")
+    [ "$said" != "hello from $2" ] || return 0
+  done
+  fail "1.3.x runs $1 so: $said"
 }
 # Containers of an image by each tool, which both run.
 both_create() { # IMAGE WHAT
