@@ -9,7 +9,7 @@ load helpers
 
 setup() {
   common_setup
-  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available and .name != "fakechroot") | .name' | grep -vE '^(runc|crun|runsc)$' | sort -u)
+  ENGINES=$(udocker-runtime engines --format json | jq -r '.[] | select(.available and (.name | IN("fakechroot", "trap") | not)) | .name' | grep -vE '^(runc|crun|runsc)$' | sort -u)
   [ -n "$ENGINES" ] || skip "no direct engine works here"
   ROOT=$T/state
   B=$T/bundle

@@ -29,7 +29,7 @@
 
 struct options {
 	const char *root, *cwd, *argv0;
-	bool on_host, own_ids;
+	bool on_host, own_ids, no_new_privs;
 	long next; /* word of argv that is the program */
 };
 
@@ -193,6 +193,13 @@ static const char *failure(long r)
 	}
 }
 
+/* The ids of the first program; it has no_new_privs if whoever called us has set it, and not because the filter needs it. */
+static void start_ids(bool no_new_privs)
+{
+	ids_start();
+	ids_own()->no_new_privs = no_new_privs;
+}
+
 /* The runtime's first program, which the guest has no name for. */
 __attribute__((noreturn)) static void run_on_host(
 	const struct process *p, const struct options *o, long fd, const char *name)
@@ -203,7 +210,7 @@ __attribute__((noreturn)) static void run_on_host(
 	exec_set_program(program);
 	if (signals_start() < 0)
 		trap_die(126, "signals are refused here", NULL);
-	ids_start();
+	start_ids(o->no_new_privs);
 	if (o->argv0)
 		p->argv[o->next] = (char *)(uintptr_t)o->argv0;
 	loader_run(p, &(struct loader_program){ (int)fd, name, o->next });
@@ -215,7 +222,7 @@ __attribute__((noreturn)) static void run_inside(
 	const char *why;
 	long r;
 
-	ids_start();
+	start_ids(o->no_new_privs);
 	if (o->argv0)
 		p->argv[o->next] = (char *)(uintptr_t)o->argv0;
 	r = exec_program_at(AT_FDCWD, name, 0, p->argv + o->next, p->envp);
@@ -242,6 +249,7 @@ void launch_main(const struct process *p)
 	}
 	launch_seal(image);
 	enter_directory(o.cwd);
+	o.no_new_privs = SYS(prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 	install_filter();
 	if (o.on_host)
 		run_on_host(p, &o, fd, name);

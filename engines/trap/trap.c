@@ -40,7 +40,7 @@ static const struct engine_answer trap_answers[] = {
 	{ "linux.namespaces.uts", ENGINE_EMULATES, "made with CAP_SYS_ADMIN; else uname() tells the container's host name" },
 	{ "linux.uidMappings", ENGINE_EMULATES, "the caller appears as the one id of the program" },
 	{ "linux.gidMappings", ENGINE_EMULATES, "the caller appears as the one id of the program" },
-	{ "linux.seccomp", ENGINE_EMULATES, "calls that the engine answers itself (with paths, of ids and signals) are not refused by it; what it kills for is killed" },
+	{ "linux.seccomp", ENGINE_IGNORES, "as far as it is about calls that the engine answers (with paths, of ids and signals); the rest holds" },
 	{ "linux.maskedPaths", ENGINE_EMULATES, "empty files and directories are shown in their place" },
 	{ "linux.readonlyPaths", ENGINE_EMULATES, READ_ONLY },
 	{ NULL, ENGINE_IGNORES, NULL },
