@@ -288,7 +288,7 @@ bench-modes: all tools ## measure the execution modes alone, and write the READM
 	python3 tests/bench/readme README.md $(BUILD)/bench-modes
 
 bench-trap: all tools ## measure the trap engine beside a real chroot, PRoot and Fakechroot (as root), and write the README's table and chart
-	CHART=$(abspath trap-speed.svg) tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),11) trap | tee $(BUILD)/bench-trap
+	CHART=$(abspath tests/bench/trap-speed.svg) tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),11) trap | tee $(BUILD)/bench-trap
 	python3 tests/bench/readme README.md $(BUILD)/bench-trap
 
 # ---- static programs -----------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def table(rows, results, starts, about):
     base, names = rows[0].name, [row.name for row in rows[1:]]
     print(f"\n<!-- trap -->\n{ROUNDS} paired rounds, medians of ratios to a real chroot as root. {about}.\n")
     if os.environ.get("CHART"):
-        print(f"![Times of path calls and programs in T1, T2, PRoot and Fakechroot, as multiples of a real chroot's]({os.path.basename(os.environ['CHART'])})\n")
+        print(f"![Times of path calls and programs in T1, T2, PRoot and Fakechroot, as multiples of a real chroot's](tests/bench/{os.path.basename(os.environ['CHART'])})\n")
     print(f"| | {base} | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}")
     for job, times in results.items():
         print(f"| {job} | {statistics.median(times[base]):.1f} ms | {' | '.join(shown(times, base, n) for n in names)} |")
@@ -174,7 +174,7 @@ set ylabel 'times a real chroot as root'
 set grid ytics lc rgb '#cccccc'
 set xtics rotate by -20 scale 0
 set key top left horizontal
-set label 1 "{about.replace('; ', chr(92) + 'n')}" at graph 0.99,0.97 right font ',9'
+set title "{about.replace('; ', chr(92) + 'n')}" font ',9'
 $table << EOD
 {chr(10).join(lines)}
 EOD
