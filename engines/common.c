@@ -178,3 +178,21 @@ unsigned engine_version_number(const char *version)
 		return 0;
 	return COMPAT_VERSION(major, minor);
 }
+
+const char *engine_kernel_place(const char *type)
+{
+	static const struct {
+		const char *type, *host;
+	} places[] = {
+		{ "proc", "/proc" },
+		{ "sysfs", "/sys" },
+		{ "devtmpfs", "/dev" },
+		{ "devpts", "/dev/pts" },
+		{ "mqueue", "/dev/mqueue" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (str_eq(type, places[i].type))
+			return places[i].host;
+	return NULL;
+}

@@ -30,4 +30,7 @@ char *engine_find_version(const char *text, const char *mark);
 /* "5.1.0" as COMPAT_VERSION(5, 1); 0 if it is none. */
 unsigned engine_version_number(const char *version);
 
+/* Where the host has a file system of the kernel's ("proc", "devpts", …), for engines that mount none; NULL for any other type. Static. */
+const char *engine_kernel_place(const char *type);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "engines/common.h"
 #include "oci-spec/runtime_config.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
@@ -60,19 +61,10 @@ bool fakechroot_view_holds(const struct fakechroot_view *v, const char *real)
 /* The kernel's own, where the host has them. */
 static void add_kernel(struct fakechroot_view *v, const struct runtime_mount *m)
 {
-	static const struct {
-		const char *type, *host;
-	} kernel[] = {
-		{ "proc", "/proc" },
-		{ "sysfs", "/sys" },
-		{ "devtmpfs", "/dev" },
-		{ "devpts", "/dev/pts" },
-		{ "mqueue", "/dev/mqueue" },
-	};
+	const char *host = engine_kernel_place(m->type);
 
-	for (size_t i = 0; i < ARRAY_LEN(kernel); i++)
-		if (str_eq(m->type, kernel[i].type) && access(kernel[i].host, F_OK) == 0)
-			add(v, kernel[i].host, m->destination);
+	if (host && access(host, F_OK) == 0)
+		add(v, host, m->destination);
 	if (str_eq(m->type, "tmpfs") && path_is_below(m->destination, "/dev") &&
 		access(m->destination, F_OK) == 0)
 		add(v, m->destination, m->destination);

@@ -254,15 +254,8 @@ static bool in_host_dev(const struct planner *p, const char *guest)
 
 static int add_mount(struct planner *p, const struct runtime_mount *m, struct err **err)
 {
-	static const struct {
-		const char *type, *host;
-	} kernel[] = {
-		{ "proc", "/proc" },
-		{ "sysfs", "/sys" },
-		{ "devtmpfs", "/dev" },
-		{ "devpts", "/dev/pts" },
-		{ "mqueue", "/dev/mqueue" },
-	};
+	const char *place = engine_kernel_place(m->type);
+
 	if (str_eq(m->destination, "/"))
 		return err_make(err, ERR_UNSUPPORTED, "proot cannot mount anything at /");
 	if (m->bind) {
@@ -273,12 +266,11 @@ static int add_mount(struct planner *p, const struct runtime_mount *m, struct er
 		strv_add(&p->plan->sources, host);
 		return 0;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(kernel); i++)
-		if (str_eq(m->type, kernel[i].type)) {
-			if (!in_host_dev(p, m->destination))
-				add_shown(p, kernel[i].host, m->destination, m->readonly, NULL);
-			return 0;
-		}
+	if (place) {
+		if (!in_host_dev(p, m->destination))
+			add_shown(p, place, m->destination, m->readonly, NULL);
+		return 0;
+	}
 	if (str_eq(m->type, "tmpfs")) {
 		if (str_eq(m->destination, "/dev"))
 			add_bind(p, "/dev", "/dev");

@@ -99,23 +99,11 @@ static bool in_host_dev(const struct planner *p, const char *guest)
 /* The kernel's file systems are where the host has them; one that it has not is not there. */
 static bool show_kernels(struct planner *p, const struct runtime_mount *m)
 {
-	static const struct {
-		const char *type, *host;
-	} kernel[] = {
-		{ "proc", "/proc" },
-		{ "sysfs", "/sys" },
-		{ "devtmpfs", "/dev" },
-		{ "devpts", "/dev/pts" },
-		{ "mqueue", "/dev/mqueue" },
-	};
+	const char *host = engine_kernel_place(m->type);
 
-	for (size_t i = 0; i < ARRAY_LEN(kernel); i++)
-		if (str_eq(m->type, kernel[i].type)) {
-			if (!in_host_dev(p, m->destination) && access(kernel[i].host, F_OK) == 0)
-				show(p, kernel[i].host, m->destination, m->readonly);
-			return true;
-		}
-	return false;
+	if (host && !in_host_dev(p, m->destination) && access(host, F_OK) == 0)
+		show(p, host, m->destination, m->readonly);
+	return host;
 }
 
 static int add_mount(struct planner *p, const struct runtime_mount *m, struct err **err)
