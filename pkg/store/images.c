@@ -25,6 +25,9 @@
 #include "pkg/store/store.h"
 #include "pkg/store/tagdir.h"
 
+/* As often as others may take the tag away and put it back under us. */
+#define OPEN_TRIES 10
+
 static int read_meta(const struct image *img, const char *name, struct str *ret, struct err **err)
 {
 	if (fs_read(img->fd, name, IMAGE_MANIFEST_MAX, ret, FS_BENEATH) == 0)
@@ -200,18 +203,34 @@ static int no_such_image(const char *ref, struct err **err)
 	return err_make(err, ERR_NOT_FOUND, "no such image: '%s'", ref);
 }
 
+static bool is_there(struct store *s, const struct tagdir *t)
+{
+	return tagdir_has(t, "TAG") && tagdir_is_current(s, t);
+}
+
 int image_open(struct store *s, const char *ref, struct image **ret, struct err **err)
 {
 	auto_reference r = REFERENCE_INIT;
-	auto_tagdir t = TAGDIR_INIT;
-	int found;
 
 	if (reference_parse(ref, &r, err) < 0)
 		return -1;
-	found = tagdir_find(s, &r, &t, err);
-	if (found < 0)
+	for (int left = OPEN_TRIES;; left--) {
+		auto_tagdir t = TAGDIR_INIT;
+		auto_err *e = NULL;
+		int found = tagdir_find(s, &r, &t, err);
+
+		if (found <= 0)
+			return found < 0 ? -1 : no_such_image(ref, err);
+		if (image_open_tagdir(s, &t, ret, &e) == 0)
+			return 0;
+		/* It may have been taken away between two looks, or, where it is there, have become v2 in place: once. */
+		if (left > 0 && is_there(s, &t))
+			left = 1;
+		if (left > 0)
+			continue;
+		err_move(err, &e);
 		return -1;
-	return found ? image_open_tagdir(s, &t, ret, err) : no_such_image(ref, err);
+	}
 }
 
 bool image_exists(struct store *s, const char *ref)

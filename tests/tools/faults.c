@@ -8,7 +8,8 @@
  *   FAULTS_DIR=DIR                    calls on other files go through
  *   FAULTS_COUNT=FILE                 eight bytes in which all such calls of the process and its children are counted
  *
- * Kinds: write sync rename link mkdir create unlink attr lock; "space" is what needs room on the disk, "any" is all but lock.
+ * Kinds: write sync rename link mkdir create unlink attr lock look (what asks for a name and changes nothing: open, stat, readlink);
+ * "space" is what needs room on the disk, "any" is all that changes something.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -43,6 +44,7 @@ enum kind {
 	UNLINK = 64,
 	ATTR = 128,
 	LOCK = 256,
+	LOOK = 512,
 };
 
 struct name {
@@ -60,6 +62,7 @@ static const struct name kinds[] = {
 	{ "unlink", UNLINK },
 	{ "attr", ATTR },
 	{ "lock", LOCK },
+	{ "look", LOOK },
 	{ "space", WRITE | LINK | MKDIR | CREATE },
 	{ "any", WRITE | SYNC | RENAME | LINK | MKDIR | CREATE | UNLINK | ATTR },
 };
@@ -293,7 +296,7 @@ WRAP(int, rmdir, (const char *a), (a), on_path(UNLINK, AT_FDCWD, a))
 /* Opening is a matter of room only where it makes a file. */
 static bool on_open(int dirfd, const char *path, int flags)
 {
-	return (flags & O_CREAT) && on_path(CREATE, dirfd, path);
+	return on_path(flags & O_CREAT ? CREATE : LOOK, dirfd, path);
 }
 
 static mode_t mode_of(int flags, va_list ap)
@@ -327,6 +330,16 @@ OPEN(open)
 OPEN(open64)
 OPENAT(openat)
 OPENAT(openat64)
+
+/* ---- looks ---- */
+
+WRAP(int, fstatat, (int x, const char *restrict a, struct stat *restrict st, int f), (x, a, st, f),
+	on_path(LOOK, x, a))
+WRAP(int, fstatat64, (int x, const char *restrict a, struct stat64 *restrict st, int f), (x, a, st, f),
+	on_path(LOOK, x, a))
+WRAP(int, faccessat, (int x, const char *a, int how, int f), (x, a, how, f), on_path(LOOK, x, a))
+WRAP(ssize_t, readlinkat, (int x, const char *restrict a, char *restrict p, size_t n), (x, a, p, n),
+	on_path(LOOK, x, a))
 
 /* ---- attributes ---- */
 
@@ -365,8 +378,7 @@ long syscall(long nr, ...)
 		return -1;
 #ifdef SYS_openat2
 	/* struct open_how begins with the flags */
-	if (nr == SYS_openat2 && (*(const uint64_t *)a[2] & O_CREAT) &&
-		on_path(CREATE, (int)a[0], (const char *)a[1]))
+	if (nr == SYS_openat2 && on_open((int)a[0], (const char *)a[1], (int)*(const uint64_t *)a[2]))
 		return -1;
 #endif
 	return real(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
