@@ -180,7 +180,8 @@ PY
       running "$C"
       udocker-runtime --root "$ROOT" exec "$C" sleep 98702 </dev/null >/dev/null 2>&1 &
       job=$!
-      rt exec -d "$C" sh -c '(setsid sleep 98703 &); exec sleep 98703' </dev/null >/dev/null 2>&1
+      rt exec -d "$C" sh -c '(setsid sleep 98703 &); exec sleep 98703' </dev/null >/dev/null 2>"$T/err" ||
+        fail "$ENGINE: exec -d ended with $?: $(cat "$T/err")"
       wait_until 5 pgrep -u "$(id -u)" -f '(^|/)sleep 98702'
       ok rt ${end/C/$C}
       # Without a pid namespace runc and crun leave others to delete.
