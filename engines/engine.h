@@ -129,6 +129,7 @@ struct engine_plan {
 	/* The engine does not keep the promise of section 6: the waiting child stays as a supervisor. */
 	bool supervise;
 	bool in_place; /* the engine's process becomes the program: there is no tracer */
+	bool alone; /* in_place, and it needs nobody: a created container's first process can become it, without a supervisor */
 	bool leaves; /* the engine's process ends when guest_init has detached itself: the program runs without it */
 	bool helpers; /* what the engine does first takes privileges: capabilities are its business, no_new_privs is guest_init's to set */
 	bool mount_points; /* targets of mounts must be in ROOT: mountpoints_make() */

@@ -245,6 +245,14 @@ static void say_hello(void)
 		die(); /* nobody is there */
 }
 
+/* Who reads the status knows from now on that its end is the program's beginning. */
+static void say_here(const struct guest *g)
+{
+	static const char here = GUEST_INIT_HERE;
+
+	(void)call(NR_write, g->status_fd, (long)&here, 1, 0, 0); /* who waits may have been killed */
+}
+
 /* One message: its bytes, and its descriptors into `fd`. How many of these came is in *ret_fds; all are close-on-exec. */
 static size_t receive(
 	const struct guest *g, void *data, size_t size, int fd[GUEST_INIT_FDS_PER_MESSAGE], size_t *ret_fds)
@@ -680,8 +688,11 @@ void guest_main(long *stack)
 		die();
 	}
 	set_session(flags);
-	say_hello();
+	if (!(flags & GUEST_INIT_ALONE))
+		say_hello();
 	receive_all(&g);
+	if (flags & GUEST_INIT_ALONE)
+		say_here(&g);
 	if (flags & GUEST_INIT_TTY)
 		check(&g, GUEST_INIT_STAGE_SESSION, call(NR_ioctl, 0, TIOCSCTTY, 0, 0, 0));
 	set_process(&g, flags);

@@ -11,7 +11,8 @@
  * socket has SO_PASSCRED. It is answered with messages that carry descriptors: the writing end of the status pipe, the file with the
  * launch block if that does not fit, the one with struct guest_init_shared if there is to be a listener, and those of the program. The first message is GUEST_INIT_INLINE and the block, or GUEST_INIT_FILE. The
  * engine's own process, which may be a tracer that stays, never holds any of them. On the status pipe: end of file = the program
- * has been exec'd (or guest_init was killed: then the process is gone); a struct guest_init_status = it failed.
+ * has been exec'd (or guest_init was killed: then the process is gone); a struct guest_init_status = it failed. With
+ * GUEST_INIT_ALONE there is no hello, for the answer lies in the socket already and nobody is behind it, and GUEST_INIT_HERE comes before either.
  */
 #ifndef UDOCKER_GUEST_INIT_H
 #define UDOCKER_GUEST_INIT_H
@@ -20,6 +21,7 @@
 
 #define GUEST_INIT_MAGIC "udocker-init 4"
 #define GUEST_INIT_HELLO 'I'
+#define GUEST_INIT_HERE '\1'
 #define GUEST_INIT_INLINE 'B'
 #define GUEST_INIT_FILE 'F'
 #define GUEST_INIT_INLINE_MAX 32768 /* bytes of a block in a message */
@@ -49,6 +51,7 @@ enum guest_init_flags {
 	GUEST_INIT_EXACT = 1024, /* `file` or nothing: it has not been looked for */
 	GUEST_INIT_NO_NEW_PRIVS = 2048, /* prctl() */
 	GUEST_INIT_MAKE_CWD = 4096, /* a working directory that is not there is made (0755) */
+	GUEST_INIT_ALONE = 8192, /* nobody started us: the process that would have has become us */
 };
 
 #define GUEST_INIT_FDS_PER_MESSAGE 250 /* the kernel takes 253 */

@@ -6,7 +6,7 @@
 # delete, list, pid files, descriptors, console sockets), and what is left when processes of ours are killed.
 
 load helpers
-RUNTIME_ENGINES=${RUNTIME_ENGINES:-proot runc crun fakechroot runsc singularity}
+RUNTIME_ENGINES=${RUNTIME_ENGINES:-proot runc crun fakechroot runsc singularity trap}
 load runtime
 
 setup() { runtime_setup c; }
@@ -44,6 +44,69 @@ teardown() {
     ok rt delete --force "$C"
   }
   each_engine check
+}
+
+# adopting CMD...: run it; what it leaves behind is ours. Prints "PID SIGNAL STATUS" of the first that ends, after "CHILDREN" while `go` is not there.
+adopting() {
+  python3 - "$T/go" "$@" <<'PY'
+import ctypes, os, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+subprocess.run(sys.argv[2:], check=True, stdin=subprocess.DEVNULL)
+left = open("/proc/self/task/%d/children" % os.getpid()).read().split()
+print(*left)
+for pid in left:
+    # The loader takes a moment to show the program in its place.
+    while open("/proc/%s/cmdline" % pid).read().startswith("\1"):
+        time.sleep(0.01)
+    print(open("/proc/%s/cmdline" % pid).read().replace("\0", " ").strip(), open("/proc/%s/task/%s/children" % (pid, pid)).read().strip())
+open(sys.argv[1], "w")
+pid, status = os.wait()
+print(pid, os.WTERMSIG(status), os.waitstatus_to_exitcode(status))
+PY
+}
+
+@test "the trap engine's container is its program: nobody else stays, and who adopts it gets its status" {
+  [[ " $ENGINES " == *" trap "* ]] || skip "the trap engine does not work here"
+  ENGINE=trap
+  # ends HOW WANT: what it ends by.
+  ends() {
+    rm -f "$T/go"
+    # The word of create is that of a shell: only the program's own standard streams keep files open.
+    MORE=".mounts += [{destination: \"/t\", type: \"bind\", source: \"$T\", options: [\"bind\"]}]" args sh -c "while [ ! -e /t/go ]; do :; done; $1"
+    ok adopting sh -c 'udocker-runtime --root "$0" --engine trap create -b "$1" --pid-file "$1/pid" "$2" && udocker-runtime --root "$0" start "$2"' \
+      "$ROOT" "$B" "$C"
+    [ "${lines[0]}" = "$(cat "$B/pid")" ] || fail "children: ${lines[0]}"
+    [[ ${lines[1]} == "sh -c while "* ]] || fail "it is: ${lines[1]}"
+    [ "${lines[2]}" = "$(cat "$B/pid") $2" ] || fail "it ended: ${lines[2]}"
+    [ "$(status_of "$C")" = stopped ]
+    ok rt delete "$C"
+  }
+  ends 'exit 7' '0 7'
+  ends 'kill -9 $$' '9 -9'
+  ends 'kill -TERM $$' '15 -15'
+}
+
+@test "what keeps a program from becoming the container's process is told by start" {
+  [[ " $ENGINES " == *" trap "* ]] || skip "the trap engine does not work here"
+  ENGINE=trap
+  printf 'no program at all\n' >"$B/rootfs/bin/none"
+  chmod 755 "$B/rootfs/bin/none"
+  args /bin/none
+  create "$C"
+  fails 1 rt start "$C"
+  assert_one_error_line
+  assert_stderr_contains 'exec: "/bin/none": Exec format error'
+  [ "$(status_of "$C")" = stopped ]
+  ok rt delete "$C"
+  # The engine itself gives up.
+  mkdir "$T/gone"
+  MORE=".mounts += [{destination: \"/gone\", type: \"bind\", source: \"$T/gone\", options: [\"bind\"]}]" args true
+  create "$C"
+  rmdir "$T/gone"
+  fails 1 rt start "$C"
+  assert_one_error_line
+  assert_stderr_contains "$T/gone"
+  ok rt delete --force "$C"
 }
 
 @test "state and list show the same, in runc's order" {

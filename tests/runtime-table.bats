@@ -7,7 +7,7 @@
 
 load helpers
 # gVisor's is tried by the ordinary user alone: it takes its time.
-[ "$(id -u)" = 0 ] || RUNTIME_ENGINES=${RUNTIME_ENGINES:-proot runc crun fakechroot runsc singularity}
+[ "$(id -u)" = 0 ] || RUNTIME_ENGINES=${RUNTIME_ENGINES:-proot runc crun fakechroot runsc singularity trap}
 load runtime
 
 setup() { runtime_setup t; }

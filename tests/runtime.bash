@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2086,SC2154  # bats sets status, output, stderr; the tests use what is set here
 # What the tests of udocker-runtime's verbs share: a bundle, a state root, and every engine of the list that works here.
 
-RUNTIME_ENGINES=${RUNTIME_ENGINES:-proot runc crun fakechroot singularity} # a new engine is tested by adding its name
+RUNTIME_ENGINES=${RUNTIME_ENGINES:-proot runc crun fakechroot singularity trap} # a new engine is tested by adding its name
 
 # runtime_setup PREFIX: ids of the test's containers begin with it; runc names its control groups after them.
 runtime_setup() {
@@ -70,7 +70,7 @@ use_bundle() {
 has_own_kernel() { [ "$ENGINE" = runsc ]; }
 # For what udocker-engines(7) says that gVisor's does not; what it does otherwise is in runsc.bats.
 but_runsc() { ENGINES=${ENGINES/runsc/}; }
-is_direct() { [[ $ENGINE == @(proot|fakechroot|singularity) ]]; }
+is_direct() { [[ $ENGINE == @(proot|fakechroot|singularity|trap) ]]; }
 # What the program sees beside its own variables under libfakechroot is a row of the limits ("variables").
 without_library() { if is_fakechroot; then grep -vE '^(FAKECHROOT|LD_)'; else cat; fi; }
 is_fakechroot() { [ "$ENGINE" = fakechroot ]; }

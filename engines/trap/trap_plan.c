@@ -265,7 +265,7 @@ static int fill(struct planner *p, struct err **err)
 	plan->init_path = xstrdup(p->ctx->guest_init);
 	strv_dup(&plan->env, &p->ctx->env);
 	plan->cwd = xstrdup("/");
-	plan->supervise = plan->in_place = plan->try_mount_points = true;
+	plan->supervise = plan->in_place = plan->alone = plan->try_mount_points = true;
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
 #include "pkg/base/fs.h"
+#include "pkg/base/json.h"
 #include "pkg/base/log.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/sig.h"
@@ -73,6 +74,15 @@ static void write_program(const struct launched *run, void *arg)
 		init->dirfd, run->program, run->engine == run->program ? 0 : run->engine);
 }
 
+/* Returns with what kept us from it. */
+static void become_program(struct init *init, int reply, struct err **err)
+{
+	autoclose int null = reply < 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+
+	(void)instance_write_program(init->dirfd, getpid(), 0);
+	(void)runtime_become(&init->launch, reply < 0 ? null : reply, err);
+}
+
 static NORETURN void run_program(struct init *init, int reply)
 {
 	struct supervise s = { .tty = -1 };
@@ -86,6 +96,8 @@ static NORETURN void run_program(struct init *init, int reply)
 	init->hooks.pid = getpid();
 	if (!e)
 		(void)hooks_run_inside(&init->hooks, &init->launch, s.sigfd, &e);
+	if (!e && runtime_launch_is_alone(&init->launch))
+		become_program(init, reply, &e);
 	if (e || runtime_launch(&init->launch, write_program, init, &s.run, &e) < 0) {
 		report_write(reply, e);
 		_exit(exit_status_of(e));
@@ -212,6 +224,7 @@ static int not_created(const struct instance *c, struct err **err)
 static int read_answer(const struct instance *c, int fd, struct err **err)
 {
 	autofree char *what = xasprintf("container '%s': its first process", c->id);
+	auto_json *config = NULL;
 	char text[REPORT_MAX + 1];
 	size_t n = 0;
 
@@ -231,7 +244,10 @@ static int read_answer(const struct instance *c, int fd, struct err **err)
 			break;
 		n += (size_t)r;
 	}
-	return report_parse(text, n, what, err);
+	if (n > 2)
+		(void)instance_config(c, &config, NULL); /* for a name in a message */
+	return report_parse_start(
+		text, n, json_str(json_at(json_path(config, "process", "args", NULL), 0)), what, err);
 }
 
 int init_start(const struct instance *c, struct err **err)

@@ -119,26 +119,33 @@ static void fit_rlimit(const struct runtime_rlimit *want, struct guest_init_rlim
 		ret->soft = ret->hard;
 }
 
+/* So that nothing waits for room in the socket. */
+static bool fits_one_message(const struct runtime_fds *fds)
+{
+	return fds->n + 3 <= GUEST_INIT_FDS_PER_MESSAGE;
+}
+
 /* The program may start without our having seen it. */
 static bool is_early(const struct launch *l)
 {
 	bool outside = l->setup && (l->setup->has_scheduler || l->setup->has_io_priority);
 
 	return l->early && !outside && l->plan->supervise && !l->plan->leaves && !l->new_session &&
-	       l->tty < 0 &&
-	       l->fds->n + 3 <= GUEST_INIT_FDS_PER_MESSAGE; /* so that nothing waits for room in the socket */
+	       l->tty < 0 && fits_one_message(l->fds);
 }
 
 static unsigned guest_flags(const struct launch *l)
 {
 	unsigned flags = l->new_session ? GUEST_INIT_SESSION : 0;
 
-	if (is_early(l))
+	if (l->alone)
+		flags = GUEST_INIT_ALONE; /* its session is there */
+	else if (is_early(l))
 		flags |= GUEST_INIT_EARLY | GUEST_INIT_GROUP;
 	else if (!l->new_session && !l->plan->supervise)
 		flags |=
 			GUEST_INIT_GROUP; /* else it comes from us, for whom a call costs next to nothing: see hand_over() */
-	if (l->plan->supervise)
+	if (l->plan->supervise && !l->alone)
 		flags |= GUEST_INIT_PDEATHSIG | (l->plan->in_place ? 0 : GUEST_INIT_DETACH);
 	if (l->take_tty)
 		flags |= GUEST_INIT_TTY;
@@ -192,7 +199,7 @@ static int build_block(const struct launch *l, const struct wires *w, struct str
 		.n_rlimits = p->n_rlimits,
 		.fds = l->fds->to,
 		.n_fds = l->fds->n,
-		.parent = l->plan->supervise ? getpid() : 0,
+		.parent = l->plan->supervise && !l->alone ? getpid() : 0,
 		.cpus = cpus,
 		.n_cpus = w->stays ? ARRAY_LEN(cpus) : 0,
 		.has_listener = w->listener.shared,
@@ -270,7 +277,7 @@ static NORETURN void become_engine(const struct launch *l, const struct wires *w
 	if (what)
 		child_fails(w->far_complaints, what);
 	/* A tracer that outlives its supervisor would leave its tracees without one. */
-	if (plan->supervise) {
+	if (plan->supervise && !l->alone) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		if (getppid() != parent)
 			_exit(125);
@@ -314,14 +321,23 @@ static struct engine_plan with_arguments(const struct launch *l, struct strv *ar
 	return full;
 }
 
-static int open_wires(struct wires *w, struct err **err)
+static int open_socket(struct wires *w, struct err **err)
 {
-	int pair[2], pipe_ends[2], on = 1;
+	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, errno, "start the engine: socket");
 	w->sock = pair[0];
 	w->far_sock = pair[1];
+	return 0;
+}
+
+static int open_wires(struct wires *w, struct err **err)
+{
+	int pipe_ends[2], on = 1;
+
+	if (open_socket(w, err) < 0)
+		return -1;
 	/* So that the kernel says who speaks: a tracer's child has a pid that nobody else tells us. */
 	if (setsockopt(w->sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return err_sys(err, errno, "start the engine: socket");
@@ -369,10 +385,8 @@ static void log_complaints(int fd, const struct engine_plan *plan)
 		log_verbose("%s: %s", plan->argv.v[0], text);
 }
 
-static int exec_failed(const struct launch *l, const struct guest_init_status *s, struct err **err)
+int runtime_exec_failed(const char *name, const struct guest_init_status *s, struct err **err)
 {
-	const char *name = l->exact ? *l->file : l->process->args.v[0];
-
 	if (s->stage != GUEST_INIT_STAGE_EXEC)
 		return err_sys(err, s->error, "%s", guest_init_stage_name(s->stage));
 	if (s->error == ENOENT && !strchr(name, '/'))
@@ -416,28 +430,37 @@ static int wait_for_adoption(pid_t program, struct err **err)
 	return err_make(err, ERR_ENGINE, "the program did not leave its tracer");
 }
 
-static int send_all(const struct launch *l, struct wires *w, int *ret_result, struct err **err)
+static bool has_listener(const struct launch *l)
+{
+	return l->seccomp && l->seccomp->notifies && l->instance;
+}
+
+static int send_answer(const struct launch *l, struct wires *w, int status, struct err **err)
 {
 	autofree int *fds = xcalloc(l->fds->n + 1, sizeof(*fds));
 	auto_str block = STR_INIT;
-	autoclose int status = -1;
 	size_t n = 0;
-	int ends[2];
 
-	if (l->seccomp && l->seccomp->notifies && l->instance) {
-		if (listener_open(&w->listener, err) < 0)
-			return -1;
+	if (w->listener.shared)
 		fds[n++] = w->listener.fd;
-	}
 	memcpy(fds + n, l->fds->from, l->fds->n * sizeof(*fds));
 	n += l->fds->n;
-	if (build_block(l, w, &block, err) < 0)
+	return build_block(l, w, &block, err) < 0 ? -1
+						  : guest_init_send(w->sock, &block, status, fds, n, err);
+}
+
+static int send_all(const struct launch *l, struct wires *w, int *ret_result, struct err **err)
+{
+	autoclose int status = -1;
+	int ends[2];
+
+	if (has_listener(l) && listener_open(&w->listener, err) < 0)
 		return -1;
 	if (fd_pipe(ends) < 0)
 		return err_sys(err, errno, "start the engine: pipe");
 	*ret_result = ends[0];
 	status = ends[1];
-	return guest_init_send(w->sock, &block, status, fds, n, err);
+	return send_answer(l, w, status, err);
 }
 
 /* An engine that has nothing to do any more once the program is ours: from then on there is none. */
@@ -502,7 +525,7 @@ static int hand_over(const struct launch *l, struct wires *w, launch_started_fn 
 		return -1;
 	r = guest_init_result(result, &status, err);
 	log_complaints(w->complaints, l->plan);
-	return r > 0 ? exec_failed(l, &status, err) : r;
+	return r > 0 ? runtime_exec_failed(l->exact ? *l->file : l->process->args.v[0], &status, err) : r;
 }
 
 int runtime_launch(
@@ -536,4 +559,31 @@ int runtime_launch(
 	}
 	*ret = run;
 	return 0;
+}
+
+/* ---- nobody stays ---- */
+
+bool runtime_launch_is_alone(const struct launch *l)
+{
+	return l->plan->alone && !has_listener(l) && fits_one_message(l->fds);
+}
+
+int runtime_become(const struct launch *l, int reply, struct err **err)
+{
+	CLEANUP(wires_close)
+	struct wires w = { -1, -1, -1, -1, .listener = LISTENER_INIT, .guard = GUARD_INIT };
+	auto_strv argv = STRV_INIT;
+	struct engine_plan plan;
+	struct launch full = *l;
+
+	full.alone = true;
+	plan = with_arguments(&full, &argv);
+	full.plan = &plan;
+	w.far_complaints = fd_dup(reply);
+	if (open_socket(&w, err) < 0 || guard_open(&w.guard, l->plan, l->fds, err) < 0 ||
+		(l->setup && process_setup_program(l->setup, 0, err) < 0) ||
+		send_answer(&full, &w, reply, err) < 0)
+		return -1;
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0); /* it would outlive the exec */
+	become_engine(&full, &w, 0);
 }

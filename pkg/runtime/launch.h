@@ -13,6 +13,7 @@
 #include "pkg/runtime/caps.h"
 
 struct engine_plan;
+struct guest_init_status;
 struct err;
 struct instance;
 struct namespaces;
@@ -40,6 +41,7 @@ struct launch {
 	bool new_session; /* else a process group of its own */
 	bool take_tty; /* descriptor 0 becomes the controlling terminal (new_session) */
 	int tty; /* the caller's terminal: the program's group gets it; or -1 */
+	bool alone; /* set by runtime_become() */
 	bool early; /* nothing has to happen between `started` and the program: it may run before, if no terminal is in play */
 	/* Work to do while the engine starts, with `arg`; NULL: none. When it fails nothing is run. */
 	int (*meanwhile)(void *arg, struct err **err);
@@ -59,5 +61,15 @@ typedef void launch_started_fn(const struct launched *run, void *arg);
  */
 int runtime_launch(const struct launch *l, launch_started_fn *started, void *arg, struct launched *ret,
 	struct err **err);
+
+/*
+ * The same without anybody who stays, where runtime_launch_is_alone(): this process, which leads a session, becomes the program. `reply` gets
+ * what the engine complains of, and then what guest_init says (GUEST_INIT_ALONE). It returns with an error alone, of what failed before that.
+ */
+bool runtime_launch_is_alone(const struct launch *l);
+int runtime_become(const struct launch *l, int reply, struct err **err);
+
+/* What guest_init says when it cannot run `name`: errors as runtime_launch(). */
+int runtime_exec_failed(const char *name, const struct guest_init_status *s, struct err **err);
 
 #endif

@@ -30,8 +30,12 @@ void members_find(const struct instance *c, struct tree *ret)
 	if (alive && c->rec.delegate)
 		tree_choose_one(ret, &c->rec.proc);
 	/* Delegates have none, nor what has not been started. */
-	if (instance_program(c, &program, &tracer))
+	if (instance_program(c, &program, &tracer)) {
 		tree_spare(ret, tracer);
+		/* One that has no supervisor. */
+		if (alive && program.pid == c->rec.proc.pid)
+			tree_choose_one(ret, &c->rec.proc);
+	}
 	execs_read(c->dirfd, owner, &execs);
 	for (size_t i = 0; i < execs.n; i++)
 		spare_exec(ret, &execs.v[i]);

@@ -13,6 +13,11 @@ struct err;
 void report_write(int fd, const struct err *e);
 /* 0, or the error that `text` (of n bytes, room for one more behind) reports. ERR_ENGINE "<what> ended …" when it reports nothing. */
 int report_parse(char *text, size_t n, const char *what, struct err **err);
+/*
+ * The same from a process that may also have become the program (runtime_become()), whose name it is: then it is what the engine complained of, or
+ * what guest_init says.
+ */
+int report_parse_start(char *text, size_t n, const char *name, const char *what, struct err **err);
 /* Read until the other side has closed it, and parse. */
 int report_read(int fd, const char *what, struct err **err);
 

@@ -2,6 +2,9 @@
 /* What a process that stays behind reports, and what who waits for it makes of that. */
 #include "pkg/runtime/report.h"
 
+#include <errno.h>
+
+#include "engines/guest_init.h"
 #include "pkg/base/err.h"
 #include "pkg/base/fd.h"
 #include "tests/unit/tap.h"
@@ -53,9 +56,44 @@ static void test_nonsense(void)
 	}
 }
 
+/* A process that has become the program says less. */
+static int alone(const char *text, const struct guest_init_status *status, struct err **ret)
+{
+	char buf[REPORT_MAX + 1];
+	size_t n = strlen(text);
+
+	memcpy(buf, text, n);
+	if (status) {
+		memcpy(buf + n, status, sizeof(*status));
+		n += sizeof(*status);
+	}
+	return report_parse_start(buf, n, "prog", "it", ret);
+}
+
+static void test_alone(void)
+{
+	static const char here[] = { GUEST_INIT_HERE, '\0' };
+	struct guest_init_status absent = { GUEST_INIT_STAGE_EXEC, ENOENT },
+				 cwd = { GUEST_INIT_STAGE_CWD, ENOTDIR };
+	auto_err *e = NULL, *f = NULL, *g = NULL, *h = NULL, *i = NULL;
+
+	ok(alone("ok", NULL, NULL) == 0, "one that is supervised");
+	ok(alone(here, NULL, NULL) == 0, "one that is the program");
+	ok(alone(here, &absent, &e) == -1 && err_is(e, ERR_NOT_FOUND) && strstr(err_text(e), "\"prog\""),
+		"one that is not there");
+	ok(alone(here, &cwd, &f) == -1 && err_is(f, ERR_SYSTEM) && strstr(err_text(f), "working directory"),
+		"one that could not be prepared");
+	ok(alone("2 no\n", NULL, &g) == -1 && strstr(err_text(g), "no"), "a report");
+	ok(alone("engine: cannot\ndo it\n", NULL, &h) == -1 && err_is(h, ERR_ENGINE),
+		"the engine's own words");
+	is_str(err_hint_text(h), "it said: engine: cannot do it", "on one line");
+	ok(alone("", NULL, &i) == -1 && err_is(i, ERR_ENGINE), "nothing");
+}
+
 int main(void)
 {
 	test_through();
 	test_nonsense();
+	test_alone();
 	return tap_done();
 }
