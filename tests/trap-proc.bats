@@ -95,6 +95,59 @@ print(open(\"/etc/passwd\").readline()[:4], subprocess.check_output([\"id\", \"-
   [[ ${lines[2]} = *"No such file or directory"* ]]
 }
 
+@test "filters of the guest hold for calls that the engine answers, also where sites have been rewritten, behind exec and in children" {
+  cat >"$ROOT/w/filter.py" <<'PY'
+import ctypes, errno, os, signal, struct, subprocess, sys, threading
+libc = ctypes.CDLL(None, use_errno=True)
+def refuse(nr, verdict):
+    code = b"".join(struct.pack("HBBI", *i) for i in [(0x20, 0, 0, 0), (0x15, 0, 1, nr), (6, 0, 0, verdict), (6, 0, 0, 0x7fff0000)])
+    buf = ctypes.create_string_buffer(code)
+    prog = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", 4, ctypes.addressof(buf)))
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, prog, 0, 0) == 0
+def made(path):
+    try:
+        os.mkdir(path)
+    except OSError as e:
+        return errno.errorcode[e.errno]
+    os.rmdir(path)
+    return "made"
+MKDIR, SYMLINK, CHMOD = 83, 88, 90
+if len(sys.argv) > 1:
+    print(made("d"))
+    sys.exit()
+for i in range(9):
+    assert made("d") == "made"
+    os.chmod("f", 0o600)
+refuse(MKDIR, 0x50000 | errno.ENOSPC)
+print(made("d"))
+refuse(SYMLINK, 0x50000 | errno.EIO)
+print(made("d"))
+threading.Thread(target=lambda: print(made("d"))).start()
+sys.stdout.flush()
+print(subprocess.run([sys.executable, sys.argv[0], "again"], capture_output=True, text=True).stdout.strip())
+os.stat("f"), os.chmod("f", 0o644), open("f").close()
+print(oct(os.stat("f").st_mode & 0o777))
+# To trap and to kill, at a site that is hot.
+pid = os.fork()
+if pid == 0:
+    refuse(CHMOD, 0x30007)
+    os.chmod("f", 0o600)
+    os._exit(0)
+print(os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGSYS)
+pid = os.fork()
+if pid == 0:
+    refuse(CHMOD, 0x80000000)
+    os.chmod("f", 0o600)
+    os._exit(0)
+print(os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGSYS)
+PY
+  for OPTIONS in -d -2; do
+    touch "$ROOT/w/f"
+    ok guest "python3 /w/filter.py"
+    assert_output $'ENOSPC\nENOSPC\nENOSPC\nENOSPC\n0o644\nTrue\nTrue'
+  done
+}
+
 @test "the release of the kernel and the name of the host may be others" {
   OPTIONS=(-k 9.9.9-test -H elsewhere)
   ok guest 'uname -r; uname -n; uname -s'

@@ -2,6 +2,8 @@
 /* From the number of a system call to its handler. */
 #include "engines/trap/call.h"
 
+#include "engines/trap/filter.h"
+#include "engines/trap/judge.h"
 #include "engines/trap/sys.h"
 
 #define CALL_TABLE 512
@@ -43,6 +45,14 @@ long call_pass(const struct call *c)
 long call_answer(struct call *c)
 {
 	call_handler handler = call_find(c->nr);
+	long r;
 
-	return handler ? handler(c) : call_pass(c);
+	if (!handler)
+		return call_pass(c);
+	if (judge_is_needed) {
+		r = judge(c);
+		if (r != -FILTER_ACQUITTED)
+			return r;
+	}
+	return handler(c);
 }

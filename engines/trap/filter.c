@@ -248,10 +248,11 @@ static void emit_search(struct builder *b)
 	}
 }
 
-/* A verdict that holds for the guest, not for the image. */
+/* A verdict that holds for the guest, not for the image, where one place is to be told that it got so far. */
 static void emit_verdict(struct builder *b, uint32_t verdict)
 {
 	size_t ip = offsetof(struct seccomp_data, instruction_pointer);
+	uint32_t judge = b->options->judge ? b->options->judge : (uint32_t)TRAP_BASE + TRAP_SPAN;
 
 	emit_load(b, ip + 4);
 	emit(b, BPF_JMP | BPF_JEQ | BPF_K, TRAP_BASE >> 32, 0, 3);
@@ -259,6 +260,8 @@ static void emit_verdict(struct builder *b, uint32_t verdict)
 	emit(b, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)TRAP_BASE, 0, 1);
 	emit(b, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)(TRAP_BASE + TRAP_SPAN), 0, 1);
 	emit_return(b, verdict);
+	emit(b, BPF_JMP | BPF_JEQ | BPF_K, judge, 0, 1);
+	emit_return(b, SECCOMP_RET_ERRNO | FILTER_ACQUITTED);
 	emit_return(b, SECCOMP_RET_ALLOW);
 }
 

@@ -14,12 +14,15 @@ struct sock_filter;
 #define FILTER_MAX 2048
 /* In si_errno of the engine's own SIGSYS: another one comes from a filter of the guest. */
 #define FILTER_TRAP_DATA 0x7564
+/* The verdict on a call that is made to be judged: none has this errno. One of a guest's filter, which is newer, comes before it. */
+#define FILTER_ACQUITTED 4094
 
 struct filter_options {
 	uint32_t fd_low, fd_high; /* the reserved descriptors */
 	bool ids; /* ids are emulated */
 	bool names; /* uname() is answered */
 	bool ends; /* the end of a process traps as well */
+	uint32_t judge; /* of the image, lower half: a call from here never happens; 0: there is none */
 };
 
 /* The number of instructions written to `out` (FILTER_MAX), or 0 if they do not fit. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * seccomp() and prctl() of the guest. Its filters are installed behind a few instructions that let the engine's own calls pass: after a strict one the
- * engine could not even return from its handler. What they say of calls that the engine takes over is lost, unless it is to kill: that
- * outranks our trap. no_new_privs is always set, and shown as the guest set it.
+ * engine could not even return from its handler. What they say of calls that the engine takes over it asks them, from the one place that is
+ * not let pass (judge.c); a listener or a tracer is asked of none of these. no_new_privs is always set, and shown as the guest set it.
  */
 #include <linux/audit.h>
 #include <linux/capability.h>
@@ -14,6 +14,7 @@
 #include "engines/trap/call.h"
 #include "engines/trap/caps.h"
 #include "engines/trap/ids.h"
+#include "engines/trap/judge.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
@@ -24,15 +25,17 @@
 
 _Static_assert((uint32_t)TRAP_BASE == 0, "one comparison of the lower half tells the image");
 
-/* The last one leaves the guest's program the accumulator that it expects. */
+/* The last one leaves the guest's program the accumulator that it expects. Where JUDGE stands belongs the place that is judged. */
 static const struct sock_filter prefix[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TRAP_BASE >> 32, 0, 3),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TRAP_BASE >> 32, 0, 4),
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TRAP_SPAN, 2, 0),
 	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, TRAP_SPAN, 1, 0),
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	BPF_STMT(BPF_LD | BPF_IMM, 0),
 };
+#define JUDGE 3
 #define PREFIX (sizeof(prefix) / sizeof(prefix[0]))
 
 #ifdef __aarch64__
@@ -66,6 +69,7 @@ static struct sock_filter *copy_program(const struct sock_fprog *fprog, size_t *
 		return NULL;
 	}
 	memcpy((void *)map, prefix, sizeof(prefix));
+	((struct sock_filter *)map)[JUDGE].k = (uint32_t)(uintptr_t)judge_place;
 	*ret_error =
 		guest_read((struct sock_filter *)map + PREFIX, fprog->filter, fprog->len * sizeof(prefix[0]));
 	if (!*ret_error)
@@ -97,6 +101,7 @@ static long install(const void *guest, unsigned long flags)
 	fprog.len = (unsigned short)(fprog.len + PREFIX);
 	fprog.filter = program;
 	r = SYS(seccomp, SECCOMP_SET_MODE_FILTER, flags, &fprog);
+	judge_is_needed |= r >= 0;
 	SYS(munmap, program, size);
 	if (r < 0)
 		ids_own()->filtered = was;

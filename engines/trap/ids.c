@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include "engines/trap/judge.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
@@ -262,6 +263,7 @@ void ids_from_text(const char *text)
 	bits = (unsigned)get_number(&text, UINT32_MAX);
 	e->no_new_privs = bits & 1;
 	e->filtered = bits & 2;
+	judge_is_needed = e->filtered;
 	e->cap[IDS_INHERITABLE] = get_number(&text, IDS_ALL_CAPS);
 	e->cap[IDS_BOUNDING] = get_number(&text, IDS_ALL_CAPS);
 	e->cap[IDS_AMBIENT] = get_number(&text, IDS_ALL_CAPS);

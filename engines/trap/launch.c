@@ -18,6 +18,7 @@
 #include "engines/trap/exec.h"
 #include "engines/trap/filter.h"
 #include "engines/trap/ids.h"
+#include "engines/trap/judge.h"
 #include "engines/trap/loader.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
@@ -163,7 +164,7 @@ static void install_filter(void)
 	static struct sock_filter code[FILTER_MAX];
 	const struct trap_state *s = trap_state;
 	const struct filter_options o = { s->fd_low, s->fd_high, s->flags & TRAP_IDS,
-		s->release || s->hostname, s->flags & TRAP_DEBUG };
+		s->release || s->hostname, s->flags & TRAP_DEBUG, (uint32_t)(uintptr_t)judge_place };
 	struct sock_fprog program = { .filter = code };
 	long r;
 

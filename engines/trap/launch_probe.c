@@ -73,7 +73,7 @@ static int try_filter(void)
 {
 	static struct sock_filter code[FILTER_MAX];
 	struct trap_state *s = launch_state();
-	const struct filter_options o = { 1000, 1001, false, true, false };
+	const struct filter_options o = { .fd_low = 1000, .fd_high = 1001, .names = true };
 	struct sock_fprog program = { .filter = code };
 
 	s->hostname = launch_add_text("probe");

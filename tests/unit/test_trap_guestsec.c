@@ -39,6 +39,7 @@ static void test_prefix(void)
 	ok(answer(TRAP_BASE) == SECCOMP_RET_ALLOW, "the first byte of the image passes");
 	ok(answer(TRAP_BASE + TRAP_SPAN - 1) == SECCOMP_RET_ALLOW, "and the last");
 	ok(answer(TRAP_BASE + TRAP_SPAN) == refused, "what follows it does not");
+	ok(answer(TRAP_BASE + (uint32_t)(uintptr_t)judge_place) == refused, "nor the place that is judged");
 	ok(answer(TRAP_BASE - 1) == refused, "nor what is before it");
 	ok(answer(TRAP_BASE + (1ull << 32)) == refused, "nor the same below another upper half");
 	ok(answer(0x1000) == refused, "nor a low address");
