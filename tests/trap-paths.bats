@@ -36,6 +36,28 @@ paths() { run python3 "$SUITE_SRC/tests/tools/trap-paths" "$@" "$IMAGE" "$SUITE_
   assert_output $'0\n/bin/busybox'
 }
 
+# unclean ROOT OPTION...: does a run know of something under its mount points that links must not lead to (TRAP_UNCLEAN of its state)?
+unclean() {
+  mkfifo wait
+  "$IMAGE" -r "$@" -w / -x "$(command -v busybox)" cat <wait >/dev/null &
+  exec 5>wait
+  until [ "$(cat /proc/$!/comm)" = busybox ]; do :; done
+  local flags
+  flags=$(od -An -tu4 -j12 -N4 "/proc/$!/fd/$(printf '%s\n' "/proc/$!/fd/"* | sed 's,.*/,,' | sort -n | tail -n 1)")
+  exec 5>&-
+  wait $!
+  rm wait
+  ((flags & 32))
+}
+
+@test "what lies under mount points is looked at in the root, not where the binds come from" {
+  mkdir -p root/proc root/dev/pts deep/1/2/3/4/5/6/7/8
+  ! unclean "$T/root" -b /proc /proc -b /dev /dev || false
+  ! unclean / -b /usr /usr || false
+  unclean / -b /proc /proc
+  unclean "$T" -b /dev "$T/deep" -b /usr /deep
+}
+
 @test "no system call of a guest dies of SIGSYS, be its number known or not" {
   requires user # what root may do it would do
   mkdir -p root/proc

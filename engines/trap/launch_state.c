@@ -283,21 +283,33 @@ static const struct trap_bind *around(const struct trap_bind *b, const char **re
 	return outer;
 }
 
+/*
+ * What the kernel finds where the mount point is, which the bind itself would hide from a guest's path. A directory bound to where it is hides
+ * nothing; a procfs is to be seen by us alone.
+ */
 static void look_under(struct trap_bind *b)
 {
+	const struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
 	const char *rest;
 	const struct trap_bind *outer = around(b, &rest);
+	struct stat hidden, source;
+	bool clean;
 	long fd;
 
 	if (outer->flags & TRAP_BIND_FILE)
 		trap_die(USAGE, "a bind lies in a bound file", trap_bind_guest(b));
-	/* Only links in the root are followed by the kernel; others are walked. */
-	if (outer != trap_root() || trap_has(TRAP_NO_OPENAT2))
+	if (trap_has(TRAP_NO_OPENAT2)) /* every link is walked */
 		return;
-	fd = path_at(outer->fd, rest, false, false);
+	fd = SYS(openat2, outer->fd, rest, &how, sizeof(how));
 	if (fd < 0)
 		return;
-	if (!hide(fd, 0))
+	clean = SYS(fstat, fd, &hidden) == 0 && SYS(fstat, b->fd, &source) == 0;
+	if (clean && hidden.st_dev == source.st_dev && hidden.st_ino == source.st_ino)
+		clean = !(b->flags & TRAP_BIND_PROC);
+	else if (clean)
+		clean = hide(fd, 0);
+	if (!clean)
 		built.state.flags |= TRAP_UNCLEAN;
 	(void)SYS(close, fd);
 }
