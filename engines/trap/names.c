@@ -27,6 +27,27 @@ static long name_read(struct name *n, int dirfd, unsigned long path, bool to_wri
 	return r < 0 ? r : path_parent(dirfd, n->text.text, to_write, &n->parent);
 }
 
+/* The same of a name that lies beside another one, as the new name of a file does: its parent is open already. */
+static long name_read_beside(
+	struct name *n, const struct name *other, int dirfd, unsigned long path, bool to_write)
+{
+	long r = path_text_read(&n->text, (const void *)path);
+	size_t at =
+		(size_t)(other->parent.name - other->text.text); /* above the length if it lies elsewhere */
+
+	n->parent = (struct path_parent){ .fd = dirfd };
+	n->dirfd = dirfd;
+	if (r < 0)
+		return r;
+	if (dirfd != other->dirfd || !other->parent.own || at > other->text.len || at >= n->text.len ||
+		memcmp(n->text.text, other->text.text, at) != 0 || !path_is_plain(n->text.text + at))
+		return path_parent(dirfd, n->text.text, to_write, &n->parent);
+	n->parent.fd = other->parent.fd;
+	n->parent.bind = other->parent.bind;
+	n->parent.name = n->text.text + at;
+	return 0;
+}
+
 static void name_free(struct name *n)
 {
 	path_parent_free(&n->parent);
@@ -161,7 +182,7 @@ static long rename_guest(const struct files_target *from, const struct files_tar
 		name_free(&f);
 		return r;
 	}
-	r = name_read(&t, to->dirfd, (unsigned long)to->path, true);
+	r = name_read_beside(&t, &f, to->dirfd, (unsigned long)to->path, true);
 	if (r == 0 && is_across(&f, &t))
 		r = -EXDEV;
 	if (r == 0)
@@ -224,7 +245,7 @@ static long across_error(const struct name *from, const struct name *to)
 static long link_names(const struct files_target *from, struct name *to)
 {
 	struct name f;
-	long r = name_read(&f, from->dirfd, (unsigned long)from->path, false);
+	long r = name_read_beside(&f, to, from->dirfd, (unsigned long)from->path, false);
 
 	if (r == 0 && is_across(&f, to))
 		r = across_error(&f, to);

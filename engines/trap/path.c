@@ -426,17 +426,47 @@ static long open_parent(struct path_parent *p, const char *rest)
 	return 0;
 }
 
-long path_parent(int dirfd, const char *path, bool to_write, struct path_parent *ret)
+/* The parent of a path without "." and "..", in which no mount point can be met, in one call. -EXDEV: not to be had there. */
+static long open_parent_quickly(int dirfd, const char *path, struct path_parent *p)
+{
+	const struct wish look = { O_PATH | O_DIRECTORY | O_CLOEXEC, 0 };
+	const bool absolute = *path == '/';
+	const struct look l = look_at(path);
+	size_t last = last_component(path);
+	uint64_t resolve = absolute ? RESOLVE_IN_ROOT : RESOLVE_BENEATH;
+	long fd;
+
+	if (l.odd || l.meets || !path[last] || trap_has(TRAP_NO_OPENAT2))
+		return -EXDEV;
+	p->name = path + last;
+	if (absolute) {
+		p->bind = trap_root();
+		dirfd = p->fd = p->bind->fd;
+	}
+	path += absolute;
+	if (p->name == path)
+		return 0;
+	p->buffer = buffer_take();
+	last = (size_t)(p->name - path);
+	memcpy(p->buffer, path, last - 1);
+	p->buffer[last - 1] = '\0';
+	fd = open_within(dirfd, p->buffer, &look, resolve | RESOLVE_NO_SYMLINKS);
+	if (fd == -ELOOP)
+		fd = open_links(dirfd, p->buffer, &look, resolve);
+	if (fd < 0)
+		return fd;
+	p->fd = (int)fd;
+	p->own = true;
+	return 0;
+}
+
+static long walk_parent(int dirfd, const char *path, bool to_write, struct path_parent *ret)
 {
 	const char *rest;
 	long r;
 
-	*ret = (struct path_parent){ .fd = dirfd, .name = path };
-	if (!*path)
-		return -ENOENT;
-	if (path_is_plain(path) && !(to_write && trap_has(TRAP_ANY_READONLY)))
-		return 0;
-	ret->buffer = buffer_take();
+	if (!ret->buffer)
+		ret->buffer = buffer_take();
 	r = walk_path(dirfd, path, WALK_NAME, ret->buffer);
 	if (r == PATH_FOREIGN)
 		return 0;
@@ -449,6 +479,27 @@ long path_parent(int dirfd, const char *path, bool to_write, struct path_parent 
 	if (r == 0 && to_write && (ret->bind->flags & TRAP_BIND_READONLY))
 		return -EROFS;
 	return r;
+}
+
+long path_parent(int dirfd, const char *path, bool to_write, struct path_parent *ret)
+{
+	const struct path_parent given = { .fd = dirfd, .name = path };
+	long r;
+
+	*ret = given;
+	if (!*path)
+		return -ENOENT;
+	if (!(to_write && trap_has(TRAP_ANY_READONLY))) {
+		if (path_is_plain(path))
+			return 0;
+		r = open_parent_quickly(dirfd, path, ret);
+		if (r != -EXDEV)
+			return r;
+		ret->fd = given.fd;
+		ret->name = given.name;
+		ret->bind = given.bind;
+	}
+	return walk_parent(dirfd, path, to_write, ret);
 }
 
 void path_parent_free(struct path_parent *p)
@@ -468,86 +519,4 @@ long path_making_error(const struct path_parent *p, long r)
 	if (r == -EROFS && p->bind && SYS(newfstatat, p->fd, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
 	return r == -EBUSY ? -EEXIST : r;
-}
-
-/* ---- the way back ---- */
-static bool is_host_of(const struct trap_bind *b, const char *path)
-{
-	size_t n = b->host_len;
-
-	if (n == 1)
-		return path[0] == '/';
-	return memcmp(path, trap_bind_host(b), n) == 0 && (!path[n] || path[n] == '/');
-}
-
-/* The bind with the longest host name that `path` lies below, shorter than `below`. */
-static const struct trap_bind *find_source(const char *path, size_t len, size_t below)
-{
-	const struct trap_bind *best = NULL;
-
-	for (unsigned i = 0; i < trap_state->n_binds; i++) {
-		const struct trap_bind *b = &trap_state->bind[i];
-
-		if (b->host_len <= len && b->host_len < below && (!best || b->host_len > best->host_len) &&
-			is_host_of(b, path))
-			best = b;
-	}
-	return best;
-}
-
-/* `guest` followed by the `n` bytes of `tail` at `to`. */
-static long join_guest(const struct trap_bind *b, const char *tail, size_t n, char *to)
-{
-	if (b->guest_len + n + 2 > TRAP_PATH_MAX)
-		return -ENAMETOOLONG;
-	memmove(to + b->guest_len, tail, n + 1);
-	memcpy(to, trap_bind_guest(b), b->guest_len);
-	n += b->guest_len;
-	if (n == 0)
-		to[n++] = '/';
-	to[n] = '\0';
-	return (long)n;
-}
-
-long path_to_guest(char *path, size_t len)
-{
-	size_t below = (size_t)-1;
-	const struct trap_bind *b;
-	char *name = buffer_take();
-	long r = -ENOENT;
-
-	path[len] = '\0';
-	while ((b = find_source(path, len, below))) {
-		const char *tail = b->host_len == 1 && len > 1 ? path : path + b->host_len, *rest;
-
-		below = b->host_len;
-		r = join_guest(b, tail, strlen(tail), name);
-		/* Another bind may hide it there. */
-		if (r >= 0 && path_locate(name, &rest) == b)
-			break;
-		r = -ENOENT;
-	}
-	if (r >= 0)
-		memcpy(path, name, (size_t)r + 1);
-	buffer_give(name);
-	return r;
-}
-
-long path_of_fd(int fd, char *out)
-{
-	char link[32];
-	long n;
-
-	if (fd == AT_FDCWD) {
-		n = SYS(getcwd, out, TRAP_PATH_MAX);
-		n = n > 0 ? n - 1 : n;
-	} else {
-		(void)text_fd_path(link, fd);
-		n = SYS(readlinkat, AT_FDCWD, link, out, TRAP_PATH_MAX - 1);
-		if (n < 0)
-			n = SYS(fcntl, fd, F_GETFD) < 0 ? -EBADF : -ENOENT;
-	}
-	if (n < 0)
-		return n;
-	return out[0] == '/' ? path_to_guest(out, (size_t)n) : -ENOENT;
 }
