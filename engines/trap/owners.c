@@ -176,6 +176,13 @@ static bool may_change(uint32_t real_owner, const struct stat *shown, uint32_t u
 	return gid == KEEP || gid == shown->st_gid || (own && in_group(e, gid));
 }
 
+static long change_nothing(long fd, bool by_path)
+{
+	long r = by_path ? SYS(fchownat, fd, "", KEEP, KEEP, AT_EMPTY_PATH) : SYS(fchown, fd, KEEP, KEEP);
+
+	return r == -EPERM || r == -EACCES ? 0 : r;
+}
+
 /*
  * What the kernel would not let us do has been done, if a call that changes nothing shows that the file could be changed: it takes
  * set-id bits away, as chown does for root too.
@@ -185,8 +192,12 @@ static long emulate(long fd, uint32_t uid, uint32_t gid, bool by_path)
 	struct owner o = { 0 };
 	struct stat st;
 	uint32_t real_owner;
-	long r = SYS(fstat, fd, &st);
+	long r;
 
+	/* Root may, and nothing is kept: no need to look. */
+	if (!trap_has(TRAP_REMEMBER) && ids_capable(CAP_CHOWN))
+		return change_nothing(fd, by_path);
+	r = SYS(fstat, fd, &st);
 	if (r)
 		return r;
 	real_owner = st.st_uid;
@@ -195,8 +206,8 @@ static long emulate(long fd, uint32_t uid, uint32_t gid, bool by_path)
 	ids_show_stat((int)fd, &st);
 	if (!may_change(real_owner, &st, uid, gid))
 		return -EPERM;
-	r = by_path ? SYS(fchownat, fd, "", KEEP, KEEP, AT_EMPTY_PATH) : SYS(fchown, fd, KEEP, KEEP);
-	if (r && r != -EPERM && r != -EACCES)
+	r = change_nothing(fd, by_path);
+	if (r || !trap_has(TRAP_REMEMBER))
 		return r;
 	o.uid = uid == KEEP ? st.st_uid : uid;
 	o.gid = gid == KEEP ? st.st_gid : gid;
@@ -250,11 +261,16 @@ long call_fchownat(struct call *c)
 
 long call_fchown(struct call *c)
 {
-	long flags = SYS(fcntl, (int)c->arg[0], F_GETFL);
+	int fd = (int)c->arg[0];
+	long flags;
 
+	/* The kernel itself refuses descriptors by O_PATH; of one it may not change it says EPERM. */
+	if (!trap_has(TRAP_REMEMBER) && ids_capable(CAP_CHOWN))
+		return change_nothing(fd, false);
+	flags = SYS(fcntl, fd, F_GETFL);
 	if (flags < 0 || flags & O_PATH)
 		return -EBADF;
-	return emulate((int)c->arg[0], (uint32_t)c->arg[1], (uint32_t)c->arg[2], false);
+	return emulate(fd, (uint32_t)c->arg[1], (uint32_t)c->arg[2], false);
 }
 
 /* ---- mknod ---- */
