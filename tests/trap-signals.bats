@@ -57,6 +57,24 @@ in_t2() { cases "$1" "$IMAGE" -r / -2 -w FOLDER; }
   [[ $stderr == *"sites rewritten: 0 at the number, 0 at the call"* ]]
 }
 
+# rewritten ARG...: how many sites of trapsites are, "at the number" and "at the call"
+rewritten() {
+  run -0 --separate-stderr "$IMAGE" -r / -d "$SUITE_TOOLS/trapsites" "$@"
+  [ "$output" = "0 failed" ]
+  [[ $stderr =~ "sites rewritten: "([0-9]+)" at the number, "([0-9]+)" at the call" ]]
+}
+
+@test "a program without threads has its sites rewritten at any alignment, also where pages meet; one with threads where one store does it" {
+  [ "$(uname -m)" = x86_64 ] || skip "elsewhere all instructions are aligned"
+  rewritten
+  [ "${BASH_REMATCH[1]}" -ge 65 ]
+  [ "${BASH_REMATCH[2]}" -ge 1 ]
+  rewritten threads
+  [ "${BASH_REMATCH[1]}" -ge 32 ]
+  [ "${BASH_REMATCH[1]}" -lt 50 ]
+  [ "${BASH_REMATCH[2]}" -eq 0 ]
+}
+
 @test "a program for another machine is refused by its name" {
   printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3\0%056d' 0 >"32"
   printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\363\0%056d' 0 >riscv

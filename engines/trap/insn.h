@@ -16,7 +16,7 @@ enum insn_kind {
 size_t insn_length(const uint8_t *p, size_t n, enum insn_kind *ret);
 /*
  * `code` begins with an instruction. The offset of 5 or more bytes of padding that nothing reaches: behind an INSN_END and before an address that is a
- * multiple of 16; `at` is that of `code`. At most `reach`; 0 for none.
+ * multiple of 16, or of 8 within a function; `at` is that of `code`. At most `reach`; 0 for none.
  */
 size_t insn_find_padding(const uint8_t *code, size_t n, unsigned long at, size_t reach);
 

@@ -229,6 +229,15 @@ size_t insn_length(const uint8_t *p, size_t n, enum insn_kind *ret)
 	return length <= n ? length : 0;
 }
 
+/*
+ * Functions begin at multiples of 16, and so does what they jump to in their hot parts. What ends 8 off was put before a cold part of the same
+ * function, unless it is where a function begins: some have nops there.
+ */
+static bool is_padding(unsigned long from, unsigned long to)
+{
+	return to - from >= PADDING && (to % 16 == 0 || (to % 8 == 0 && from % 16 != 0));
+}
+
 size_t insn_find_padding(const uint8_t *code, size_t n, unsigned long at, size_t reach)
 {
 	size_t here = 0, length;
@@ -242,9 +251,9 @@ size_t insn_find_padding(const uint8_t *code, size_t n, unsigned long at, size_t
 		if (from > reach)
 			break;
 		while (to < n && (length = insn_length(code + to, n - to, &kind)) > 0 && kind == INSN_PAD &&
-			(to == from || (at + to) % 16))
+			(to == from || ((at + to) % 16 && !is_padding(at + from, at + to))))
 			to += length;
-		if (to - from >= PADDING && (at + to) % 16 == 0)
+		if (is_padding(at + from, at + to))
 			return from;
 	}
 	return 0;

@@ -11,6 +11,7 @@
 #include "engines/trap/rewrite.h"
 
 #include <linux/membarrier.h>
+#include <linux/sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -39,7 +40,7 @@ extern const char trap_stub[];
 bool rewrite_program_is_go;
 
 static struct {
-	uint32_t site;
+	uint32_t site; /* that cannot be changed */
 	uint32_t count;
 } heat[HEAT];
 #define NEVER 1000
@@ -189,25 +190,50 @@ static void make_others_see(void)
 		(void)SYS(membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
 }
 
-static bool allow_writing(unsigned long at)
+static long protect(unsigned long from, unsigned long to, int how)
 {
-	if (SYS(mprotect, at & ~(PAGE - 1), PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) == 0)
+	from &= ~(PAGE - 1);
+	return SYS(mprotect, from, ((to + PAGE - 1) & ~(PAGE - 1)) - from, how);
+}
+
+static bool allow_writing(unsigned long from, unsigned long to)
+{
+	if (protect(from, to, PROT_READ | PROT_WRITE | PROT_EXEC) == 0)
 		return true;
 	counts.off = true;
 	return false;
 }
 
-static void forbid_writing(unsigned long at)
+static void forbid_writing(unsigned long from, unsigned long to)
 {
-	(void)SYS(mprotect, at & ~(PAGE - 1), PAGE, PROT_READ | PROT_EXEC);
+	(void)protect(from, to, PROT_READ | PROT_EXEC);
 	make_others_see();
 }
 
-/* Bytes of one aligned word, in one store: other threads see all or nothing of it. */
+static bool is_one_word(unsigned long at, size_t n)
+{
+	return (at & 7) + n <= 8;
+}
+
+/*
+ * Does nobody else execute this memory? Then what takes two stores is seen by nobody half done. The call changes nothing: it fails if the memory
+ * is shared with a thread or with who waits for a vfork().
+ */
+static bool is_alone(void)
+{
+	return SYS(unshare, CLONE_VM) == 0;
+}
+
+/* Bytes of one aligned word, in one store: other threads see all or nothing of it. There are none if it is not one word. */
 static void store(unsigned long at, const uint8_t *bytes, size_t n)
 {
-	uint64_t *word = (uint64_t *)(at & ~7ul), value = *word;
+	uint64_t *word = (uint64_t *)(at & ~7ul), value;
 
+	if (!is_one_word(at, n)) {
+		memcpy((void *)at, bytes, n);
+		return;
+	}
+	value = *word;
 	memcpy((uint8_t *)&value + (at & 7), bytes, n);
 	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
 }
@@ -225,7 +251,7 @@ static bool is_mov_form(unsigned long next, long nr, const struct text_range *te
 	const uint8_t *s = (const uint8_t *)next - 7;
 	int32_t value;
 
-	if (next - 8 < text->from || s[0] != 0xb8 || ((next - 7) & 7) > 3)
+	if (next - 8 < text->from || s[0] != 0xb8)
 		return false;
 	memcpy(&value, s + 1, sizeof(value));
 	/* With a REX prefix it is another register, or another instruction's end. */
@@ -241,22 +267,20 @@ static bool rewrite_mov(unsigned long next, long nr, const struct text_range *te
 		counts.roomless++;
 		return false;
 	}
-	if (!allow_writing(at))
+	if (!allow_writing(at, at + sizeof(jump)))
 		return false;
 	encode_jump(jump, at, veneer);
 	store(at, jump, sizeof(jump));
-	forbid_writing(at);
+	forbid_writing(at, at + sizeof(jump));
 	counts.mov++;
 	return true;
 }
 
 static unsigned long find_padding(unsigned long next, const struct text_range *text)
 {
-	unsigned long end = (next & ~(PAGE - 1)) + PAGE; /* one page is changed */
+	unsigned long end = (next & ~(PAGE - 1)) + PAGE; /* one page more than the call's is not changed */
 	size_t d;
 
-	if (((next - 2) & 7) == 7 || ((next - 2) ^ next) & ~(PAGE - 1))
-		return 0;
 	if (end > text->to)
 		end = text->to;
 	d = insn_find_padding((const uint8_t *)next, end - next, next, 127);
@@ -266,19 +290,20 @@ static unsigned long find_padding(unsigned long next, const struct text_range *t
 static bool rewrite_hop(unsigned long next, long nr, unsigned long padding, const struct text_range *text)
 {
 	unsigned long veneer = take_veneer(next, nr, text);
+	unsigned long end = padding + 5;
 	uint8_t jump[5], hop[2] = { 0xeb, (uint8_t)(padding - next) };
 
 	if (!veneer) {
 		counts.roomless++;
 		return false;
 	}
-	if (!allow_writing(next - 2))
+	if (!allow_writing(next - 2, end))
 		return false;
 	encode_jump(jump, padding, veneer + VENEER_HOP);
 	memcpy((void *)padding, jump, sizeof(jump));
 	make_others_see();
 	store(next - 2, hop, sizeof(hop));
-	forbid_writing(next - 2);
+	forbid_writing(next - 2, end);
 	counts.hop++;
 	return true;
 }
@@ -303,27 +328,23 @@ static bool change(unsigned long next, long nr)
 		counts.formless++;
 		return false;
 	}
-	if (is_mov_form(next, nr, &text))
+	if (is_mov_form(next, nr, &text) && (is_one_word(next - 7, 5) || is_alone()))
 		return rewrite_mov(next, nr, &text);
 	padding = is_for_any(next) ? 0 : find_padding(next, &text);
-	if (padding)
+	if (padding && (is_one_word(next - 2, 2) || is_alone()))
 		return rewrite_hop(next, nr, padding, &text);
 	counts.formless++;
 	return false;
 }
 
-/* Is it time to change this site? Two that share a place in the table take it from each other, and trap a little longer. */
+/* Is it time to change this site? Two that share a place in the table warm each other. */
 static bool is_hot(unsigned long next, unsigned *ret_place)
 {
 	unsigned place = (unsigned)((next ^ next >> 9) % HEAT);
 
 	*ret_place = place;
-	if (heat[place].site != (uint32_t)next) {
-		heat[place].site = (uint32_t)next;
-		heat[place].count = 0;
-	}
 	if (heat[place].count == NEVER)
-		return false;
+		return heat[place].site != (uint32_t)next;
 	return ++heat[place].count >= HOT;
 }
 
@@ -336,8 +357,10 @@ void rewrite_site(unsigned long next, long nr)
 		return;
 	if (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE))
 		return;
-	if (!change(next, nr))
+	if (!change(next, nr)) {
+		heat[place].site = (uint32_t)next;
 		heat[place].count = NEVER;
+	}
 	__atomic_store_n(&lock, 0, __ATOMIC_RELEASE);
 }
 

@@ -95,6 +95,14 @@ static void test_padding(void)
 	is_int(PADDING("\xc3\x0f\x1f\x44\x00\x00\x0f\x1f\x44\x00\x00\x90", 127), 1, "nops of several bytes");
 	is_int(PADDING("\xc3\x90\x90\x90\x90\x90\x31\xc0\x90\x90\x90\x90", 127), 0,
 		"nops that end before an address that is not aligned lead somewhere");
+	is_int(PADDING("\x31\xc0\x31\xc0\x31\xc0\x31\xc0\x31\xc0\x31\xc0\x85\xc0\xc3\x0f\x1f\x44\x00\x00\x31"
+		       "\xc0",
+		       127),
+		15, "nops within a function, before a multiple of 8");
+	is_int(PADDING("\x31\xc0\x31\xc0\x31\xc0\x31\xc0\x31\xc0\x90\xc3\x0f\x1f\x84\x00\x00\x00\x00\x00\x31"
+		       "\xc0\x31\xc0",
+		       127),
+		0, "but not those that a function begins with");
 	is_int(PADDING("\xc5\xf8\x77\xc3", 127), 0, "behind an instruction that is not known nothing is");
 	is_int(PADDING("\xc3\x31\xc0\xeb\xfb\xcc\xcc\xcc\xcc\xcc\xcc\xcc", 127), 5, "int3 behind a jump");
 }
