@@ -58,7 +58,7 @@ ALL_LIBS     = $(if $(STATIC),$(STATIC_LIBS),$(if $(findstring /,$(YAJL)),$(YAJL
 LIB      := $(BUILD)/libudocker.a
 LIB_SRC  := $(sort $(wildcard $(addsuffix /*.c,$(ROOMS))))
 GUEST_SRC := engines/guest_init.c engines/guest_loader.c engines/guest_within.c
-LIB_SRC  := $(filter-out $(GUEST_SRC),$(LIB_SRC)) $(wildcard engines/trap/trap*.c)
+LIB_SRC  := $(filter-out $(GUEST_SRC) engines/guest_keep.c,$(LIB_SRC)) $(wildcard engines/trap/trap*.c)
 # The trap engine's image is a program without a C library; its files are compiled a second time with one, for the unit tests.
 ARCH_NAME := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 TRAP_SRC := $(filter-out engines/trap/trap%.c,$(sort $(wildcard engines/trap/*.c)))
@@ -83,6 +83,7 @@ TOOL_BIN := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(filter-out tests/tools
             $(TOOL_LINKED:%=$(BUILD)/tools/%.dynamic) $(BUILD)/tools/payload.dynamic \
             $(if $(shell command -v musl-gcc),$(TOOL_LINKED:%=$(BUILD)/tools/%.musl))
 GUEST_INIT := $(BUILD)/bin/udocker-guest-init
+GUEST_KEEP := $(BUILD)/bin/udocker-guest-keep.so
 BINS     := $(PROGRAMS:%=$(BUILD)/bin/%)
 HAVE_CMD  = $(sort $(patsubst cmd/%/main.c,%,$(wildcard cmd/*/main.c)))
 
@@ -95,7 +96,7 @@ say = @$(if $(V),:,printf '  %-5s %s\n' $(1) $@)
 .SECONDEXPANSION:
 .PHONY: all tools unit clean help deps deps-check
 
-all: $(patsubst %,$(BUILD)/bin/%,$(filter $(PROGRAMS),$(HAVE_CMD))) $(if $(wildcard engines/guest_init.c),$(GUEST_INIT)) $(TRAP_IMAGE) ## build the programs
+all: $(patsubst %,$(BUILD)/bin/%,$(filter $(PROGRAMS),$(HAVE_CMD))) $(if $(wildcard engines/guest_init.c),$(GUEST_INIT) $(GUEST_KEEP)) $(TRAP_IMAGE) ## build the programs
 tools: $(TOOL_BIN) ## build the helper programs of the tests
 unit: $(UNIT_BIN)
 
@@ -125,6 +126,14 @@ $(GUEST_INIT): $(GUEST_SRC) $(wildcard engines/guest_*.h) Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -Os -ffreestanding -fno-stack-protector -fno-pie \
 	  -fno-asynchronous-unwind-tables -static -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -o $@ $(GUEST_SRC)
+
+# Preloaded beside libfakechroot: names no C library either, so that one does for all guests of this architecture.
+$(GUEST_KEEP): engines/guest_keep.c engines/guest_loader.h Makefile
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -Os -ffreestanding -fno-builtin -fno-stack-protector -fPIC \
+	  -fno-tree-loop-distribute-patterns -fvisibility=hidden -fno-asynchronous-unwind-tables -shared -nostdlib -s -Wl,--hash-style=both \
+	  -Wl,-soname,udocker-guest-keep.so -Wl,--build-id=none -Wl,-z,noexecstack,-z,relro,-z,now -o $@ $<
 
 # The trap engine: launcher, loader and handlers in one static program at an address of its own.
 $(BUILD)/freestanding/%.o: %.c Makefile
@@ -198,7 +207,7 @@ help: ## this list
 # ---- install -------------------------------------------------------------------------------------
 .PHONY: install uninstall
 # The Python tool went by udocker.py once, and scripts still call it so.
-INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(BINDIR)/udocker.py $(addprefix $(LIBEXECDIR)/udocker-,guest-init trap) \
+INSTALLED = $(PROGRAMS:%=$(BINDIR)/%) $(BINDIR)/udocker.py $(addprefix $(LIBEXECDIR)/udocker-,guest-init guest-keep.so trap) \
             $(addprefix $(MANDIR)/man1/,$(notdir $(wildcard man/*.1))) \
             $(addprefix $(MANDIR)/man5/,$(notdir $(wildcard man/*.5))) \
             $(addprefix $(MANDIR)/man7/,$(notdir $(wildcard man/*.7))) \
@@ -211,7 +220,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
 	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)/
 	ln -sf udocker $(DESTDIR)$(BINDIR)/udocker.py
-	install -m 755 $(GUEST_INIT) $(TRAP_IMAGE) $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $(GUEST_INIT) $(GUEST_KEEP) $(TRAP_IMAGE) $(DESTDIR)$(LIBEXECDIR)/
 	for f in man/*.[157]; do install -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}/ || exit; done
 	install -m 644 man/examples/* $(DESTDIR)$(DOCDIR)/examples/
 	for f in completions/*.bash; do install -m 644 $$f $(DESTDIR)$(BASHCOMPDIR)/$$(basename $$f .bash) || exit; done

@@ -7,6 +7,7 @@
 #include "engines/patchelf.h"
 #include "pkg/base/err.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/proc.h"
 
 /* One row a line reads as the table it is. */
 /* clang-format off */
@@ -61,6 +62,27 @@ static void remark_patchelf(const struct guest_library *l, const char *mode, str
 	}
 }
 
+/* guest_keep.c's library, without which a program that drops its environment would go on with the host's files. */
+static bool has_keeper(struct engine_probe *ret)
+{
+	autofree char *path = NULL;
+
+	if (proc_sibling(FAKECHROOT_KEEPER, &path, NULL) < 0) {
+		ret->reason = xstrdup(
+			"its library " FAKECHROOT_KEEPER " is not installed beside udocker-guest-init");
+		ret->remedy =
+			xstrdup("install it there, or set UDOCKER_EXEC_DIR to the directory that has it");
+		return false;
+	}
+	if (strpbrk(path, ": ")) {
+		ret->reason =
+			xasprintf("no library can be loaded from a path with a space or a colon: '%s'", path);
+		ret->remedy = xstrdup("install udocker in another folder");
+		return false;
+	}
+	return true;
+}
+
 /* Which library a container gets is known when its C library is: here any will do. */
 static int fakechroot_probe(const char *mode, struct engine_probe *ret, struct err **err)
 {
@@ -69,6 +91,8 @@ static int fakechroot_probe(const char *mode, struct engine_probe *ret, struct e
 
 	(void)err; /* everything that can go wrong here is an answer */
 	*ret = (struct engine_probe){ 0 };
+	if (!has_keeper(ret))
+		return 0;
 	if (guest_library_find(NULL, NULL, NULL, &library, &why) < 0) {
 		ret->reason = xstrdup(err_text(why));
 		ret->remedy = xstrdup(err_hint_text(why));

@@ -34,6 +34,7 @@ int fakechroot_links_undo(const char *bundle, const char *rootfs, struct err **e
 int fakechroot_patch(const struct engine_ctx *ctx, struct err **err);
 int fakechroot_unpatch(const struct engine_ctx *ctx, struct err **err);
 
+#define FAKECHROOT_KEEPER "udocker-guest-keep.so" /* guest_keep.c, beside guest_init */
 #define FAKECHROOT_RECORDS ".fakechroot" /* folder beside ROOT: what is needed to undo things */
 #define FAKECHROOT_ORIGINALS \
 	FAKECHROOT_RECORDS "/elf" /* in it: programs that were replaced by patched ones */

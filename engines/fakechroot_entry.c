@@ -34,6 +34,7 @@ static void entry_free(struct engine_entry *entry)
 	strv_free(&e->links);
 	free(e->bundle);
 	free(e->guest_init);
+	free(e->keeper);
 	free(e);
 }
 
@@ -228,8 +229,8 @@ static void add_substitutes(const struct fakechroot_entry *e, struct strv *env)
 static void add_stock(const struct fakechroot_entry *e, struct strv *env)
 {
 	autofree char *folders = strv_join(&e->folders, ":");
-	autofree char *paths = xasprintf("%s%s:%s:%s", e->guest.version >= ELF_GLIBC(2, 33) ? "a" : "-",
-		e->library.musl ? "m" : "", e->library.path, folders);
+	autofree char *paths = xasprintf("%s%s:%s:%s:%s", e->guest.version >= ELF_GLIBC(2, 33) ? "a" : "-",
+		e->library.musl ? "m" : "", e->library.path, e->keeper, folders);
 
 	strv_env_set(env, GUEST_LOADER_PATHS, paths);
 	strv_env_set(env, "FAKECHROOT_ELFLOADER", e->guest_init);
@@ -240,6 +241,7 @@ static void set_env(const struct fakechroot_entry *e, struct strv *env)
 	auto_strv preload = STRV_INIT;
 
 	strv_add(&preload, e->library.path);
+	strv_add(&preload, e->keeper);
 	add_inside(e, strv_env_get(env, "LD_PRELOAD"), &preload);
 	for (size_t i = env->n; i-- > 0;)
 		if (str_starts(env->v[i], "FAKECHROOT"))

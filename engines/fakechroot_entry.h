@@ -10,7 +10,7 @@
 struct fakechroot_entry {
 	struct engine_entry entry; /* first: engine_entry.free() gets this */
 	char mode[4];
-	char *bundle, *guest_init;
+	char *bundle, *guest_init, *keeper; /* guest_keep.c's library */
 	struct fakechroot_view view;
 	struct guest_library library;
 	struct guest_facts guest;

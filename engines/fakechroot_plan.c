@@ -16,6 +16,7 @@
 #include "pkg/base/fs.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/path.h"
+#include "pkg/base/proc.h"
 #include "pkg/base/str.h"
 
 /* Is a container that was set up for one mode fit for the other? What F1 needs, all of them have. */
@@ -123,8 +124,8 @@ static int fill(
 	e->bundle = xstrdup(ctx->bundle);
 	e->guest_init = xstrdup(ctx->guest_init);
 	memcpy(e->mode, ctx->mode, sizeof("F1"));
-	if (check_prepared(ctx, err) < 0 || fakechroot_view_read(ctx, &e->view, err) < 0 ||
-		choose_library(ctx, e, err) < 0)
+	if (proc_sibling(FAKECHROOT_KEEPER, &e->keeper, err) < 0 || check_prepared(ctx, err) < 0 ||
+		fakechroot_view_read(ctx, &e->view, err) < 0 || choose_library(ctx, e, err) < 0)
 		return -1;
 	return place_binds(ctx, e, plan, err);
 }

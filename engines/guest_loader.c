@@ -55,7 +55,7 @@ struct load {
 	const char *name, *file; /* what it is called by, where it is */
 	const char **args; /* behind the file */
 	char *next, *end; /* of the arena */
-	struct text base, flags, library, dirs;
+	struct text base, flags, library, keeper, dirs;
 	char interp[PATH_LIMIT];
 };
 
@@ -324,6 +324,8 @@ static void keep_library(struct load *l)
 	put(l, (struct text){ "LD_PRELOAD=", 11 });
 	put(l, l->library);
 	put_char(l, ':');
+	put(l, l->keeper);
+	put_char(l, ':');
 	if (old.at)
 		put_inside(l, old);
 	put_char(l, '\0');
@@ -485,6 +487,7 @@ void guest_loader_main(long *stack)
 		fail(&l, "the environment of libfakechroot is incomplete", GUEST_LOADER_REFUSED);
 	l.flags = field(&paths);
 	l.library = field(&paths);
+	l.keeper = field(&paths);
 	l.dirs = paths;
 	open_arena(&l);
 	load(&l);

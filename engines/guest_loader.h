@@ -16,8 +16,9 @@
 #define GUEST_LOADER_EXEC "--exec"
 
 /*
- * FAKECHROOT_LDLIBPATH, which the library keeps for every program whatever that does to its environment, is "FLAGS:LIBRARY:DIR:DIR…": of the
- * flags below, the library itself, and where libraries are looked for, as the host names them.
+ * FAKECHROOT_LDLIBPATH, which the library keeps for every program whatever that does to its environment, is
+ * "FLAGS:LIBRARY:KEEPER:DIR:DIR…": of the flags below, the library itself, guest_keep.c's, and where libraries are looked for, as the
+ * host names them.
  */
 #define GUEST_LOADER_PATHS "FAKECHROOT_LDLIBPATH"
 #define GUEST_LOADER_ARGV0 'a' /* the container's loader has --argv0 (glibc 2.33) */

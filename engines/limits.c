@@ -28,7 +28,6 @@ const struct engine_limit engine_limits[] = {
 	{ "deep-folders", T_MODES, "", "a path, with all above it, has at most 4095 bytes", NULL },
 	{ "dpkg", F_MODES, "", "apt-get and dpkg ask to be root, and nobody is", NULL },
 	{ "dpkg", "S1", "", NO_SUBIDS "packages with files of others cannot be installed", NULL },
-	{ "environment", F_MODES, "", "a program that drops all variables (env -i) loses the library, and what it starts sees the host's files", NULL },
 	{ "exec-self", F_MODES, "", "a program cannot start itself again by /proc/self/exe, which is a loader by then", NULL },
 	{ "hard-links", "R1", "", "no link leads into /tmp or out of it", "runsc" },
 	{ "links-above-root", F_MODES, "", "relative links that climb above the root directory lead to the host's files", NULL },

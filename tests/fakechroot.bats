@@ -142,6 +142,27 @@ host"
   assert_file "$T/vol/x"
 }
 
+@test "a program that drops its environment stays in the container; what keeps it there is missed" {
+  once
+  container
+  ok in_c sh -c 'env -i /usr/bin/cat /etc/os-release; env -i /bin/sh -c "/bin/env -i /usr/bin/ls -d /closed"'
+  assert_output 'NAME="udocker demo"
+ID=demo
+/closed'
+  # It writes over what the kernel gave it, as programs do that show a title, and then drops the variables.
+  ok in_c perl -e '$0 = "x" x 4000; my %e = %ENV; delete $ENV{$_} for keys %e; open F, "</etc/os-release"; print scalar <F>; exec "/usr/bin/cat", "/etc/os-release"'
+  assert_output 'NAME="udocker demo"
+NAME="udocker demo"
+ID=demo'
+  mkdir "$T/lacking" "$T/any where"
+  cp "$(command -v udocker-runtime)" "$SUITE_BIN"/../libexec/udocker/udocker-guest-init "$T/lacking"
+  ok "$T/lacking/udocker-runtime" engines
+  assert_contains "its library udocker-guest-keep.so is not installed beside udocker-guest-init"
+  cp "$SUITE_BIN"/../libexec/udocker/udocker-guest-* "$T/any where"
+  UDOCKER_EXEC_DIR="$T/any where" fails 125 in_c sh -c :
+  assert_stderr_contains "no library can be loaded from a path with a space or a colon"
+}
+
 @test "ROOT is the same, byte for byte and mode for mode, after F1 and back" {
   container P1
   local before

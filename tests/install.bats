@@ -20,7 +20,7 @@ installed() {
   wrong=$(find "$SUITE_SRC/root/usr/share" -type f ! -perm 644)
   [ -z "$wrong" ] || fail "not of mode 644: $wrong"
   ok tree "$SUITE_SRC/root/usr"
-  for f in bin/udocker{,-image,-bundle,-runtime} libexec/udocker/udocker-{guest-init,trap} share/man/man1/udocker.1 share/man/man5/udocker.conf.5 \
+  for f in bin/udocker{,-image,-bundle,-runtime} libexec/udocker/udocker-{guest-init,guest-keep.so,trap} share/man/man1/udocker.1 share/man/man5/udocker.conf.5 \
     share/man/man7/udocker-engines.7 share/doc/udocker/examples/containers.conf share/bash-completion/completions/udocker \
     share/zsh/site-functions/_udocker share/fish/vendor_completions.d/udocker.fish; do
     grep -qxF "$f" <<<"$output" || fail "not installed: $f"

@@ -105,7 +105,7 @@ static int loader(const char *const *argv, const char *const *env)
 }
 
 #define BASE "FAKECHROOT_BASE=/c"
-#define PATHS "FAKECHROOT_LDLIBPATH=a:/lib/fake.so:/c/lib:/c/usr/lib"
+#define PATHS "FAKECHROOT_LDLIBPATH=a:/lib/fake.so:/lib/keep.so:/c/lib:/c/usr/lib"
 #define OWN "FAKECHROOT_ELFLOADER=/init"
 static const char *const usual[] = { BASE, PATHS, OWN, NULL };
 
@@ -196,10 +196,10 @@ static void test_program(void)
 			strstr(did.words, "/udocker-unit-"),
 		"in the container's libraries, under its name");
 	ok(strcmp(did.words + strlen(did.words) - 3, "|a|") == 0, "its words arrive, the empty one too");
-	ok(strstr(did.env, "LD_PRELOAD=/lib/fake.so:") != NULL,
+	ok(strstr(did.env, "LD_PRELOAD=/lib/fake.so:/lib/keep.so:") != NULL,
 		"the library is there again when somebody has taken it away");
 	words_of((const char *const[]){ "x", "--exec", "prog", file, NULL }, own);
-	ok(strstr(did.env, "LD_PRELOAD=/lib/fake.so:/c/own.so:rel.so:|") == did.env,
+	ok(strstr(did.env, "LD_PRELOAD=/lib/fake.so:/lib/keep.so:/c/own.so:rel.so:|") == did.env,
 		"before the program's own, which are the container's");
 	ok(strstr(did.words, "|/c/opt:/c/x:/c/lib:/c/usr/lib|") != NULL, "as are its folders");
 	words_of((const char *const[]){ "/init", "/c/bin/none", NULL }, usual);
