@@ -104,7 +104,7 @@ nothing_of_ctr() {
     if ct task pause c 2>err; then
       task_is c PAUSED || fail "not paused: $(ct task ls)"
       ok ct task resume c
-    elif [ "$ENGINE" = proot ]; then
+    elif is_direct; then
       fail "$(cat err)"
     fi
     task_is c RUNNING || fail "not running: $(ct task ls)"

@@ -13,7 +13,7 @@ setup() {
   common_setup
   requires root dockerd docker
   drivers_setup
-  ENGINES=$(grep -x proot <<<"$ENGINES"; grep -vx proot <<<"$ENGINES" | grep -x -m1 -e crun -e runc)
+  ENGINES=$(grep -x -e proot -e trap <<<"$ENGINES"; grep -vx proot <<<"$ENGINES" | grep -x -m1 -e crun -e runc)
   docker_start
 }
 teardown() {
@@ -102,7 +102,7 @@ is_state() { [ "$(dk inspect -f '{{.State.Status}}' "$1")" = "$2" ]; }
     if dk pause cc 2>"$T/err" >/dev/null; then
       is_state cc paused
       ok dk unpause cc
-    elif [ "$ENGINE" = proot ]; then
+    elif is_direct; then
       fail "$(cat "$T/err")"
     fi
     is_state cc running
