@@ -65,6 +65,26 @@ print(os.getresuid())
   [ "$output" = $'0\n42\n42' ]
 }
 
+@test "root opens its files whatever their mode is, which stays, and runs programs that nobody may read" {
+  requires user
+  echo x >"$ROOT/w/none"
+  mkdir -p "$ROOT/w/folder"
+  echo y >"$ROOT/w/folder/file"
+  cp /bin/cat "$ROOT/w/cat"
+  chmod 111 "$ROOT/w/cat"
+  chmod 000 "$ROOT/w/none"
+  chmod 300 "$ROOT/w/folder"
+  ok guest 'cat none; echo z >>none; cat none; ls folder; stat -c %a none folder cat; echo ran | ./cat'
+  assert_output $'x\nx\nz\nfile\n0\n300\n111\nran'
+  fails 1 guest 'setpriv --reuid 42 --clear-groups cat none'
+  assert_stderr_contains "Permission denied"
+  # Programs are for others, too.
+  ok guest 'setpriv --reuid 42 --clear-groups sh -c "echo ran | ./cat"'
+  assert_output ran
+  [ "$(stat -c %a "$ROOT/w/none" "$ROOT/w/cat")" = $'0\n111' ]
+  chmod 700 "$ROOT/w/folder"
+}
+
 @test "capabilities and no_new_privs are those of the guest" {
   ok guest 'setpriv --dump | grep -i -e no_new_privs; setpriv --no-new-privs setpriv --dump | grep no_new_privs; grep CapEff /proc/self/status
     setpriv --bounding-set -chown grep CapBnd /proc/self/status'

@@ -10,6 +10,7 @@
 #include "engines/trap/call.h"
 #include "engines/trap/exec_block.h"
 #include "engines/trap/exec_file.h"
+#include "engines/trap/owner.h"
 #include "engines/trap/path.h"
 #include "engines/trap/signals.h"
 #include "engines/trap/state.h"
@@ -71,6 +72,7 @@ static void name_by_fd(struct exec_block *b, int fd, size_t len)
 static long open_program(struct exec_block *b, int dirfd, const char *path, int flags, int *ret_fd)
 {
 	long len = guest_string(b->name, path, TRAP_PATH_MAX), fd;
+	unsigned long how = EXEC_FILE_OPEN | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0);
 
 	if (len < 0)
 		return len;
@@ -79,8 +81,10 @@ static long open_program(struct exec_block *b, int dirfd, const char *path, int 
 	if (!len)
 		fd = open_again(dirfd);
 	else
-		fd = path_open(
-			dirfd, b->name, EXEC_FILE_OPEN | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0), 0);
+		fd = path_open(dirfd, b->name, how, 0);
+	/* The kernel does not read it in the caller's name, we have to. */
+	if (fd == -EACCES && len)
+		fd = owner_open(dirfd, b->name, how);
 	*ret_fd = dirfd >= 0 && b->name[0] != '/' ? dirfd : -1;
 	if (fd >= 0 && *ret_fd >= 0)
 		name_by_fd(b, dirfd, (size_t)len);

@@ -25,6 +25,8 @@ static long with_name(struct call *c, bool made)
 	if (r < 0)
 		return r;
 	r = n.len ? sys_call(c->nr, (int)c->arg[0], (long)&n.addr, n.len, 0, 0, 0) : call_pass(c);
+	if (n.last)
+		r = sock_name_settle(&n, r);
 	sock_name_free(&n);
 	return r;
 }
@@ -166,7 +168,7 @@ static long control_in(struct msghdr *m, char **ret_buffer)
 
 static long send_message(int sock, const void *guest, unsigned flags)
 {
-	struct sock_name n = { .fd = -1 };
+	struct sock_name n = { .fd = -1, .last = NULL };
 	char *control = NULL;
 	struct msghdr m;
 	long r = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See sock.h. Names are 108 bytes at most; what does not fit behind the descriptor's path goes over one of the folder or of the socket. */
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -109,6 +110,46 @@ static bool is_same_for_kernel(const char *name, const char *canonical)
 	return same;
 }
 
+/* No room for the name itself: the socket gets a short one, which is changed when it is made. The kernel knows sockets by their inodes. */
+static long set_short(struct sock_name *n, const struct path_parent *p)
+{
+	static const char prefix[] = ".trap-";
+	char name[48];
+	struct stat st;
+	long fd;
+
+	if (strlen(p->name) >= sizeof(n->text))
+		return -ENAMETOOLONG;
+	if (SYS(newfstatat, p->fd, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EADDRINUSE;
+	fd = SYS(openat, p->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	memcpy(name, prefix, sizeof(prefix));
+	*text_number(name + sizeof(prefix) - 1, (unsigned long)SYS(gettid)) = '\0';
+	(void)SYS(unlinkat, fd, name, 0); /* of one that was killed meanwhile, of our number */
+	n->fd = fd;
+	n->last = n->text;
+	memcpy(n->text, p->name, strlen(p->name) + 1);
+	return set_below(n, fd, name) ? 0 : -ENAMETOOLONG;
+}
+
+long sock_name_settle(const struct sock_name *n, long r)
+{
+	const char *name = n->addr.sun_path + strlen(n->addr.sun_path);
+
+	while (name[-1] != '/')
+		name--;
+	if (r == 0) {
+		r = SYS(renameat2, n->fd, name, n->fd, n->last, RENAME_NOREPLACE);
+		if (r == -EINVAL) /* a file system that does not know the flag */
+			r = SYS(renameat, n->fd, name, n->fd, n->last);
+		if (r < 0)
+			(void)SYS(unlinkat, n->fd, name, 0);
+	}
+	return r == -EEXIST ? -EADDRINUSE : r;
+}
+
 static long name_to_bind(struct sock_name *ret, const char *name, const char *canonical)
 {
 	const char *rest;
@@ -120,8 +161,9 @@ static long name_to_bind(struct sock_name *ret, const char *name, const char *ca
 		r = -EADDRINUSE;
 	if (!r && !set_below(ret, b->fd, rest)) {
 		/* The folder's descriptor may go when the name is made. */
-		r = set_below(ret, p.fd, p.name) ? 0 : -ENAMETOOLONG;
-		if (!r && p.own) {
+		if (!set_below(ret, p.fd, p.name)) {
+			r = set_short(ret, &p);
+		} else if (p.own) {
 			ret->fd = p.fd;
 			p.own = false;
 		}
@@ -183,6 +225,7 @@ long sock_name_in(struct sock_name *ret, int sock, const void *guest, unsigned l
 
 	ret->len = 0;
 	ret->fd = -1;
+	ret->last = NULL;
 	if (len <= HEAD || len > sizeof(from))
 		return 0;
 	memset(&from, 0, sizeof(from));
