@@ -8,24 +8,14 @@
 #include <sys/personality.h>
 #include <sys/stat.h>
 
+#include "engines/trap/machine.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
 
-#define PAGE 4096ul
-#define PAGE_UP(x) (((x) + PAGE - 1) & ~(PAGE - 1))
-#define PAGE_DOWN(x) ((x) & ~(PAGE - 1))
 #define HUGE (2ul << 20)
-#define RANDOM_PAGES 0xffffffful /* 28 bits of pages, as the kernel */
 #define NOTES_MAX 1024
 #define FIXED_NOREPLACE 0x100000 /* MAP_FIXED_NOREPLACE; before Linux 4.17 a hint */
-#ifdef __aarch64__
-#define MACHINE EM_AARCH64
-#define PIE_BASE 0xaaaaaaaa0000ul
-#else
-#define MACHINE EM_X86_64
-#define PIE_BASE 0x555555554000ul
-#endif
 
 struct mapper {
 	int fd;
@@ -48,7 +38,7 @@ static long read_headers(struct mapper *m)
 	if (SYS(pread64, m->fd, &m->head, sizeof(m->head), 0) != (long)sizeof(m->head))
 		return -ENOEXEC;
 	if (memcmp(h->e_ident, ELFMAG, SELFMAG) != 0 || h->e_ident[EI_CLASS] != ELFCLASS64 ||
-		h->e_machine != MACHINE || (h->e_type != ET_EXEC && h->e_type != ET_DYN) ||
+		h->e_machine != MACHINE_ELF || (h->e_type != ET_EXEC && h->e_type != ET_DYN) ||
 		h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 || h->e_phnum > ELF_MAX_SEGMENTS)
 		return -ENOEXEC;
 	size = (long)(h->e_phnum * sizeof(Elf64_Phdr));
@@ -90,7 +80,7 @@ static long survey_load(struct mapper *m, const Elf64_Phdr *s)
 	const unsigned long limit = 1ul << 47;
 
 	if (s->p_filesz > s->p_memsz || s->p_vaddr >= limit || s->p_memsz >= limit ||
-		(s->p_vaddr - s->p_offset) % PAGE != 0 || s->p_offset > m->size ||
+		(s->p_vaddr - s->p_offset) % machine_page != 0 || s->p_offset > m->size ||
 		s->p_filesz > m->size - s->p_offset)
 		return -ENOEXEC;
 	if (s->p_vaddr < m->low)
@@ -107,7 +97,7 @@ static long survey(struct mapper *m)
 	long r = 0;
 
 	m->low = ~0ul;
-	m->align = PAGE;
+	m->align = machine_page;
 	for (unsigned i = 0; r == 0 && i < m->head.e_phnum; i++) {
 		const Elf64_Phdr *s = &m->segment[i];
 
@@ -132,13 +122,13 @@ static unsigned long choose_base(const struct mapper *m)
 		return 0;
 	if (!(SYS(personality, 0xffffffff) & ADDR_NO_RANDOMIZE))
 		(void)SYS(getrandom, &random, sizeof(random), 1 /* GRND_NONBLOCK */);
-	return (PIE_BASE + (random & RANDOM_PAGES) * PAGE) & ~(m->align - 1);
+	return (machine_pie_base() + (random & (machine_pie_range() - 1))) & ~(m->align - 1);
 }
 
 /* Room for all of it, so that no part can come to lie on something else. */
 static long reserve(struct mapper *m)
 {
-	unsigned long size = m->high - m->low, extra = m->align > PAGE ? m->align : 0, want, at;
+	unsigned long size = m->high - m->low, extra = m->align > machine_page ? m->align : 0, want, at;
 	const bool fixed = m->head.e_type == ET_EXEC;
 	long r;
 

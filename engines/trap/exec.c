@@ -154,7 +154,7 @@ static void name_program(struct exec_block *b)
 	if (n >= 0)
 		return;
 	text_fd_path(link, b->fd);
-	n = SYS(readlink, link, b->program, sizeof(b->program) - 1);
+	n = SYS(readlinkat, AT_FDCWD, link, b->program, sizeof(b->program) - 1);
 	b->program[n < 0 ? 0 : n] = '\0';
 	if (!text_begins(b->program, "/memfd:"))
 		memcpy(b->program, link, sizeof(link));

@@ -9,16 +9,12 @@
 #include <sys/statfs.h>
 
 #include "engines/trap/exec.h"
+#include "engines/trap/machine.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
 
-#ifdef __aarch64__
-#define MACHINE EM_AARCH64
-#else
-#define MACHINE EM_X86_64
-#endif
 #define MOUNTED_NOEXEC 8
 #define MAX_HEADERS (65536 / sizeof(Elf64_Phdr))
 
@@ -61,7 +57,7 @@ long exec_file_permitted(int fd, struct stat *ret)
 static bool is_of_machine(const Elf64_Ehdr *h)
 {
 	return memcmp(h->e_ident, ELFMAG, SELFMAG) == 0 && h->e_ident[EI_CLASS] == ELFCLASS64 &&
-	       h->e_machine == MACHINE;
+	       h->e_machine == MACHINE_ELF;
 }
 
 /* The interpreter of a program, as the kernel looks at it. */
@@ -154,7 +150,7 @@ const char *exec_why_not(const char *path)
 		return NULL;
 	if (h.e_ident[EI_CLASS] == ELFCLASS32 && (h.e_machine == EM_386 || h.e_machine == EM_ARM))
 		return "32-bit program: use mode P1";
-	if (h.e_machine != MACHINE)
+	if (h.e_machine != MACHINE_ELF)
 		return "a program for another processor";
 	return NULL;
 }

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include "engines/trap/judge.h"
+#include "engines/trap/machine.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
@@ -37,8 +38,8 @@ _Static_assert(sizeof(book) <= TRAP_PATH_ROOM, "a buffer holds another process's
 
 static struct {
 	volatile int ours; /* 0: forked since it was set */
-	char rest[4092];
-} since_fork __attribute__((aligned(4096)));
+	char rest[MACHINE_PAGE_MOST - sizeof(int)];
+} since_fork __attribute__((aligned(MACHINE_PAGE_MOST)));
 static bool since_fork_works;
 
 static void book_open(void)

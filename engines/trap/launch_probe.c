@@ -13,12 +13,11 @@
 #include "engines/trap/filter.h"
 #include "engines/trap/launch.h"
 #include "engines/trap/loader.h"
+#include "engines/trap/machine.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/signals.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
-
-#define PAGE 4096ul
 
 bool launch_has_openat2(void)
 {
@@ -50,20 +49,15 @@ static void print(const char *word)
 /* A call of uname() outside of the image: answered with our name only if it was trapped and its handler ran. */
 static int call_outside(void)
 {
-#ifdef __x86_64__
-	static const unsigned char code[] = { 0xb8, 63, 0, 0, 0, 0x0f, 0x05, 0xc3 };
-#else
-	static const unsigned char code[] = { 0x08, 0x14, 0x80, 0xd2, 0x01, 0, 0, 0xd4, 0xc0, 0x03, 0x5f,
-		0xd6 };
-#endif
 	struct utsname names;
-	long page = SYS(mmap, 0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long page = SYS(mmap, 0, machine_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	long (*call)(struct utsname *) = NULL;
 
 	if (sys_failed(page))
 		return 2;
-	memcpy((void *)page, code, sizeof(code));
-	if (SYS(mprotect, page, PAGE, PROT_READ | PROT_EXEC) < 0)
+	memcpy((void *)page, machine_uname, sizeof(machine_uname));
+	machine_code_changed((unsigned long)page, sizeof(machine_uname));
+	if (SYS(mprotect, page, machine_page, PROT_READ | PROT_EXEC) < 0)
 		return 3;
 	memcpy(&call, &page, sizeof(call));
 	return call(&names) == 0 && text_eq(names.nodename, "probe") ? 0 : 4;
@@ -111,10 +105,10 @@ static bool can_rewrite(void)
 
 	if (fd < 0)
 		return true;
-	page = SYS(mmap, 0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
-	if (!sys_failed(page) && SYS(mprotect, page, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) == 0) {
+	page = SYS(mmap, 0, machine_page, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	if (!sys_failed(page) && SYS(mprotect, page, machine_page, PROT_READ | PROT_WRITE | PROT_EXEC) == 0) {
 		*(volatile char *)page = 0;
-		r = SYS(mprotect, page, PAGE, PROT_READ | PROT_EXEC);
+		r = SYS(mprotect, page, machine_page, PROT_READ | PROT_EXEC);
 	}
 	(void)SYS(close, fd);
 	return r == 0;

@@ -10,6 +10,7 @@
 #include "engines/trap/exec.h"
 #include "engines/trap/ids.h"
 #include "engines/trap/launch.h"
+#include "engines/trap/machine.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
 #include "engines/trap/rewrite.h"
@@ -17,8 +18,6 @@
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
 
-#define PAGE 4096ul
-#define PAGE_UP(x) (((x) + PAGE - 1) & ~(PAGE - 1))
 #define BRK_RANDOM_PAGES 0x1ffful
 
 void trap_main(long *stack);
@@ -123,10 +122,10 @@ static unsigned long heap_start(void)
 	unsigned long random = 0;
 	const struct elf_image *m = &program_image;
 	/* Behind what stands alone among the mappings no heap could grow. */
-	unsigned long base = m->dynamic && !m->interpreter[0] ? 0x555555554000ul : PAGE_UP(m->end);
+	unsigned long base = m->dynamic && !m->interpreter[0] ? machine_pie_base() : PAGE_UP(m->end);
 
 	(void)SYS(getrandom, &random, sizeof(random), 1 /* GRND_NONBLOCK */);
-	return base + (random & BRK_RANDOM_PAGES) * PAGE;
+	return base + (random & BRK_RANDOM_PAGES) * machine_page;
 }
 
 /* Best effort: without CONFIG_CHECKPOINT_RESTORE in the kernel ps shows the loader's words, and the heap lies behind the image. */
@@ -136,7 +135,7 @@ static void tell_kernel(const struct process *p)
 	struct prctl_mm_map map = {
 		.start_code = program_image.low,
 		.end_code = program_image.code_end > program_image.low ? program_image.code_end
-								       : program_image.low + PAGE,
+								       : program_image.low + machine_page,
 		.start_data = program_image.low,
 		.end_data = program_image.low,
 		.start_stack = (unsigned long)p->stack,
@@ -187,7 +186,7 @@ static unsigned long map_interpreter(void)
 /* The guest cannot take the engine's memory away by accident, since Linux 6.10. */
 static void seal(void)
 {
-	unsigned long begin = (unsigned long)trap_image_begin & ~(PAGE - 1);
+	unsigned long begin = PAGE_DOWN((unsigned long)trap_image_begin);
 
 	(void)SYS(mseal, begin, PAGE_UP((unsigned long)trap_image_end) - begin, 0);
 }
@@ -207,7 +206,7 @@ void loader_run(const struct process *from, const struct loader_program *program
 	drop_words(&p, program->dropped);
 	set_aux(&p, program->name);
 	if (program_image.executable_stack)
-		(void)SYS(mprotect, (unsigned long)p.stack & ~(PAGE - 1), PAGE,
+		(void)SYS(mprotect, PAGE_DOWN((unsigned long)p.stack), machine_page,
 			PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN);
 	tell_kernel(&p);
 	set_name(program->name);
@@ -256,6 +255,7 @@ __attribute__((used)) void trap_main(long *stack)
 	struct process p;
 
 	process_read(&p, stack);
+	machine_set_page(process_aux(&p, AT_PAGESZ));
 	if (p.argc > 0 && p.argv[0][0] == EXEC_MARK_BYTE)
 		loader_main(&p);
 	launch_main(&p);

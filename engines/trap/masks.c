@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "engines/trap/call.h"
+#include "engines/trap/frame.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/signals.h"
 #include "engines/trap/sys.h"
@@ -138,7 +139,6 @@ long call_rt_sigprocmask(struct call *c)
  * that follows, unless another thread's memory was copied with it.
  */
 #define STACK_ENOUGH 16384
-#define STACK_LEAST 2048
 #define STACK_MAPPING 20480
 #define STACK_MAGIC 0x7374616b7472616bull
 
@@ -151,7 +151,7 @@ struct own_stack {
 
 static bool is_too_small(const stack_t *s)
 {
-	return !(s->ss_flags & SS_DISABLE) && s->ss_size >= STACK_LEAST && s->ss_size < STACK_ENOUGH;
+	return !(s->ss_flags & SS_DISABLE) && s->ss_size >= FRAME_LEAST_STACK && s->ss_size < STACK_ENOUGH;
 }
 
 static long make_own(stack_t *s)

@@ -113,13 +113,21 @@ void signals_to_kernel(int sig, const struct signals_action *guest, struct signa
 		fault_to_kernel(guest, ret);
 }
 
+/* Where C libraries leave the way back to the kernel, none is shown. */
+static void show_restorer(struct signals_action *a)
+{
+	a->restorer = FRAME_RESTORER_SHOWN ? address(signals_restorer) : 0;
+	if (!FRAME_RESTORER_SHOWN)
+		a->flags &= ~SA_RESTORER_FLAG;
+}
+
 static void sigsys_to_guest(const struct signals_action *kernel, struct signals_action *ret)
 {
 	*ret = (struct signals_action){ .handler = kernel->restorer };
 	if (!is_function(ret->handler))
 		return;
 	ret->flags = SA_SIGINFO | SA_RESTORER_FLAG;
-	ret->restorer = address(signals_restorer);
+	show_restorer(ret);
 	if (sigsys_extra.handler == ret->handler) {
 		ret->flags = sigsys_extra.flags;
 		ret->mask = sigsys_extra.mask;
@@ -136,7 +144,7 @@ void signals_to_guest(int sig, const struct signals_action *kernel, struct signa
 	} else if (h == address(signals_enter_fault) || h == address(signals_enter_fault_once) ||
 		   h == address(signals_enter_cancel)) {
 		ret->handler = kernel->restorer;
-		ret->restorer = address(signals_restorer);
+		show_restorer(ret);
 		if (h == address(signals_enter_fault_once))
 			ret->flags |= SA_RESETHAND;
 	} else if (h == address(signals_enter_default) || h == address(signals_enter_ignored)) {
@@ -393,16 +401,17 @@ unsigned long signals_on_sigsys(int sig, siginfo_t *info, ucontext_t *uc, const 
 	unsigned long ip = frame_ip(uc);
 	long nr = info->si_syscall;
 	struct call c;
+	bool is_here;
 
 	(void)sig;
 	if (info->si_code != SYS_SECCOMP_CODE || info->si_errno != FILTER_TRAP_DATA || !call_find(nr))
 		return guest_sigsys(info, uc, *handler);
-	if (is_answered_here(ip, nr)) {
+	is_here = is_answered_here(ip, nr);
+	if (!is_here)
+		rewrite_site(ip, nr);
+	if (is_here || !frame_set_stub(uc, trap_stub, nr)) {
 		frame_call(uc, nr, &c);
 		frame_set_result(uc, call_answer(&c));
-		return 0;
 	}
-	rewrite_site(ip, nr);
-	frame_set_stub(uc, trap_stub, nr);
 	return 0;
 }

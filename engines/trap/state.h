@@ -12,10 +12,11 @@
 /* Where the image is linked, and what the filter trusts. Sanitizers, PIEs and the kernel's own mappings keep away from it. */
 #ifdef __aarch64__
 #define TRAP_BASE 0x5500000000ul
+#define TRAP_SPAN 0x200000ul /* pages may be of 64 KiB */
 #else
 #define TRAP_BASE 0x550000000000ul
-#endif
 #define TRAP_SPAN 0x100000ul
+#endif
 
 #define TRAP_FD_TOP \
 	1023 /* the memfd; root and binds lie below: fork copies a descriptor table of this size */

@@ -411,7 +411,10 @@ static void efaults(void)
 	EFAULTS(lstat(bad, &st));
 	EFAULTS(fstatat(AT_FDCWD, bad, &st, 0));
 	EFAULTS(syscall(SYS_statx, AT_FDCWD, bad, 0, 0, &fs));
+	EFAULTS(syscall(SYS_newfstatat, AT_FDCWD, ".", nowhere, 0));
+#ifdef SYS_stat
 	EFAULTS(syscall(SYS_stat, ".", nowhere));
+#endif
 	EFAULTS(access(bad, F_OK));
 	EFAULTS(faccessat(AT_FDCWD, bad, F_OK, 0));
 	EFAULTS(readlink(bad, (char *)&fs, 10));
