@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 
 #include "engines/trap/insn.h"
-#include "engines/trap/machine.h"
 #include "engines/trap/mem.h"
 #include "engines/trap/rewrite_form.h"
 #include "engines/trap/sys.h"
