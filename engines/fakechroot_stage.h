@@ -6,6 +6,8 @@
 #ifndef UDOCKER_FAKECHROOT_STAGE_H
 #define UDOCKER_FAKECHROOT_STAGE_H
 
+#include <sys/stat.h>
+
 #include "engines/engine.h"
 
 #define FAKECHROOT_STAGE ".fakechroot/stage"

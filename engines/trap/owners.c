@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/stat.h>
 #include <sys/stat.h>
 
 #include "engines/trap/call.h"

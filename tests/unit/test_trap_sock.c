@@ -146,7 +146,9 @@ static long send_as(int s, uint32_t uid, void *control, size_t n)
 {
 	char byte = 'x';
 	struct iovec v = { &byte, 1 };
-	struct credentials c = { { CMSG_LEN(sizeof(struct ucred)), SOL_SOCKET, SCM_CREDENTIALS },
+	struct credentials c = { { .cmsg_len = CMSG_LEN(sizeof(struct ucred)),
+					 .cmsg_level = SOL_SOCKET,
+					 .cmsg_type = SCM_CREDENTIALS },
 		{ getpid(), uid, 0 } };
 	struct msghdr m = { .msg_iov = &v,
 		.msg_iovlen = 1,
