@@ -125,7 +125,7 @@ $(GUEST_INIT): $(GUEST_SRC) $(wildcard engines/guest_*.h) Makefile
 	$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -Os -ffreestanding -fno-stack-protector -fno-pie \
-	  -fno-asynchronous-unwind-tables -static -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -o $@ $(GUEST_SRC)
+	  -fno-asynchronous-unwind-tables -static -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -o $@ $(GUEST_SRC) -lgcc
 
 # Preloaded beside libfakechroot: names no C library either, so that one does for all guests of this architecture.
 $(GUEST_KEEP): engines/guest_keep.c engines/guest_loader.h Makefile
@@ -398,7 +398,10 @@ OTHER_HEADERS = $(patsubst %,\%_%.h,$(filter-out $(ARCH_NAME),x86_64 aarch64))
 lint-headers:
 	@for h in $(filter-out $(OTHER_HEADERS),$(filter %.h,$(C_FILES))); do \
 	  printf '#include "%s"\n' $$h | $(CC) $(ALL_CPPFLAGS) -std=gnu17 -Wall -Wextra -Werror -fsyntax-only -x c - || exit 1; done
-	@echo "lint-headers: every header compiles alone"
+	@! command -v musl-gcc >/dev/null || for h in $(filter %.h,$(C_FILES)); do \
+	  printf '#include "%s"\n' $$h | musl-gcc -idirafter /usr/include -idirafter /usr/include/$$($(CC) -print-multiarch) $(ALL_CPPFLAGS) \
+	    -std=gnu17 -Wall -Wextra -Werror -fsyntax-only -x c - || exit 1; done
+	@echo "lint-headers: every header compiles alone, with glibc's and musl's"
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:

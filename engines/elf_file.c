@@ -424,6 +424,8 @@ bool elf_is_native(const struct elf_facts *f)
 	return !f->wide && f->machine == EM_386;
 #elif defined(__aarch64__)
 	return f->wide && f->machine == EM_AARCH64;
+#elif defined(__arm__)
+	return !f->wide && f->machine == EM_ARM;
 #elif defined(__riscv)
 	return f->wide && f->machine == EM_RISCV;
 #elif defined(__powerpc64__)

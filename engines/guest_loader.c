@@ -38,6 +38,8 @@ typedef Elf32_Dyn elf_dyn;
 #define MACHINE EM_386
 #elif defined(__aarch64__)
 #define MACHINE EM_AARCH64
+#elif defined(__arm__)
+#define MACHINE EM_ARM
 #elif defined(__riscv)
 #define MACHINE EM_RISCV
 #else

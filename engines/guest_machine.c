@@ -41,9 +41,10 @@ static const struct machine {
 	{ EM_LOONGARCH, true, "loongarch64" },
 };
 
+/* Our own programs may be for fewer bits than the machine. */
 static bool is_run_by_kernel(const char *name)
 {
-	return (str_eq(host_machine(), "x86_64") && str_eq(name, "i386")) ||
+	return str_eq(host_machine(), name) || (str_eq(host_machine(), "x86_64") && str_eq(name, "i386")) ||
 	       (str_eq(host_machine(), "aarch64") && str_eq(name, "arm"));
 }
 

@@ -58,3 +58,19 @@ foreign() { "qemu-$ARCH-static" "$RELEASE/bin/$1" "${@:2}"; }
   fails 1 foreign udocker-bundle verify no-such
   assert_one_error_line
 }
+
+# Those of 32 bits run here without qemu-user, beside this machine's engines.
+@test "programs for i386 start containers of an x86-64 machine" {
+  [ "$ARCH" = i386 ] || skip "these are not for i386"
+  [ "$(uname -m)" = x86_64 ] || skip "this machine is no x86-64"
+  requires proot
+  busybox_container box
+  local mode modes=P1
+  ! crun_host_ok || ! command -v crun >/dev/null || modes="P1 R1"
+  for mode in $modes; do
+    ok udocker setup --execmode=$mode box
+    fails 5 "$RELEASE/bin/udocker" run --nobanner box /bin/sh -c 'echo inside; exit 5'
+    assert_output inside
+    refute_stderr_contains --platform
+  done
+}
