@@ -176,6 +176,29 @@ file l/own 0644 x'
   [ "$(udocker-bundle ls -q)" = "$ID" ]
 }
 
+@test "an image's user whom nobody knows is a warning: runs may name another" {
+  local user
+  for user in nobody:no-such-group 'a b'; do
+    busybox_image odd:1 "{\"User\":\"$user\",\"Cmd\":[\"/bin/true\"],\"Env\":[\"PATH=/bin\"]}"
+    ok udocker-bundle create --name=odd odd:1
+    [ -e "$STORE/containers/$output" ] || fail "no container"
+    assert_stderr_contains "the image's user"
+    assert_stderr_contains --user
+    ok udocker-bundle config --user=root odd
+    jq -e '.process.user.uid == 0' <<<"$output"
+    # Whoever names none is not made root unasked.
+    fails 125 udocker run --nobanner odd
+    assert_one_error_line
+    # Nobody runs that with other options.
+    run --separate-stderr udocker-bundle create --bundle "$T/free" odd:1
+    [ "$status" -ne 0 ] || fail "made"
+    assert_one_error_line
+    refute_file "$T/free"
+    ok udocker rm odd
+    ok udocker-image rm odd:1
+  done
+}
+
 @test "--force goes on without a name that cannot be given" {
   image t:1 'file bin/x 0755 x'
   create t:1 --name=c

@@ -73,6 +73,12 @@ each_mode() {
     assert_output secret
     ok udocker run --nobanner -e HOST_ONLY c1 /bin/sh -c 'echo $HOST_ONLY'
     assert_output secret
+    # The host's directory is not where the program is.
+    OLDPWD=/old ok udocker run --nobanner --hostenv -w /etc c1 /bin/env
+    assert_contains $'\nPWD=/etc'
+    refute_contains OLDPWD=
+    ok udocker run --nobanner --hostenv -e PWD=/mine c1 /bin/busybox env
+    assert_contains PWD=/mine
   }
   each_mode check
 }
@@ -187,6 +193,38 @@ ldapuser:x:987654:987655:L. User:/home/ldap:/bin/sh"
   done
   # Who asks for the container's users does not ask the host.
   fails 125 udocker run --nobanner --containerauth -u ldapuser c1 /bin/true
+}
+
+@test "--hostauth knows groups that only the host's services of names have (FIX-65)" {
+  ok udocker setup --execmode=P1 c1
+  mkdir bin
+  cat >bin/getent <<'SH'
+#!/bin/sh
+case $1:$2 in
+  passwd:ldapuser) echo 'ldapuser:*:987654:987655:L. User:/home/ldap:/bin/sh' ;;
+  group:ldapgroup | group:987655) echo 'ldapgroup:*:987655:ldapuser' ;;
+  group:project | group:987700) echo 'project:*:987700:' ;;
+  group:wrong) echo 'another:*:987701:' ;;
+  *) exit 2 ;;
+esac
+SH
+  chmod 755 bin/getent
+  export PATH=$T/bin:$PATH
+  ok udocker run --nobanner --hostauth -u ldapuser c1 /bin/grep :987655: /etc/group
+  assert_output "ldapgroup:x:987655:"
+  ok udocker run --nobanner --hostauth -u ldapuser:project c1 /bin/sh -c 'id -g; id -gn; grep -c ^ldapuser: /etc/passwd'
+  assert_output $'987700\nproject\n1'
+  # Of a user in the host's own file.
+  ok udocker run --nobanner --hostauth -u root:project c1 /bin/sh -c 'id -gn; head -n 1 /etc/group'
+  assert_output "project
+$(head -n 1 /etc/group)"
+  ok udocker-bundle config --hostauth -u ldapuser --group-add project c1
+  jq -e '.process.user.additionalGids == [987700]' <<<"$output"
+  fails 125 udocker run --nobanner --hostauth -u ldapuser:wrong c1 /bin/true
+  assert_one_error_line
+  assert_stderr_contains "no group 'wrong' on the host"
+  fails 125 udocker run --nobanner -u root:project c1 /bin/true
+  assert_stderr_contains "no group 'project' in the container"
 }
 
 @test "--nosysdirs hides the host's devices and files" {

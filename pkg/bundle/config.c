@@ -463,6 +463,22 @@ static int refuse_user(const char *user, struct err **err)
 	return err_hint(err, "leave --user out");
 }
 
+static int resolve_user(struct making *m, struct bundle_user_query *q, bool of_image, struct err **err)
+{
+	auto_err *e = NULL;
+
+	if (bundle_user_resolve(q, &m->user, &e) == 0)
+		return 0;
+	if (!of_image)
+		return err_move(err, &e);
+	(void)err_add(&e, "the image's user");
+	if (!m->o->any_user)
+		return err_move(err, &e);
+	log_warning("%s; runs of the container are to name another with --user", err_text(e));
+	q->user = NULL;
+	return bundle_user_resolve(q, &m->user, err);
+}
+
 static int find_user(struct making *m, struct err **err)
 {
 	const struct bundle_options *o = m->o;
@@ -482,8 +498,8 @@ static int find_user(struct making *m, struct err **err)
 		.as_caller = mode[0] == 'F',
 		.own_groups = mode[0] == 'T' };
 
-	if (bundle_user_resolve(&q, &m->user, err) < 0)
-		return q.user && q.user == image ? err_add(err, "the image's user") : -1;
+	if (resolve_user(m, &q, q.user && q.user == image, err) < 0)
+		return -1;
 	if (o->mpi && m->user.uid != geteuid())
 		return refuse_user(o->user, err);
 	if (m->user.host_passwd)
@@ -506,9 +522,11 @@ static int gather(struct making *m, struct err **err)
 	show_put_aside(m);
 	home = m->o->bindhome && host_home() ? host_home() : m->user.home;
 	make_args(m);
-	if (make_env(m, home, err) < 0)
+	if (make_env(m, home, err) < 0 || make_cwd(m, home, err) < 0)
 		return -1;
-	return make_cwd(m, home, err);
+	if (m->o->hostenv && !strv_env_get(&m->env, "PWD"))
+		strv_env_set(&m->env, "PWD", m->cwd);
+	return 0;
 }
 
 static int make(struct making *m, struct json **ret, struct err **err)

@@ -34,7 +34,8 @@
 
 int bundle_write_config(const struct bundle_source *src, struct err **err)
 {
-	struct bundle_options none = { .quiet = true }; /* a run that takes a default says so itself */
+	/* A run that takes a default says so itself; in the store each run makes the document anew. */
+	struct bundle_options none = { .quiet = true, .any_user = src->id != NULL };
 	auto_json *config = NULL;
 	auto_str text = STR_INIT;
 

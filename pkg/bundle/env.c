@@ -108,10 +108,11 @@ static void default_to(struct strv *env, const char *key, const char *value)
 		strv_env_set(env, key, value);
 }
 
-/* Variables between our own programs and those of engines are nobody's business inside. */
-static bool is_ours(const char *entry)
+/* Variables between our own programs and those of engines are nobody's business inside, and a directory of the host is not where it starts. */
+static bool stays_out(const char *entry)
 {
-	return str_starts(entry, "UDOCKER_AS=") || str_starts(entry, "PROOT_");
+	return str_starts(entry, "UDOCKER_AS=") || str_starts(entry, "PROOT_") || str_starts(entry, "PWD=") ||
+	       str_starts(entry, "OLDPWD=");
 }
 
 static void add_host(struct strv *env, bool all)
@@ -122,7 +123,7 @@ static void add_host(struct strv *env, bool all)
 	for (char **e = environ; e && *e; e++) {
 		autofree char *key = xstrndup(*e, strcspn(*e, "="));
 
-		if (!strchr(*e, '=') || is_ours(*e) || strv_has(invalid, key))
+		if (!strchr(*e, '=') || stays_out(*e) || strv_has(invalid, key))
 			continue;
 		if (!all && !strv_has(valid, key))
 			continue;

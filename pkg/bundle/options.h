@@ -51,6 +51,7 @@ struct bundle_options {
 	bool publish_all;
 
 	bool quiet; /* no warnings about the image: nothing is about to run */
+	bool any_user; /* an image's user that cannot be found is a warning, and root: a run may name another */
 };
 #define BUNDLE_OPTIONS_INIT ((struct bundle_options){ 0 })
 

@@ -173,24 +173,28 @@ static int find_entry(const char *text, const struct bundle_user_spec *s, struct
 	return s->user ? passwd_find_name(text, s->user, ret) : passwd_find_uid(text, s->uid, ret);
 }
 
-/* A static program has no services of names; the host's own program for asking them does. Its line is held to what was asked. */
-static int ask_getent(const struct bundle_user_spec *s, struct passwd_entry *ret)
+/* A static program has no services of names; the host's own program for asking them does. Its line is to be held to what was asked. */
+static bool ask_getent(const char *database, const char *name, uint32_t id, struct str *line)
 {
 	autofree char *getent = proc_find("getent", host_env("PATH"));
-	autofree char *key = s->user ? xstrdup(s->user) : xasprintf("%u", s->uid);
-	char *argv[] = { (char[]){ "getent" }, (char[]){ "passwd" }, key, NULL };
+	autofree char *base = xstrdup(database), *key = name ? xstrdup(name) : xasprintf("%u", id);
+	char *argv[] = { (char[]){ "getent" }, base, key, NULL };
 	struct proc_spawn how = PROC_SPAWN_INIT;
-	auto_str line = STR_INIT_MAX(ENTRY_MAX);
 	int status = 0;
 
 	if (!getent)
-		return 0;
+		return false;
 	how.path = getent;
 	how.argv = argv;
 	how.fd_in = how.fd_err = PROC_NULL;
-	if (proc_capture(&how, ENTRY_MAX, GETENT_MS, &line, &status, NULL) < 0 || status != 0)
-		return 0;
-	return find_entry(str_text(&line), s, ret);
+	return proc_capture(&how, ENTRY_MAX, GETENT_MS, line, &status, NULL) >= 0 && status == 0;
+}
+
+static int find_by_getent(const struct bundle_user_spec *s, struct passwd_entry *ret)
+{
+	auto_str line = STR_INIT_MAX(ENTRY_MAX);
+
+	return ask_getent("passwd", s->user, s->uid, &line) ? find_entry(str_text(&line), s, ret) : 0;
 }
 
 /* Users whom the host knows from LDAP or the like (FIX-65); the text files were asked before. */
@@ -205,7 +209,7 @@ static int find_in_nss(const struct bundle_user_spec *s, struct passwd_entry *re
 	else
 		e = getpwuid_r(s->uid, &pw, buf, sizeof(buf), &found);
 	if (e != 0 || !found)
-		return ask_getent(s, ret);
+		return find_by_getent(s, ret);
 	*ret = (struct passwd_entry){ .name = xstrdup(pw.pw_name),
 		.uid = pw.pw_uid,
 		.gid = pw.pw_gid,
@@ -213,6 +217,25 @@ static int find_in_nss(const struct bundle_user_spec *s, struct passwd_entry *re
 		.home = xstrdup(pw.pw_dir ? pw.pw_dir : "/"),
 		.shell = xstrdup(pw.pw_shell ? pw.pw_shell : "/bin/sh") };
 	return 1;
+}
+
+/* The same for a group: by its name, or by its id where that is NULL. */
+static bool find_group_in_nss(const char *name, gid_t gid, struct group_entry *ret)
+{
+	auto_str line = STR_INIT_MAX(ENTRY_MAX);
+	char buf[ENTRY_MAX];
+	struct group gr, *found = NULL;
+	int e = name ? getgrnam_r(name, &gr, buf, sizeof(buf), &found)
+		     : getgrgid_r(gid, &gr, buf, sizeof(buf), &found);
+
+	if (e == 0 && found) {
+		*ret = (struct group_entry){ .name = xstrdup(gr.gr_name), .gid = gr.gr_gid };
+		return true;
+	}
+	if (!ask_getent("group", name, gid, &line))
+		return false;
+	return name ? passwd_find_group(str_text(&line), name, ret)
+		    : passwd_find_gid(str_text(&line), gid, ret);
 }
 
 /* A name nobody has, for an id nobody knows. */
@@ -290,9 +313,19 @@ static int resolve_user(const struct bundle_user_query *q, const struct bundle_u
 	return 1;
 }
 
-static int resolve_group(const struct bundle_user_spec *s, const char *text, gid_t *gid, struct err **err)
+static void add_group(struct str *text, const char *name, gid_t gid, const char *member)
+{
+	autofree char *line = xasprintf("%s:x:%u:%s\n", name, gid, member);
+
+	add_line(text, line);
+}
+
+/* 1 when its line was added, since only the host's services of names know it. */
+static int resolve_group(const struct bundle_user_query *q, const struct bundle_user_spec *s,
+	struct str *text, gid_t *gid, struct err **err)
 {
 	struct group_entry g;
+	bool added = false;
 
 	if (s->has_gid) {
 		*gid = s->gid;
@@ -300,22 +333,29 @@ static int resolve_group(const struct bundle_user_spec *s, const char *text, gid
 	}
 	if (!s->group)
 		return 0;
-	if (!passwd_find_group(text, s->group, &g)) {
+	if (!passwd_find_group(str_text(text), s->group, &g)) {
 		if (str_eq(s->group, "root")) { /* the one that needs no file */
 			*gid = 0;
 			return 0;
 		}
-		return err_make(err, ERR_NOT_FOUND, "no group '%s' in the container", s->group);
+		added = q->hostauth && find_group_in_nss(s->group, 0, &g);
+		if (!added)
+			return err_make(err, ERR_NOT_FOUND, "no group '%s' %s", s->group,
+				q->hostauth ? "on the host" : "in the container");
+		add_group(text, g.name, g.gid, "");
 	}
 	*gid = g.gid;
 	group_entry_free(&g);
-	return 0;
+	return added;
 }
 
 /* --group-add: the engine says when it cannot give them. */
-static int add_groups(const struct strv *list, const char *text, struct bundle_user *u, struct err **err)
+static int add_groups(
+	const struct bundle_user_query *q, struct str *text, struct bundle_user *u, struct err **err)
 {
+	const struct strv *list = q->groups;
 	size_t n = list ? list->n : 0;
+	int added = 0;
 
 	if (n == 0)
 		return 0;
@@ -328,11 +368,14 @@ static int add_groups(const struct strv *list, const char *text, struct bundle_u
 			if (!s.has_gid)
 				return err_make(err, ERR_USAGE, "invalid group '%s'", list->v[i]);
 		}
-		if (resolve_group(&s, text, &u->groups[i], err) < 0)
+		int r = resolve_group(q, &s, text, &u->groups[i], err);
+
+		if (r < 0)
 			return -1;
+		added |= r;
 		u->n_groups++;
 	}
-	return 0;
+	return added;
 }
 
 static bool group_is_known(const char *text, gid_t gid)
@@ -357,6 +400,23 @@ static bool group_name_is_free(const char *text, const char *name)
 	return false;
 }
 
+/* Its name on the host, if that is to be shown and is free; else `made_up` if that is, else one of its number. */
+static char *group_name(const struct bundle_user_query *q, const char *text, gid_t gid, const char *made_up)
+{
+	struct group_entry g = { .name = NULL };
+	autofree char *name = NULL;
+
+	if (q->hostauth && find_group_in_nss(NULL, gid, &g)) {
+		name = xstrdup(g.name);
+		group_entry_free(&g);
+		if (group_name_is_free(text, name))
+			return steal_ptr(&name);
+	}
+	if (made_up && group_name_is_free(text, made_up))
+		return xstrdup(made_up);
+	return xasprintf("G%u", gid);
+}
+
 /*
  * Names for the user's group and the caller's further groups, where the program keeps them: without them a shell in the container complains
  * at every start. True if something was added.
@@ -368,20 +428,18 @@ static bool complete_groups(const struct bundle_user_query *q, struct str *text,
 	bool added = false;
 
 	if (!group_is_known(str_text(text), e->gid)) {
-		autofree char *line = group_name_is_free(str_text(text), e->name)
-					      ? xasprintf("%s:x:%u:\n", e->name, e->gid)
-					      : xasprintf("G%u:x:%u:\n", e->gid, e->gid);
+		autofree char *name = group_name(q, str_text(text), e->gid, e->name);
 
-		add_line(text, line);
+		add_group(text, name, e->gid, "");
 		added = true;
 	}
 	for (int i = 0; i < n; i++) {
-		autofree char *line = NULL;
+		autofree char *name = NULL;
 
 		if (group_is_known(str_text(text), list[i]))
 			continue;
-		line = xasprintf("G%u:x:%u:%s\n", list[i], list[i], is_field(e->name) ? e->name : "");
-		add_line(text, line);
+		name = group_name(q, str_text(text), list[i], NULL);
+		add_group(text, name, list[i], is_field(e->name) ? e->name : "");
 		added = true;
 	}
 	return added;
@@ -403,17 +461,19 @@ static int resolve(const struct bundle_user_query *q, const struct bundle_user_s
 {
 	struct passwd_entry e;
 	bool both_free = !files[0].users_own && !files[1].users_own, groups_added;
-	int made = resolve_user(q, s, &files[0].text, &e, err);
+	int made = resolve_user(q, s, &files[0].text, &e, err), group_made, more = 0;
 
 	if (made < 0)
 		return -1;
-	if (resolve_group(s, str_text(&files[1].text), &e.gid, err) < 0 ||
-		add_groups(q->groups, str_text(&files[1].text), u, err) < 0) {
+	group_made = resolve_group(q, s, &files[1].text, &e.gid, err);
+	if (group_made >= 0)
+		more = add_groups(q, &files[1].text, u, err);
+	if (group_made < 0 || more < 0) {
 		passwd_entry_free(&e);
 		return -1;
 	}
 	become_caller(q, &e);
-	groups_added = complete_groups(q, &files[1].text, &e);
+	groups_added = complete_groups(q, &files[1].text, &e) || group_made || more;
 	u->uid = e.uid;
 	u->gid = e.gid;
 	if (both_free && !q->containerauth) {
