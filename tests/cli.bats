@@ -157,6 +157,32 @@ load helpers
   assert_contains $'\ntarball = /a/one.tar.gz /b/two.tar.gz\n'
 }
 
+@test "what udocker says of a command names udocker, and an image once" {
+  ok udocker help pull
+  assert_contains $'\n  udocker pull '
+  refute_contains udocker-image
+  ok udocker-image help pull
+  assert_contains $'\n  udocker-image pull '
+  busybox_image bb:1
+  ok udocker tag bb:1 bb:2
+  fails 1 udocker tag bb:1 bb:2
+  assert_stderr "Error: image bb:2: it exists already"
+  ok udocker protect bb:2
+  ok udocker save -o one.tar bb:1
+  fails 1 udocker load -i one.tar bb:2
+  assert_one_error_line
+  assert_stderr_contains protected
+}
+
+@test "the engine's command is told from level 4 on, as in 1.3.x" {
+  requires proot
+  busybox_container box
+  UDOCKER_LOGLEVEL=4 ok udocker run --nobanner box /bin/true
+  [[ $stderr =~ CMD\ =\ \[\'[^\']*proot\',\ .*\'-r\',\ \'$STORE/containers/ ]] || fail "no CMD"
+  UDOCKER_LOGLEVEL=3 ok udocker run --nobanner box /bin/true
+  assert_no_stderr
+}
+
 @test "unprotect of what is not there is no failure, as in 1.3.x" {
   ok udocker unprotect no-such-thing
   assert_stderr_contains no-such-thing

@@ -278,6 +278,21 @@ void help_program_text(struct str *out, const struct cli_program *p, int width)
 	(void)str_add(out, " COMMAND --help' tells more of a command.\n");
 }
 
+/* Called by the wrapper, what begins with the program and its command begins with the wrapper's. */
+static void add_example(struct str *out, const struct cli_program *p, const struct cli_command *c,
+	const char *line, size_t len)
+{
+	autofree char *ours = xasprintf("%s %s ", p->name, c->name);
+	const char *command = cli_called_as() ? help_called_command() : NULL;
+
+	if (command && str_starts(line, ours)) {
+		(void)str_addf(out, "%s %s ", cli_called_as(), command);
+		line += strlen(ours);
+		len -= strlen(ours);
+	}
+	(void)str_add_mem(out, line, len);
+}
+
 void help_command_text(struct str *out, const struct cli_program *p, const struct cli_command *c, int width)
 {
 	autofree const struct cli_option **tables = help_tables(c);
@@ -298,7 +313,7 @@ void help_command_text(struct str *out, const struct cli_program *p, const struc
 			size_t len = strcspn(line, "\n");
 
 			(void)str_add(out, "  ");
-			(void)str_add_mem(out, line, len);
+			add_example(out, p, c, line, len);
 			(void)str_add(out, "\n");
 			line += len;
 		}

@@ -23,6 +23,7 @@
 #include "pkg/base/sig.h"
 #include "pkg/runtime/console.h"
 #include "pkg/runtime/delegate.h"
+#include "pkg/runtime/launch.h"
 #include "pkg/runtime/making.h"
 #include "pkg/runtime/mark.h"
 #include "pkg/runtime/supervise.h"
@@ -341,6 +342,7 @@ static void build_run(const struct making *m, bool run, bool detach, const char 
 	bool at_once = run && !is_too_deep(&m->c);
 
 	build_command(m, at_once ? "run" : "create", at_once && detach, console, argv);
+	launch_tell(argv);
 }
 
 static int finish_run(const struct making *m, pid_t pid, bool run, int *ret_status, struct err **err)

@@ -528,6 +528,14 @@ static int hand_over(const struct launch *l, struct wires *w, launch_started_fn 
 	return r > 0 ? runtime_exec_failed(l->exact ? *l->file : l->process->args.v[0], &status, err) : r;
 }
 
+void launch_tell(const struct strv *argv)
+{
+	autofree char *words = log_level() >= LOG_LEVEL_VERBOSE ? strv_join(argv, "', '") : NULL;
+
+	if (words)
+		log_verbose("CMD = ['%s']", words);
+}
+
 int runtime_launch(
 	const struct launch *l, launch_started_fn *started, void *arg, struct launched *ret, struct err **err)
 {
@@ -542,6 +550,7 @@ int runtime_launch(
 	if (open_wires(&w, err) < 0 || guard_open(&w.guard, l->plan, l->fds, err) < 0)
 		return -1;
 	plan = with_arguments(l, &argv);
+	launch_tell(&argv);
 	full.plan = &plan;
 	w.stays = l->plan->supervise && !l->plan->in_place && !l->plan->leaves && has_choice(&w.cpus);
 	/* We stand still until it has exec'd: it needs no copy of our memory, and changes nothing of ours. Mounts and namespaces take more. */

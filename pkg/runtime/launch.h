@@ -21,6 +21,10 @@ struct process_setup;
 struct runtime_fds;
 struct runtime_process;
 struct seccomp_program;
+struct strv;
+
+/* In Python's notation, as 1.3.x tells it from level 4 on. */
+void launch_tell(const struct strv *argv);
 
 struct launch {
 	const struct engine_plan *plan;

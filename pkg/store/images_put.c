@@ -171,9 +171,11 @@ static int check_target(
 		if (found < 0)
 			return -1;
 		if (found && put->must_be_new)
-			return err_make(err, ERR_EXISTS, "image %s:%s exists already", r->name, r->tag);
-		if (found && tagdir_has(&t, "PROTECT"))
-			return refuse_protected(r->name, r->tag, err);
+			return err_make(err, ERR_EXISTS, "it exists already");
+		if (found && tagdir_has(&t, "PROTECT")) {
+			err_make(err, ERR_DENIED, "it is protected");
+			return err_hint(err, "unprotect it first");
+		}
 	}
 	return 0;
 }
