@@ -236,10 +236,10 @@ static int take_messages(struct http *h, struct err **err)
 	return 0;
 }
 
-/* Those whose pause is over begin; those that stand still are ended. Returns the milliseconds to wait at most. */
-static int look_at_clocks(struct http *h, int *ret_ms, struct err **err)
+/* Those whose pause is over begin; those that stand still are ended. */
+static int look_at_clocks(struct http *h, struct err **err)
 {
-	int64_t now = time_monotonic_ns(), wait = POLL_MS * NS_PER_MS;
+	int64_t now = time_monotonic_ns();
 	struct transfer *next;
 
 	for (struct transfer *t = h->first; t; t = next) {
@@ -251,16 +251,28 @@ static int look_at_clocks(struct http *h, int *ret_ms, struct err **err)
 				t->err = failure;
 				return finish(t, CURLE_FAILED_INIT, err);
 			}
-		} else if (t->state == TRANSFER_WAITING) {
-			wait = t->wake_ns - now < wait ? t->wake_ns - now : wait;
-		} else if (!t->paused && now - t->last_ns > h->stall_ns * t->patience) {
+		} else if (t->state == TRANSFER_RUNNING && !t->paused &&
+			   now - t->last_ns > h->stall_ns * t->patience) {
 			t->stalled = true;
-			*ret_ms = 0;
 			return finish(t, CURLE_OPERATION_TIMEDOUT, err);
 		}
 	}
-	*ret_ms = (int)(wait / NS_PER_MS) + 1;
 	return 0;
+}
+
+/* Milliseconds until one is to begin, or until signals and stalls are looked at. One that was started a moment ago is not waited with. */
+static int until_next(const struct http *h)
+{
+	int64_t now = time_monotonic_ns(), wait = POLL_MS * NS_PER_MS;
+
+	for (const struct transfer *t = h->first; t; t = t->next) {
+		if (t->state != TRANSFER_WAITING)
+			continue;
+		if (t->wake_ns <= now)
+			return 0;
+		wait = t->wake_ns - now < wait ? t->wake_ns - now : wait;
+	}
+	return (int)(wait / NS_PER_MS) + 1;
 }
 
 static void wake(struct http *h)
@@ -272,24 +284,24 @@ static void wake(struct http *h)
 		transfer_wake(t);
 }
 
-static CURLMcode wait_for_events(struct http *h, int wait_ms)
+static CURLMcode wait_for_events(struct http *h)
 {
 	struct curl_waitfd fd = { .fd = h->tick_fd, .events = CURL_WAIT_POLLIN };
 
 	return h->c->curl_multi_poll(
-		h->multi, &fd, h->tick && fd.fd >= 0 ? 1 : 0, h->wake ? 0 : wait_ms, NULL);
+		h->multi, &fd, h->tick && fd.fd >= 0 ? 1 : 0, h->wake ? 0 : until_next(h), NULL);
 }
 
 /* Until *stop, or until nothing is under way. */
 static int drive(struct http *h, const bool *stop, struct err **err)
 {
 	while (!*stop && h->first) {
-		int running, wait_ms = 0;
+		int running;
 		CURLMcode r;
 
 		if (sig_interrupted())
 			return err_sys(err, EINTR, "transfer");
-		if (look_at_clocks(h, &wait_ms, err) < 0)
+		if (look_at_clocks(h, err) < 0)
 			return -1;
 		wake(h);
 		r = h->c->curl_multi_perform(h->multi, &running);
@@ -298,7 +310,7 @@ static int drive(struct http *h, const bool *stop, struct err **err)
 		if (h->tick && h->tick(h->tick_arg, err) < 0)
 			return -1;
 		if (r == CURLM_OK && !*stop && h->first)
-			r = wait_for_events(h, wait_ms);
+			r = wait_for_events(h);
 		if (r != CURLM_OK)
 			return err_make(err, ERR_SYSTEM, "libcurl: %s", h->c->curl_multi_strerror(r));
 	}
