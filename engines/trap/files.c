@@ -284,7 +284,8 @@ static long access_guest(const struct files_target *t, unsigned long mode, unsig
 	fd = files_at(t);
 	if (fd < 0)
 		return fd;
-	r = trap_has(TRAP_NO_FACCESSAT2)
+	r = mode == 0 /* F_OK: it is there */ ? 0
+	    : trap_has(TRAP_NO_FACCESSAT2)
 		    ? -ENOSYS
 		    : SYS(faccessat2, fd, "", mode, AT_EMPTY_PATH | (flags & AT_EACCESS));
 	if (r == -ENOSYS)

@@ -145,9 +145,7 @@ static uint32_t hash_of(const char *s)
 
 static void add_last_name(const char *name)
 {
-	uint32_t h = hash_of(name);
-
-	built.state.last_names[h >> 3 & 31] |= (uint8_t)(1u << (h & 7));
+	trap_add_last_name(&built.state, hash_of(name));
 }
 
 /*

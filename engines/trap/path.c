@@ -28,11 +28,6 @@
 const struct trap_state *trap_state;
 
 /* ---- mount points ---- */
-static bool is_last_name(uint32_t hash)
-{
-	return trap_state->last_names[hash >> 3 & 31] & 1u << (hash & 7);
-}
-
 static const struct trap_bind *find_bind(const char *guest, size_t n, uint32_t hash)
 {
 	unsigned i = trap_state->bucket[hash % TRAP_BUCKETS];
@@ -57,7 +52,7 @@ const struct trap_bind *path_locate(const char *guest, const char **ret_rest)
 		if (*p && *p != '/') {
 			name = path_hash(name, *p);
 		} else {
-			if (p > guest && is_last_name(name) &&
+			if (p > guest && trap_is_last_name(trap_state, name) &&
 				(b = find_bind(guest, (size_t)(p - guest), whole))) {
 				best = b;
 				rest = p;
@@ -106,7 +101,7 @@ static struct look look_at(const char *p)
 			hash = path_hash(hash, *p);
 		if (p - start <= 2 && *start == '.' && (p - start == 1 || start[1] == '.'))
 			l.odd = true;
-		else if (is_last_name(hash) && p > start)
+		else if (p > start && trap_is_last_name(trap_state, hash))
 			l.meets = true;
 		for (start = p; *p == '/'; p++)
 			l.odd = l.odd || p > start;
@@ -130,7 +125,11 @@ bool path_is_unmounted(const char *path)
 	return !look_at(path).meets;
 }
 
-/* ---- one call of the kernel's ---- */
+/*
+ * ---- one call of the kernel's ----
+ * Without a link and ".." a relative path leads down and nowhere else: RESOLVE_NO_SYMLINKS alone does, and the kernel need not look at each end
+ * whether it lies below the start.
+ */
 struct wish {
 	unsigned long flags;
 	unsigned mode;
@@ -325,7 +324,7 @@ static long open_absolute(const char *path, const struct wish *w)
 		rest++;
 	if (!*rest)
 		rest = ".";
-	fd = open_within(b->fd, rest, w, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+	fd = open_within(b->fd, rest, w, l.odd ? RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS : RESOLVE_NO_SYMLINKS);
 	if (fd == -ELOOP && b == trap_root())
 		return open_links(b->fd, rest, w, RESOLVE_IN_ROOT);
 	return fd == -ELOOP ? -EXDEV : fd;
@@ -333,11 +332,12 @@ static long open_absolute(const char *path, const struct wish *w)
 
 static long open_relative(int dirfd, const char *path, const struct wish *w)
 {
+	struct look l = look_at(path);
 	long fd;
 
-	if (look_at(path).meets)
+	if (l.meets)
 		return -EXDEV;
-	fd = open_within(dirfd, path, w, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	fd = open_within(dirfd, path, w, l.odd ? RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS : RESOLVE_NO_SYMLINKS);
 	return fd == -ELOOP ? open_links(dirfd, path, w, RESOLVE_BENEATH) : fd;
 }
 
@@ -454,7 +454,7 @@ static long open_parent_quickly(int dirfd, const char *path, struct path_parent 
 	last = (size_t)(p->name - path);
 	memcpy(p->buffer, path, last - 1);
 	p->buffer[last - 1] = '\0';
-	fd = open_within(dirfd, p->buffer, &look, resolve | RESOLVE_NO_SYMLINKS);
+	fd = open_within(dirfd, p->buffer, &look, RESOLVE_NO_SYMLINKS);
 	if (fd == -ELOOP)
 		fd = open_links(dirfd, p->buffer, &look, resolve);
 	if (fd < 0)

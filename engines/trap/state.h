@@ -23,6 +23,7 @@
 #define TRAP_MAX_BINDS 200
 #define TRAP_BUCKETS 512
 #define TRAP_MAX_STUBS 256
+#define TRAP_NAME_BITS 4096u
 #define TRAP_STATE_MAX 0x40000ul /* bytes; mapped whole, used as far as `size` */
 #define TRAP_STATE_MAGIC 0x5452415031ull
 
@@ -71,7 +72,7 @@ struct trap_state {
 	uint16_t n_stubs;
 	uint64_t stub_inodes; /* a set of their numbers' last six bits */
 	struct trap_stub stub[TRAP_MAX_STUBS];
-	uint8_t last_names[32]; /* a set of hashes of the last names of mount points */
+	uint32_t last_names[TRAP_NAME_BITS / 32]; /* two bits for each of the last names of mount points */
 	uint16_t bucket[TRAP_BUCKETS]; /* guest name's hash to bind, index + 1 */
 	struct trap_bind bind[TRAP_MAX_BINDS + 1];
 	char text[];
@@ -97,6 +98,22 @@ static inline const struct trap_bind *trap_root(void)
 static inline bool trap_is_reserved(unsigned long fd)
 {
 	return (uint32_t)fd >= trap_state->fd_low && (uint32_t)fd <= trap_state->fd_high;
+}
+
+/* The bits of a name's hash: one in a thousand of other names has those of one of 60 mount points. */
+static inline bool trap_is_last_name(const struct trap_state *s, uint32_t hash)
+{
+	const uint32_t a = hash % TRAP_NAME_BITS, b = hash / TRAP_NAME_BITS % TRAP_NAME_BITS;
+
+	return (s->last_names[a / 32] & 1u << a % 32) && (s->last_names[b / 32] & 1u << b % 32);
+}
+
+static inline void trap_add_last_name(struct trap_state *s, uint32_t hash)
+{
+	const uint32_t a = hash % TRAP_NAME_BITS, b = hash / TRAP_NAME_BITS % TRAP_NAME_BITS;
+
+	s->last_names[a / 32] |= 1u << a % 32;
+	s->last_names[b / 32] |= 1u << b % 32;
 }
 
 static inline bool trap_has(uint32_t flag)

@@ -19,6 +19,7 @@
 
 static long model_call(long nr, ...);
 #define syscall model_call
+#include "engines/trap/back.c"
 #include "engines/trap/mem.c"
 #include "engines/trap/path.c"
 #undef RACES
@@ -434,7 +435,7 @@ static void add_bind(int tree, unsigned index, uint32_t *used)
 		whole = path_hash(whole, *p);
 		last = *p == '/' ? PATH_HASH : path_hash(last, *p);
 	}
-	built.state.last_names[last >> 3 & 31] |= (uint8_t)(1u << (last & 7));
+	trap_add_last_name(&built.state, last);
 	b->next = built.state.bucket[whole % TRAP_BUCKETS];
 	built.state.bucket[whole % TRAP_BUCKETS] = (uint16_t)(index + 1);
 }

@@ -96,7 +96,7 @@ static inline struct trap_state *trap_guest(const char *host, unsigned flags, bo
 /* Enters bind 1 into the table of names, as the launcher does with all; `hash` is path_hash() of a text. */
 static inline void trap_guest_enter(struct trap_state *s, unsigned i, uint32_t whole, uint32_t last)
 {
-	s->last_names[last >> 3 & 31] |= (uint8_t)(1u << (last & 7));
+	trap_add_last_name(s, last);
 	s->bind[i].next = s->bucket[whole % TRAP_BUCKETS];
 	s->bucket[whole % TRAP_BUCKETS] = (uint16_t)(i + 1);
 }
