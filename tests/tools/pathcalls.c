@@ -535,6 +535,7 @@ static void do_exec(char **words)
 	long flags = number(next_word(&words));
 	char *argv[] = { (char *)"0", (char *)"1", NULL }, *envp[] = { NULL };
 	int status = 0, why[2], error = 0;
+	ssize_t n;
 	pid_t child;
 
 	fflush(stdout);
@@ -551,10 +552,14 @@ static void do_exec(char **words)
 		_exit(write(why[1], &error, sizeof(error)) != sizeof(error));
 	}
 	close(why[1]);
-	if (read(why[0], &error, sizeof(error)) == sizeof(error))
+	/* The timer's signal is there for calls that wait for ever. */
+	while ((n = read(why[0], &error, sizeof(error))) < 0 && errno == EINTR)
+		;
+	if (n == sizeof(error))
 		printf(" %s", strerrorname_np(error));
 	close(why[0]);
-	waitpid(child, &status, 0);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
 	printf(" status %x", (unsigned)status);
 }
 
