@@ -293,7 +293,7 @@ bench: all tools ## measure, beside the engines alone and other tools; T=PATTERN
 	tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),21) "$(T)"
 
 bench-modes: all tools ## measure the execution modes alone, and write the README's table of them
-	tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),11) modes | tee $(BUILD)/bench-modes
+	tests/bench/run $(abspath $(BUILD)) $(or $(BENCH_ROUNDS),7) modes | tee $(BUILD)/bench-modes
 	python3 tests/bench/readme README.md $(BUILD)/bench-modes
 
 bench-trap: all tools ## measure the trap engine beside a real chroot, PRoot and Fakechroot (as root), and write the README's table and chart

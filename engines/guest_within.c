@@ -38,6 +38,7 @@
 #define WNOHANG 1
 #define STATUS_NOT_STARTED 125
 #define FDS_MAX 1024 /* numbers that are looked at */
+#define CPU_WORDS 128 /* of 64 processors */
 
 struct within {
 	char **own; /* the tracer's variables */
@@ -51,6 +52,8 @@ struct within {
 	size_t n_fds;
 	int sock, far_sock, status, far_status, complaints, far_complaints, block_fd;
 	uint64_t mask; /* the caller's */
+	uint64_t cpus[CPU_WORDS]; /* the program's processors */
+	size_t n_cpus; /* words of them; 0: there is no choice, or it is left as it is */
 	long engine, program; /* pids, 0: not known yet */
 };
 
@@ -165,7 +168,7 @@ static size_t list_bytes(char **list)
 /* The message: its first byte, and the block. Returns its length. */
 static size_t build(const struct within *w, char **ret)
 {
-	size_t room = list_bytes(w->argv) + list_bytes(w->env) + (w->n_fds + 16) * 24;
+	size_t room = list_bytes(w->argv) + list_bytes(w->env) + (w->n_fds + w->n_cpus + 16) * 24;
 	char *start = memory(room), *at = start;
 
 	*at++ = GUEST_INIT_INLINE;
@@ -179,8 +182,11 @@ static size_t build(const struct within *w, char **ret)
 	add_text(&at, ".");
 	add_number(&at, (unsigned long)call(NR_getpid, 0, 0, 0, 0, 0));
 	add_text(&at, ""); /* the program has not been looked for */
-	for (int i = 0; i < 5; i++)
-		add_number(&at, 0); /* processors, groups, limits and filter stay */
+	add_number(&at, w->n_cpus);
+	for (size_t i = 0; i < w->n_cpus; i++)
+		add_number(&at, (unsigned long)w->cpus[i]);
+	for (int i = 0; i < 4; i++)
+		add_number(&at, 0); /* groups, limits and filter stay */
 	add_list(&at, w->argv);
 	add_list(&at, w->env);
 	add_text(&at, "end");
@@ -298,6 +304,50 @@ static void find_descriptors(struct within *w)
 			w->fds[w->n_fds++] = fd;
 }
 
+/* ---- the processor of the start: as pkg/runtime/launch.c does it ---- */
+static long set_cpus(long pid, const uint64_t *cpus, size_t n)
+{
+	return call(NR_sched_setaffinity, pid, (long)(n * sizeof(*cpus)), (long)cpus, 0, 0);
+}
+
+/* Who asks for all follows later changes of its cpuset, as who has never asked does. */
+static void find_cpus(struct within *w)
+{
+	long n = call(NR_sched_getaffinity, 0, sizeof(w->cpus), (long)w->cpus, 0, 0);
+	uint64_t all[CPU_WORDS], now[CPU_WORDS];
+	size_t words = n > 0 ? (size_t)n / sizeof(*w->cpus) : 0, choice = 0;
+	int differ = 0;
+
+	if (sizeof(long) < sizeof(*w->cpus) || n % (long)sizeof(*w->cpus))
+		return;
+	for (size_t i = 0; i < words; i++) {
+		choice += (w->cpus[i] & (w->cpus[i] - 1)) != 0 ? 2 : w->cpus[i] != 0;
+		all[i] = ~(uint64_t)0;
+	}
+	if (choice < 2 || set_cpus(0, all, words) < 0)
+		return; /* what cannot be set back is not changed */
+	(void)call(NR_sched_getaffinity, 0, n, (long)now, 0, 0);
+	for (size_t i = 0; i < words; i++)
+		differ |= now[i] != w->cpus[i];
+	if (differ)
+		(void)set_cpus(0, w->cpus, words); /* we had them a moment ago */
+	for (size_t i = 0; i < words && !differ; i++)
+		w->cpus[i] = all[i];
+	w->n_cpus = words;
+}
+
+/* The tracer, and what it starts until that is the program, take turns on one processor. */
+static void stay_here(const struct within *w)
+{
+	uint64_t one[CPU_WORDS] = { 0 };
+	unsigned cpu = 0;
+
+	if (!w->n_cpus || call(NR_getcpu, (long)&cpu, 0, 0, 0, 0) < 0 || cpu / 64 >= w->n_cpus)
+		return;
+	one[cpu / 64] = (uint64_t)1 << cpu % 64;
+	(void)set_cpus(0, one, w->n_cpus); /* slower without */
+}
+
 /* ---- the tracer ---- */
 static __attribute__((noreturn)) void become_tracer(const struct within *w)
 {
@@ -318,6 +368,7 @@ static __attribute__((noreturn)) void become_tracer(const struct within *w)
 		argv[i] = w->tracer[i];
 	argv[w->n_tracer] = w->self;
 	argv[w->n_tracer + 1] = flags;
+	stay_here(w);
 	/* Signals of our group are not the tracer's business. */
 	(void)call(NR_setpgid, 0, 0, 0, 0, 0);
 	(void)call(NR_rt_sigprocmask, SIG_SETMASK, (long)&w->mask, 0, sizeof(w->mask), 0);
@@ -479,6 +530,7 @@ void guest_within_main(long *stack)
 	w.flags |= lose_terminal() ? GUEST_INIT_TTY : 0;
 	for (char **e = w.env; *e; e++)
 		w.flags |= begins(*e, "LISTEN_PID=") ? GUEST_INIT_LISTEN_PID : 0;
+	find_cpus(&w);
 	send_block(&w);
 	w.engine = call(NR_clone, SIGCHLD, 0, 0, 0, 0);
 	if (w.engine == 0)
@@ -495,6 +547,8 @@ void guest_within_main(long *stack)
 		tracer_failed(&w);
 	close_fd(&w.sock);
 	check_result(&w);
+	if (w.n_cpus)
+		(void)set_cpus(w.engine, w.cpus, w.n_cpus); /* slower without */
 	close_fd(&w.status);
 	close_fd(&w.complaints);
 	for (size_t i = 0; i < w.n_fds; i++)

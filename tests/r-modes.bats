@@ -177,6 +177,30 @@ HOME=/nowhere"
   each_engine check
 }
 
+@test "the program has all processors of the caller, though the start keeps to one" {
+  check() {
+    local all=$1
+    shift
+    args sh -c 'while read k v; do [ "$k" != Cpus_allowed_list: ] || echo "$v"; done </proc/self/status'
+    ok "$@" udocker-runtime --root "$ROOT" --engine "$ENGINE" --execmode "$MODE" run -b "$B" "$C"
+    assert_output "$all"
+  }
+  both() {
+    local all
+    all=$(awk '$1 == "Cpus_allowed_list:" { print $2 }' /proc/self/status)
+    check "$all" env
+    check "${all##*[-,]}" taskset -c "${all##*[-,]}"
+    # PRoot, while the program runs.
+    args sleep 98457
+    rt run -d -b "$B" "$C" </dev/null >/dev/null 2>&1
+    wait_until 5 pgrep -f '^sleep 98457'
+    [ "$(awk '$1 == "Cpus_allowed_list:" { print $2 }' "/proc/$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$(pgrep -n -f '^sleep 98457')/status")/status")" = "$all" ] ||
+      fail "PRoot has not got its processors back"
+    rt delete -f "$C"
+  }
+  each_engine both
+}
+
 @test "a further program runs under PRoot too, as who it is to be" {
   check() {
     MORE='.process.user = {uid: 0, gid: 0}' args sleep 98712

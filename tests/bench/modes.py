@@ -9,6 +9,7 @@ import platform
 import shutil
 import statistics
 import subprocess
+import time
 
 from measure import ROUNDS, compare, out
 
@@ -17,18 +18,18 @@ TREE = "/srv/tree"
 PYTHON = "/usr/lib/python3.11/"
 IMPORTS = "import argparse, json, logging, random, shutil, subprocess, tempfile, threading"
 SOURCE = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n" + "".join(
-    f"int f{i}(char *s) {{ int n = 0; for (; *s; s++) n += strchr(\"{i}\", *s) ? atoi(s) : printf(\"%c\", *s); return n; }}\n" for i in range(100))
+    f"int f{i}(char *s) {{ int n = 0; for (; *s; s++) n += strchr(\"{i}\", *s) ? atoi(s) : printf(\"%c\", *s); return n; }}\n" for i in range(12))
 
 # Name, and the command; what begins with a slash is in the root file system, the program also on the host.
 JOBS = [
     ("start to exit", ["/usr/bin/true"]),
-    ("10,000 stat", ["/usr/bin/guestwork", "stat", "10000", f"{TREE}/d0"]),
-    ("10,000 open, read, close", ["/usr/bin/guestwork", "open", "10000", f"{TREE}/d0"]),
-    ("the same by 4 threads", ["/usr/bin/guestwork", "threads", "4", "2500", f"{TREE}/d0"]),
-    ("find, 1,000 files", ["/usr/bin/find", TREE, "-type", "f", "-size", "+9k"]),
+    ("4,000 stat", ["/usr/bin/guestwork", "stat", "4000", f"{TREE}/d0"]),
+    ("4,000 open, read, close", ["/usr/bin/guestwork", "open", "4000", f"{TREE}/d0"]),
+    ("the same by 4 threads", ["/usr/bin/guestwork", "threads", "4", "1000", f"{TREE}/d0"]),
+    ("find, 500 files", ["/usr/bin/find", TREE, "-type", "f", "-size", "+9k"]),
     ("cp -a of them", ["/usr/bin/cp", "-a", TREE, "/tmp/copy"]),
     ("tar of them", ["/usr/bin/tar", "-cf", "/tmp/copy", TREE]),
-    ("200 fork and exec", ["/usr/bin/guestwork", "spawn", "200", "/usr/bin/true"]),
+    ("100 fork and exec", ["/usr/bin/guestwork", "spawn", "100", "/usr/bin/true"]),
     ("python3, 8 imports", ["/usr/bin/python3", "-I", "-S", "-c", IMPORTS]),
     ("gcc -O2 -c", ["/usr/bin/gcc", "-O2", "-c", "/srv/source.c", "-o", "/tmp/copy"]),
 ]
@@ -65,9 +66,9 @@ def image():
     shutil.copy2(shutil.which("guestwork.dynamic"), f"{root}/usr/bin/guestwork")
     for folder in range(10):
         os.mkdir(f"{root}{TREE}/d{folder}")
-        for i in range(100):
+        for i in range(50):
             with open(f"{root}{TREE}/d{folder}/f{i}", "wb") as f:
-                f.write(os.urandom(100 * i))
+                f.write(os.urandom(200 * i))
     out("tar", "-C", root, "-cf", f"{STATE}/modes.tar", ".")
     out("udocker-image", "import", f"{STATE}/modes.tar", "modes:1")
     out("rm", "-rf", root, f"{STATE}/modes.tar")
@@ -96,8 +97,8 @@ def alone(mode, engine, bundle, config, argv):
     if engine == "fakechroot":
         return ["fakechroot", "chroot", f"{bundle}/ROOT", *argv] if shutil.which("fakechroot") else None
     if engine == "singularity":
-        program = shutil.which("apptainer") or shutil.which("singularity")
-        return [program, "--quiet", "exec", "-w", "-u", "--no-home", f"{bundle}/ROOT", *argv] if program else None
+        program = next(row["path"] for row in json.loads(out("udocker-runtime", "engines", "--format", "json")) if row["name"] == engine)
+        return [program, "--quiet", "exec", "-w", "-u", "--no-home", "-B", f"{bundle}/ROOT/tmp:/tmp", f"{bundle}/ROOT", *argv]
     if engine not in ("crun", "runc"):
         return None
     with open(config, encoding="utf-8") as f:
@@ -162,7 +163,9 @@ def main():
     os.environ["UDOCKER_DIR"] = f"{STATE}/store"
     image()
     rows = json.loads(out("udocker-runtime", "engines", "--format", "json"))
-    pairs = sorted((mode, row["name"]) for row in rows if row["available"] for mode in row["modes"])
+    # runsc takes longer than all others together, and is measured on request.
+    pairs = sorted((mode, row["name"]) for row in rows for mode in row["modes"]
+                   if row["available"] and (row["name"] != "runsc" or os.environ.get("BENCH_RUNSC")))
     # Where PRoot runs inside crun or runc, one of them shows it.
     ways = [Way(mode, name) for mode, name in pairs if mode not in ("R2", "R3") or name != "runc" or (mode, "crun") not in pairs]
     results = {}
@@ -172,7 +175,9 @@ def main():
         contenders = [("bare host", on_host(ways[0].root, argv))]
         for way in ways:
             contenders += way.contenders(number, argv)
+        begin = time.monotonic()
         results[name] = compare(name, contenders, clean=clean)
+        print(f"  {time.monotonic() - begin:.0f} s for all of it", flush=True)
     print(f"\n<!-- modes -->\n{ROUNDS} paired rounds, medians of ratios. {versions(rows)}.")
     table(ways, results)
     print("<!-- /modes -->")
