@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engines/bpf_program.h"
 #include "engines/fake_root_filter.h"
 #include "engines/seccomp_rules.h"
 #include "oci-spec/runtime_config.h"
@@ -174,18 +175,20 @@ static bool is_spoken_for(const struct json *config)
 	       json_len(json_get(config, "hooks")) > 0;
 }
 
-bool fake_root_program(struct json *config, const char *key)
+bool fake_root_program(struct json *config, const char *key, enum fake_root_part part,
+	const struct sock_filter *first, size_t n_first)
 {
-	autofree struct sock_filter *program = NULL;
+	autofree struct sock_filter *program = NULL, *all = NULL;
 	autofree char *text = NULL;
 	size_t n = 0;
 
 	if (is_spoken_for(config))
 		return false;
-	program = fake_root_filter_build(!runtime_needs_capset(config), &n);
+	program = fake_root_filter_build(part, !runtime_needs_capset(config), &n);
 	if (!program)
 		return false;
-	text = codec_base64_encode(program, n * sizeof(*program));
+	all = bpf_chain(first, n_first, program, n);
+	text = codec_base64_encode(all, (n_first + n) * sizeof(*all));
 	json_set_str(json_need_object(config, "annotations"), key, text);
 	json_remove(json_need_object(config, "linux"), "seccomp"); /* an empty one */
 	return true;

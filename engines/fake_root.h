@@ -10,6 +10,7 @@
 #include "pkg/base/base.h"
 
 struct json;
+struct sock_filter;
 
 /* What apt must be told: it looks whether its change of user has happened. */
 #define FAKE_ROOT_APT_DIR "/etc/apt/apt.conf.d"
@@ -25,6 +26,7 @@ struct json;
 enum fake_root_part {
 	FAKE_ROOT_ALL,
 	FAKE_ROOT_FILES, /* what is about files: PRoot answers for ids itself, and has to be asked */
+	FAKE_ROOT_NONE, /* for fake_root_program() */
 };
 
 /*
@@ -34,11 +36,13 @@ enum fake_root_part {
 void fake_root_seccomp(struct json *config, enum fake_root_part part);
 
 /*
- * The same for a runtime that takes a ready program from the annotation `key` of `config`, in base64. False, and nothing is
+ * The same for a runtime that takes a ready program from the annotation `key` of `config`, in base64; what `first` allows (of n_first
+ * instructions, NULL: all) is decided by it. False, and nothing is
  * changed, where that would not be the same: the bundle has a profile or such an annotation, its hooks would be shown ours, or this machine's
  * numbers are not known.
  */
-bool fake_root_program(struct json *config, const char *key);
+bool fake_root_program(struct json *config, const char *key, enum fake_root_part part,
+	const struct sock_filter *first, size_t n_first);
 
 /*
  * True if FAKE_ROOT_APT_FILE can be bound in this container: apt is there, its folder is in the root file system itself and can be

@@ -11,34 +11,36 @@
 
 #if defined(__x86_64__)
 
-/* Calls of consecutive numbers. */
+/* Calls of consecutive numbers: about files, or about the ids of processes. */
 struct run {
 	uint16_t first, last;
+	bool ids;
 };
 
 /* The reader compares rows with the kernel's tables, so they keep their order and their lines. */
 /* clang-format off */
 static const struct run runs_x86_64[] = {
-	{ 92, 94 },             /* chown fchown lchown */
-	{ 105, 106 },           /* setuid setgid */
-	{ 113, 114 },           /* setreuid setregid */
-	{ 116, 117 },           /* setgroups setresuid */
-	{ 119, 119 },           /* setresgid */
-	{ 122, 123 },           /* setfsuid setfsgid */
-	{ 260, 260 },           /* fchownat */
+	{ 92, 94, false },             /* chown fchown lchown */
+	{ 105, 106, true },            /* setuid setgid */
+	{ 113, 114, true },            /* setreuid setregid */
+	{ 116, 117, true },            /* setgroups setresuid */
+	{ 119, 119, true },            /* setresgid */
+	{ 122, 123, true },            /* setfsuid setfsgid */
+	{ 260, 260, false },           /* fchownat */
 };
 static const struct run runs_i386[] = {
-	{ 16, 16 }, { 23, 23 }, { 46, 46 },         /* lchown setuid setgid */
-	{ 70, 71 },                                 /* setreuid setregid */
-	{ 81, 81 }, { 95, 95 },                     /* setgroups fchown */
-	{ 138, 139 },                               /* setfsuid setfsgid */
-	{ 164, 164 }, { 170, 170 }, { 182, 182 },   /* setresuid setresgid chown */
-	{ 198, 198 },                               /* lchown32 */
-	{ 203, 204 },                               /* setreuid32 setregid32 */
-	{ 206, 208 },                               /* setgroups32 fchown32 setresuid32 */
-	{ 210, 210 },                               /* setresgid32 */
-	{ 212, 216 },                               /* chown32 setuid32 setgid32 setfsuid32 setfsgid32 */
-	{ 298, 298 },                               /* fchownat */
+	{ 16, 16, false },                                          /* lchown */
+	{ 23, 23, true }, { 46, 46, true },                         /* setuid setgid */
+	{ 70, 71, true }, { 81, 81, true },                         /* setreuid setregid setgroups */
+	{ 95, 95, false },                                          /* fchown */
+	{ 138, 139, true }, { 164, 164, true }, { 170, 170, true }, /* setfsuid setfsgid setresuid setresgid */
+	{ 182, 182, false }, { 198, 198, false },                   /* chown lchown32 */
+	{ 203, 204, true }, { 206, 206, true },                     /* setreuid32 setregid32 setgroups32 */
+	{ 207, 207, false },                                        /* fchown32 */
+	{ 208, 208, true }, { 210, 210, true },                     /* setresuid32 setresgid32 */
+	{ 212, 212, false },                                        /* chown32 */
+	{ 213, 216, true },                                         /* setuid32 setgid32 setfsuid32 setfsgid32 */
+	{ 298, 298, false },                                        /* fchownat */
 };
 /* clang-format on */
 
@@ -78,7 +80,7 @@ static void emit_node(struct bpf_program *p, uint16_t call, unsigned mode)
 	bpf_emit(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 }
 
-static void emit_abi(struct bpf_program *p, const struct abi *abi, bool capset)
+static void emit_abi(struct bpf_program *p, const struct abi *abi, enum fake_root_part part, bool capset)
 {
 	size_t at = p->n + 1;
 
@@ -88,7 +90,8 @@ static void emit_abi(struct bpf_program *p, const struct abi *abi, bool capset)
 	if (abi->nr_mask)
 		bpf_emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, abi->nr_mask);
 	for (size_t i = 0; i < abi->n; i++)
-		emit_run(p, abi->runs[i].first, abi->runs[i].last);
+		if (part == FAKE_ROOT_ALL || !abi->runs[i].ids)
+			emit_run(p, abi->runs[i].first, abi->runs[i].last);
 	if (capset)
 		emit_run(p, abi->capset, abi->capset);
 	emit_node(p, abi->mknod, 1);
@@ -97,12 +100,12 @@ static void emit_abi(struct bpf_program *p, const struct abi *abi, bool capset)
 	p->v[at].jf = (uint8_t)(p->n - at - 1); /* another architecture: the next section */
 }
 
-struct sock_filter *fake_root_filter_build(bool capset, size_t *ret_len)
+struct sock_filter *fake_root_filter_build(enum fake_root_part part, bool capset, size_t *ret_len)
 {
 	struct bpf_program p = { 0 };
 
-	for (size_t i = 0; i < ARRAY_LEN(abis); i++)
-		emit_abi(&p, &abis[i], capset);
+	for (size_t i = 0; part != FAKE_ROOT_NONE && i < ARRAY_LEN(abis); i++)
+		emit_abi(&p, &abis[i], part, capset);
 	bpf_emit(&p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
 	*ret_len = p.n;
 	return p.v;
@@ -110,8 +113,9 @@ struct sock_filter *fake_root_filter_build(bool capset, size_t *ret_len)
 
 #else
 
-struct sock_filter *fake_root_filter_build(bool capset, size_t *ret_len)
+struct sock_filter *fake_root_filter_build(enum fake_root_part part, bool capset, size_t *ret_len)
 {
+	(void)part;
 	(void)capset;
 	*ret_len = 0;
 	return NULL;

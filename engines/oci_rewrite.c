@@ -558,21 +558,35 @@ static bool fakes_root(const struct rewriter *w)
 	       json_get(w->config, "process");
 }
 
+/* As a program that need not be compiled: libseccomp takes more than a millisecond for these names on all architectures. */
+static bool add_program(struct rewriter *w, bool fake_root)
+{
+	autofree struct sock_filter *hidden = NULL;
+	enum fake_root_part part = fake_root ? FAKE_ROOT_ALL : FAKE_ROOT_NONE;
+	size_t n = 0;
+
+	if (!(w->facts->quirks & QUIRK_TAKES_FILTER))
+		return false;
+	if (w->facts->traced) {
+		hidden = compat_filter_build(compat_arch_host(), w->facts->tracer_version, &n);
+		part = fake_root ? FAKE_ROOT_FILES : FAKE_ROOT_NONE;
+	}
+	return fake_root_program(w->config, OCI_FILTER_ANNOTATION, part, hidden, n);
+}
+
 /* PRoot keeps its own account of ids, and must see the calls about them; of files it says what the kernel says. */
 static void add_filter(struct rewriter *w, bool fake_root)
 {
 	auto_strv hidden = STRV_INIT;
+	bool hides = w->facts->traced &&
+		     w->facts->fake_root; /* else this version of the runtime knows no such answer */
 
-	if (!w->facts->traced) {
-		if (fake_root && (!(w->facts->quirks & QUIRK_TAKES_FILTER) ||
-					 !fake_root_program(w->config, OCI_FILTER_ANNOTATION)))
-			fake_root_seccomp(w->config, FAKE_ROOT_ALL);
+	if ((!fake_root && !hides) || add_program(w, fake_root))
 		return;
-	}
 	if (fake_root)
-		fake_root_seccomp(w->config, FAKE_ROOT_FILES);
-	if (!w->facts->fake_root)
-		return; /* this version of the runtime knows no such answer */
+		fake_root_seccomp(w->config, w->facts->traced ? FAKE_ROOT_FILES : FAKE_ROOT_ALL);
+	if (!hides)
+		return;
 	compat_filter_names(w->facts->tracer_version, &hidden);
 	seccomp_rules_hide(w->config, &hidden);
 }

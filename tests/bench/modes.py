@@ -64,11 +64,11 @@ def image():
     out("addprograms", root, "/usr/bin/true", "find", "cp", "tar", "/usr/bin/python3", PYTHON)
     compiler(root)
     shutil.copy2(shutil.which("guestwork.dynamic"), f"{root}/usr/bin/guestwork")
-    for folder in range(10):
+    for folder in range(5):
         os.mkdir(f"{root}{TREE}/d{folder}")
-        for i in range(50):
+        for i in range(100):
             with open(f"{root}{TREE}/d{folder}/f{i}", "wb") as f:
-                f.write(os.urandom(200 * i))
+                f.write(os.urandom(100 * i))
     out("tar", "-C", root, "-cf", f"{STATE}/modes.tar", ".")
     out("udocker-image", "import", f"{STATE}/modes.tar", "modes:1")
     out("rm", "-rf", root, f"{STATE}/modes.tar")

@@ -2,11 +2,15 @@
 /* The rules of fake root beside those of a bundle: what it forbids stays forbidden. */
 #include "engines/fake_root.h"
 
+#include <errno.h>
 #include <linux/audit.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engines/bpf_program.h"
+#include "engines/compat_filter.h"
 #include "engines/fake_root_filter.h"
+#include "engines/seccomp_rules.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/strv.h"
@@ -186,7 +190,7 @@ static void is_same(bool capset)
 	auto_json *j = parse(capset ? "{}" : "{'process':{'capabilities':{'ambient':['CAP_CHOWN']}}}");
 	auto_seccomp_program made = SECCOMP_PROGRAM_INIT;
 	size_t n = 0;
-	autofree struct sock_filter *ready = fake_root_filter_build(capset, &n);
+	autofree struct sock_filter *ready = fake_root_filter_build(FAKE_ROOT_ALL, capset, &n);
 	int others = 0, done = 0;
 
 	fake_root_seccomp(j, FAKE_ROOT_ALL);
@@ -207,10 +211,45 @@ static void is_same(bool capset)
 		"another machine's calls are let alone");
 }
 
+/* So does the one for a PRoot inside; it also hides what libseccomp does not know yet, and a call of 32 bits (412). */
+static void is_same_traced(enum fake_root_part part)
+{
+	static const uint32_t archs[] = { AUDIT_ARCH_X86_64, AUDIT_ARCH_I386 };
+	auto_json *j = parse("{}");
+	auto_strv names = STRV_INIT;
+	auto_seccomp_program made = SECCOMP_PROGRAM_INIT;
+	size_t n_own = 0, n_hidden = 0;
+	autofree struct sock_filter *own = fake_root_filter_build(part, true, &n_own);
+	autofree struct sock_filter *hidden =
+		compat_filter_build(compat_arch_host(), COMPAT_VERSION(5, 1), &n_hidden);
+	autofree struct sock_filter *ready = own ? bpf_chain(hidden, n_hidden, own, n_own) : NULL;
+	int others = 0, done = 0;
+
+	if (part != FAKE_ROOT_NONE)
+		fake_root_seccomp(j, part);
+	compat_filter_names(COMPAT_VERSION(5, 1), &names);
+	seccomp_rules_hide(j, &names);
+	is_int(seccomp_build(j, &made, NULL), 0, "libseccomp takes the profile of a tracer");
+	for (size_t i = 0; ready && i < ARRAY_LEN(archs); i++)
+		for (uint32_t nr = 0; nr < 1024; nr++) {
+			const struct sock_filter *f = (const void *)made.words;
+			uint32_t mode = (nr & 2 ? S_IFCHR : S_IFREG) | 0644;
+			uint32_t want = decides(f, made.n, archs[i], nr, mode);
+
+			uint32_t got = decides(ready, n_own + n_hidden, archs[i], nr, mode);
+			bool newer = nr > 455 || (i == 1 && nr == 412);
+
+			others += newer ? got != want && got != (SECCOMP_RET_ERRNO | ENOSYS) : got != want;
+			done += want != SECCOMP_RET_ALLOW;
+		}
+	is_int(others, 0, "no call is decided otherwise by the tracer's program");
+	ok(!ready || done > 40, "some are hidden");
+}
+
 static bool takes(const char *config)
 {
 	auto_json *j = parse(config);
-	bool took = fake_root_program(j, "run.oci.x");
+	bool took = fake_root_program(j, "run.oci.x", FAKE_ROOT_ALL, NULL, 0);
 
 	if (took &&
 		(json_path(j, "linux", "seccomp", NULL) || !json_path(j, "annotations", "run.oci.x", NULL)))
@@ -221,10 +260,12 @@ static bool takes(const char *config)
 static void test_program(void)
 {
 	size_t n = 0;
-	autofree struct sock_filter *known = fake_root_filter_build(true, &n);
+	autofree struct sock_filter *known = fake_root_filter_build(FAKE_ROOT_ALL, true, &n);
 
 	is_same(true);
 	is_same(false);
+	is_same_traced(FAKE_ROOT_FILES);
+	is_same_traced(FAKE_ROOT_NONE);
 	is_int(takes("{}"), known != NULL, "a program instead of a profile");
 	is_int(takes("{'linux':{'seccomp':{}},'annotations':{'a':'b'}}"), known != NULL,
 		"also instead of an empty one");
