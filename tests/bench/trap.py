@@ -48,6 +48,9 @@ def make_root(root):
             os.makedirs(os.path.dirname(root + os.path.normpath(path)), exist_ok=True)
             shutil.copy2(path, root + os.path.normpath(path))
     shutil.copy2(shutil.which("guestwork.dynamic"), f"{root}/usr/bin/guestwork")
+    # As every distribution's root has it: without, each program looks for its libraries in a dozen folders, which the bare program does not.
+    folders = [f"/{d}/{out('gcc', '-print-multiarch')}" for d in ("lib", "usr/lib")]
+    out("ldconfig", "-r", root, *(d for d in folders if os.path.isdir(root + d)))
     for i in range(100):
         with open(f"{root}{TREE}/f{i}", "wb") as f:
             f.write(bytes(100 * i))
