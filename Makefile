@@ -262,8 +262,17 @@ check: ## install what the tests need (Debian packages) and run them all
 
 check-suite: all tools unit check-layers check-startup check-docs check-unit check-fuzz check-bats
 
-check-long: all tools ## crashes, storms and layers of a million entries, for an hour; T=PATTERN selects files of tests/long
+check-long: all tools $(TRAP_ARM) ## crashes, storms and layers of a million entries, for an hour; T=PATTERN selects files of tests/long
 	BATS_JOBS=$(or $(BATS_JOBS),1) tests/run $(abspath $(BUILD)) "$(T)" long
+
+# The trap engine and what tests/long/trap-aarch64.bats runs in it, where the cross compiler is.
+TRAP_ARM := $(if $(wildcard /usr/aarch64-linux-gnu/include/stdio.h),$(if $(shell command -v aarch64-linux-gnu-gcc),$(BUILD)/tools/trap-aarch64.tar))
+TRAP_ARM_PARTS := bin/udocker-trap tools/trapsignals tools/trapsignals.dynamic tools/allcalls tools/pathcalls
+.PHONY: trap-aarch64
+trap-aarch64 $(BUILD)/tools/trap-aarch64.tar: ## the trap engine for aarch64, in an archive with what its tests need
+	$(MAKE) CC=aarch64-linux-gnu-gcc BUILD=$(BUILD)/trap-aarch64 $(TRAP_ARM_PARTS:%=$(BUILD)/trap-aarch64/%)
+	@mkdir -p $(BUILD)/tools
+	tar -cf $(BUILD)/tools/trap-aarch64.tar --transform='s,.*/,,' $(TRAP_ARM_PARTS:%=$(BUILD)/trap-aarch64/%)
 
 check-unit: all tools unit ## the unit tests; T=PATTERN selects
 	tests/run-unit $(BUILD) "$(T)"
@@ -405,7 +414,7 @@ lint-headers:
 
 # SC2154: status, output and stderr are set by bats.
 lint-shell:
-	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries pkg/static/pack engines/tarball/build engines/tarball/pack tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/mkdebian tests/tools/mkimage tests/tools/mkmpi tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run man/examples/*.sbatch tests/*.bash tests/*.bats tests/long/*.bats
+	shellcheck -S warning -e SC2154 -x pkg/static/fetch pkg/static/libraries pkg/static/pack engines/tarball/build engines/tarball/pack tests/run tests/run-unit tests/as-user tests/deps tests/demo tests/tools/addprograms tests/tools/arm-machine tests/tools/mkdebian tests/tools/mkimage tests/tools/mkmpi tests/tools/mkrootfs tests/tools/crash tests/tools/storm tests/tools/newer-proot tests/tools/singularity-double tests/tools/store.bash tests/lint/check-startup .ci/run man/examples/*.sbatch tests/*.bash tests/*.bats tests/long/*.bats
 
 lint-man:
 	mandoc -T lint -W warning man/*.[157]

@@ -53,10 +53,10 @@ trap_stub:
 	adr	x16, trap_stub_answered
 	stp	x16, x0, [sp, #-16]!	/* struct frame_stub, beside an address that says so */
 	bl	call_answer
+	stp	xzr, xzr, [sp], #16	/* it is not to be found when it is no longer true */
 	.globl trap_stub_answered
 	.hidden trap_stub_answered
-trap_stub_answered:
-	stp	xzr, xzr, [sp], #16	/* it is not to be found when it is no longer true */
+trap_stub_answered:			/* no return address, for these lie on the stack too */
 	ldp	x16, x17, [sp, #64]
 	msr	nzcv, x16
 	ldr	x8, [sp]
