@@ -267,7 +267,7 @@ check-long: all tools $(TRAP_ARM) ## crashes, storms and layers of a million ent
 
 # The trap engine and what tests/long/trap-aarch64.bats runs in it, where the cross compiler is.
 TRAP_ARM := $(if $(wildcard /usr/aarch64-linux-gnu/include/stdio.h),$(if $(shell command -v aarch64-linux-gnu-gcc),$(BUILD)/tools/trap-aarch64.tar))
-TRAP_ARM_PARTS := bin/udocker-trap tools/trapsignals tools/trapsignals.dynamic tools/allcalls tools/pathcalls
+TRAP_ARM_PARTS := bin/udocker-trap tools/trapsignals tools/trapsignals.dynamic tools/allcalls
 .PHONY: trap-aarch64
 trap-aarch64 $(BUILD)/tools/trap-aarch64.tar: ## the trap engine for aarch64, in an archive with what its tests need
 	$(MAKE) CC=aarch64-linux-gnu-gcc BUILD=$(BUILD)/trap-aarch64 $(TRAP_ARM_PARTS:%=$(BUILD)/trap-aarch64/%)

@@ -17,6 +17,13 @@ struct sock_filter;
 /* The verdict on a call that is made to be judged: none has this errno. One of a guest's filter, which is newer, comes before it. */
 #define FILTER_ACQUITTED 4094
 
+/* Children of these kinds of clone() the engine helps to begin: frame_begin_child(). */
+#ifdef __aarch64__
+#define FILTER_CLONE_BITS CLONE_VFORK
+#else
+#define FILTER_CLONE_BITS 0
+#endif
+
 struct filter_options {
 	uint32_t fd_low, fd_high; /* the reserved descriptors */
 	bool ids; /* ids are emulated */

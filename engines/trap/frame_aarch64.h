@@ -3,6 +3,7 @@
 #ifndef UDOCKER_TRAP_FRAME_AARCH64_H
 #define UDOCKER_TRAP_FRAME_AARCH64_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <ucontext.h>
@@ -27,7 +28,7 @@ _Static_assert(sizeof(struct frame_stub) == 256, "start_aarch64.S knows its size
 #define FRAME_RESTORER_SHOWN false /* C libraries set none, and see none */
 #define FRAME_LEAST_STACK 5120 /* for signals: less the kernel refuses */
 
-extern const char trap_stub_resume[];
+extern const char trap_stub_resume[], trap_clone[];
 
 static inline unsigned long frame_ip(const ucontext_t *uc)
 {
@@ -111,6 +112,29 @@ static inline bool frame_set_stub(ucontext_t *uc, const void *stub, long nr)
 	m->regs[8] = (unsigned long)nr;
 	m->regs[17] = (unsigned long)trap_stub_resume;
 	frame_set_ip(uc, stub);
+	return true;
+}
+
+/*
+ * clone() of a child that its parent waits for. musl's posix_spawn() gives it 5 KiB of the parent's own stack, less than a signal's frame: it is given a
+ * signal stack, below the parent's, where nothing is while that waits. trap_clone makes the call; false: it is not to be made.
+ */
+#define FRAME_CHILD_STACK 24576
+
+static inline bool frame_begin_child(ucontext_t *uc, unsigned long next)
+{
+	mcontext_t *m = &uc->uc_mcontext;
+	const unsigned long flags = m->regs[0], low = m->sp - FRAME_CHILD_STACK, touch = 0;
+	const bool is_within = (flags & CLONE_VM) && m->regs[1] > m->sp;
+
+	if (flags & (CLONE_NEWNS | CLONE_NEWUSER))
+		return false;
+	m->regs[16] = 0;
+	if (is_within && (uc->uc_stack.ss_flags & SS_DISABLE) &&
+		guest_write((void *)low, &touch, sizeof(touch)) == 0)
+		m->regs[16] = low;
+	m->regs[17] = next; /* both registers are free where clone() is called: a function of its own */
+	frame_set_ip(uc, trap_clone);
 	return true;
 }
 

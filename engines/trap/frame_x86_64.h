@@ -87,6 +87,13 @@ static inline bool frame_set_stub(ucontext_t *uc, const void *stub, long nr)
 	return true;
 }
 
+/* Nothing is done for a child of clone(): a signal's frame fits on any stack that C libraries make. */
+static inline bool frame_begin_child(ucontext_t *uc, unsigned long next)
+{
+	(void)uc, (void)next;
+	return false;
+}
+
 static inline void frame_call(ucontext_t *uc, long nr, struct call *ret)
 {
 	const greg_t *g = uc->uc_mcontext.gregs;

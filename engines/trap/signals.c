@@ -367,6 +367,13 @@ unsigned long signals_on_cancel(int sig, siginfo_t *info, ucontext_t *uc, const 
 	return *handler;
 }
 
+/* What is left of clone() when its child has begun. */
+long call_clone(struct call *c)
+{
+	(void)c;
+	return -EPERM;
+}
+
 /* A SIGSYS that is none of ours: sent, or by a filter of the guest. */
 static unsigned long guest_sigsys(siginfo_t *info, ucontext_t *uc, unsigned long handler)
 {
@@ -390,10 +397,14 @@ static unsigned long guest_sigsys(siginfo_t *info, ucontext_t *uc, unsigned long
 	return handler;
 }
 
-/* A stack too small for a handler: everything is done here. But sigaltstack() cannot be, since the signal's end restores the old one. */
+/*
+ * A stack too small for a handler: everything is done here. But sigaltstack() cannot be, since the signal's end restores the old one; and
+ * the child of a clone() would be lost in the stub.
+ */
 static bool is_answered_here(unsigned long ip, long nr)
 {
-	return nr != SYS_sigaltstack && (rewrite_program_is_go || rewrite_is_small_stack(ip));
+	return nr == SYS_clone ||
+	       (nr != SYS_sigaltstack && (rewrite_program_is_go || rewrite_is_small_stack(ip)));
 }
 
 unsigned long signals_on_sigsys(int sig, siginfo_t *info, ucontext_t *uc, const unsigned long *handler)
@@ -406,6 +417,8 @@ unsigned long signals_on_sigsys(int sig, siginfo_t *info, ucontext_t *uc, const 
 	(void)sig;
 	if (info->si_code != SYS_SECCOMP_CODE || info->si_errno != FILTER_TRAP_DATA || !call_find(nr))
 		return guest_sigsys(info, uc, *handler);
+	if (nr == SYS_clone && frame_begin_child(uc, ip))
+		return 0;
 	is_here = is_answered_here(ip, nr);
 	if (!is_here)
 		rewrite_site(ip, nr);

@@ -143,6 +143,27 @@ trap_stub_resume:
 	svc	#0
 	brk	#0
 
+/*
+ * clone() with a signal stack for the child at x16, or none; x17: where both go on. FRAME_CHILD_STACK is its size, in frame_aarch64.h.
+ */
+	.globl trap_clone
+	.hidden trap_clone
+trap_clone:
+	svc	#0
+	cbnz	x0, 1f
+	cbz	x16, 1f
+	stp	x1, x8, [sp, #-48]!
+	stp	x16, xzr, [sp, #16]	/* stack_t */
+	mov	x0, #24576
+	str	x0, [sp, #32]
+	add	x0, sp, #16
+	mov	x1, #0
+	mov	x8, #132		/* sigaltstack() */
+	svc	#0
+	ldp	x1, x8, [sp], #48
+	mov	x0, #0
+1:	br	x17
+
 	.globl guest_access_begin
 	.hidden guest_access_begin
 guest_access_begin:
