@@ -82,6 +82,22 @@ t" ] || fail "the folders are not the host's"
   }
 }
 
+@test "a launcher that kills a rank leaves nothing of it, in R modes either" {
+  local mode pid
+  for mode in P1 R1; do
+    has_mode $mode || continue
+    ok udocker setup --execmode=$mode c
+    rm -f "$J/up"
+    udocker run --mpi c sh -c "echo up >'$J/up'; exec sleep 98768" </dev/null >"$T/out" 2>&1 3>&- &
+    pid=$!
+    wait_until 30 test -s "$J/up" || fail "not up: $(cat "$T/out")"
+    kill -KILL $pid
+    wait $pid && fail "status 0"
+    wait_until 10 no_sleep || fail "left in $mode"
+  done
+}
+no_sleep() { ! pgrep -f '^sleep 98768' >/dev/null; }
+
 @test "a working directory that the container has its own of is not replaced" {
   cd /usr/lib
   ok udocker run --mpi c sh -c 'pwd; ls /opt/mpiwork'

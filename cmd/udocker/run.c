@@ -210,7 +210,7 @@ void run_id_make(const struct run_target *t, char run_id[RUN_ID_LEN + 1])
  * What `udocker-runtime --default-execmode=P1 run --preserve-all-fds` does, here: a program of its own costs a fifth of what a run
  * costs us.
  */
-static int run_here(struct run_target *t, int *ret_status, struct err **err)
+static int run_here(struct run_target *t, bool mpi, int *ret_status, struct err **err)
 {
 	char run_id[RUN_ID_LEN + 1];
 	const struct runtime_globals g = { .engine.fallback_mode = "P1" };
@@ -218,6 +218,7 @@ static int run_here(struct run_target *t, int *ret_status, struct err **err)
 		.id = run_id,
 		.bundle = { .dir = t->dir, .config_fd = -1, .config = &t->config },
 		.preserve_all = true,
+		.ends_with_us = mpi, /* as a rank that was started without us */
 	};
 
 	run_id_make(t, run_id);
@@ -263,7 +264,7 @@ static int run_found(const struct cli_call *call, struct run_target *t, int *ret
 		return run_detached(call, t, is_to_be_removed(call, t), ret_status, err);
 	print_banner(call, t);
 	if (!is_to_be_removed(call, t))
-		return run_here(t, ret_status, err);
+		return run_here(t, ((const struct run_opts *)call->options)->config.mpi, ret_status, err);
 	return run_child(call, t, ret_status, err);
 }
 

@@ -27,6 +27,7 @@
 #include "pkg/runtime/making.h"
 #include "pkg/runtime/mark.h"
 #include "pkg/runtime/supervise.h"
+#include "pkg/runtime/watcher.h"
 
 #define STATUS_NOT_STARTED 125
 
@@ -444,6 +445,8 @@ static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_
 	s.run = (struct launched){ .engine = m->c.rec.proc.pid, .program = m->c.rec.proc.pid };
 	s.traced_below = m->c.rec.tracer.n > 0;
 	runtime_fds_drop(&m->fds, true);
+	if (m->options->ends_with_us)
+		watcher_start(m->c.rec.proc.pid);
 	status = supervise(&s);
 	*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	return 0;

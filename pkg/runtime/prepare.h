@@ -38,6 +38,7 @@ struct runtime_create_options {
 	bool no_pivot, no_new_keyring;
 	bool detach; /* run -d */
 	bool keep; /* run: leave the stopped container behind */
+	bool ends_with_us; /* run in the foreground: the program is killed when we are, under a delegate, too */
 };
 
 struct prepared {
