@@ -81,6 +81,11 @@ unpacked() {
   ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" load -i image.tar
   ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" run --rm --nobanner bb:1 /bin/echo inside
   assert_output inside
+  # The trap engine's image is found beside the programs.
+  ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" create --name=t bb:1
+  ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" setup --execmode=T1 t
+  ok env -i HOME="$T/any where" PATH=/usr/bin:/bin ${UDOCKER_ALLOW_ROOT:+UDOCKER_ALLOW_ROOT=1} "$RELEASE/bin/udocker" run --nobanner t /bin/echo T1
+  assert_output T1
   for f in LICENSE README.md share/man/man1/udocker.1 share/bash-completion/completions/udocker share/doc/udocker/licenses/{openssl,curl,musl}; do
     assert_file "$RELEASE/$f"
   done
