@@ -314,7 +314,7 @@ static long set_cpus(long pid, const uint64_t *cpus, size_t n)
 static void find_cpus(struct within *w)
 {
 	long n = call(NR_sched_getaffinity, 0, sizeof(w->cpus), (long)w->cpus, 0, 0);
-	uint64_t all[CPU_WORDS], now[CPU_WORDS];
+	uint64_t all[CPU_WORDS], now[CPU_WORDS] = { 0 };
 	size_t words = n > 0 ? (size_t)n / sizeof(*w->cpus) : 0, choice = 0;
 	int differ = 0;
 
@@ -326,7 +326,7 @@ static void find_cpus(struct within *w)
 	}
 	if (choice < 2 || set_cpus(0, all, words) < 0)
 		return; /* what cannot be set back is not changed */
-	(void)call(NR_sched_getaffinity, 0, n, (long)now, 0, 0);
+	differ = call(NR_sched_getaffinity, 0, n, (long)now, 0, 0) != n;
 	for (size_t i = 0; i < words; i++)
 		differ |= now[i] != w->cpus[i];
 	if (differ)
