@@ -33,9 +33,9 @@ for linkage in trapsignals trapsignals.dynamic; do
   cases "$linkage T1" /t/udocker-trap -r / -w /tmp/in "/t/$linkage"
   cases "$linkage T2" /t/udocker-trap -r / -2 -w /tmp/in "/t/$linkage"
 done
-says bash /t/udocker-trap -r / -d bash -c 'for i in 1 2 3 4 5 6; do [ -e /etc/passwd ]; done; [ "$(stat -c %u /etc/passwd)" = 0 ] && ls / | grep -q usr'
-says find /t/udocker-trap -r / find /usr -name python3.11
-says python /t/udocker-trap -r / python3 -c 'import os, subprocess; os.chdir("/usr"); print(subprocess.check_output(["pwd"]), os.getuid())'
+says bash /t/udocker-trap -r / -d /bin/bash -c 'for i in 1 2 3 4 5 6; do [ -e /etc/passwd ]; done; [ "$(stat -c %u /etc/passwd)" = 0 ] && ls / | grep -q usr'
+says find /t/udocker-trap -r / /usr/bin/find /usr -name python3.11
+says python /t/udocker-trap -r / /usr/bin/python3 -c 'import os, subprocess; os.chdir("/usr"); print(subprocess.check_output(["pwd"]), os.getuid())'
 for options in "-n" "-n -2" "-i 1000:1000"; do
   says "calls $options" chroot --userspec=1000:1000 / /t/udocker-trap -r / $options -w /tmp /t/allcalls 600
 done
