@@ -252,11 +252,11 @@ _udocker_value() {
 	'save --compress') value='words none gzip zstd' ;;
 	'images --format') value='words table json' ;;
 	'history --format') value='words table json' ;;
-	'create --execmode') value='words R1 R2 R3 P1 P2 F1 F2 F3 F4 S1 T1 T2' ;;
+	'create --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1' ;;
 	'create -b' | 'create --bundle') value='dir' ;;
 	'ps --format') value='words table json' ;;
 	'export -o' | 'export --output') value='file' ;;
-	'setup --execmode') value='words R1 R2 R3 P1 P2 F1 F2 F3 F4 S1 T1 T2' ;;
+	'setup --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1' ;;
 	'install --from') value='file' ;;
 	esac
 }

@@ -64,8 +64,7 @@ static char *status_field(const char *key)
 	return xstrdup("");
 }
 
-/* The name of the program that traces us, or NULL. */
-static char *tracer_name(void)
+char *doctor_tracer(void)
 {
 	autofree char *pid = status_field("TracerPid");
 	autofree char *path = NULL;
@@ -139,7 +138,7 @@ static bool try_ptrace(void)
 
 static void ask_ptrace(struct doctor_fact *f)
 {
-	autofree char *tracer = tracer_name();
+	autofree char *tracer = doctor_tracer();
 	long scope = probe_sysctl(YAMA_FILE, -1);
 
 	f->met = in_child(try_ptrace);
@@ -275,7 +274,7 @@ static void ask_fuse(struct doctor_fact *f)
 static void ask_nesting(struct doctor_fact *f)
 {
 	const char *outer = container_name();
-	autofree char *tracer = tracer_name();
+	autofree char *tracer = doctor_tracer();
 	bool traced = tracer && strstr(tracer, "proot");
 
 	f->met = !outer && !traced && !oci_host_is_inner();

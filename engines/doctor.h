@@ -21,6 +21,9 @@ struct doctor_fact {
 void doctor_facts(struct doctor_fact **ret, size_t *ret_n);
 void doctor_facts_free(struct doctor_fact *f, size_t n);
 
+/* The name of the program that traces us ("proot"), or NULL; caller frees. */
+char *doctor_tracer(void);
+
 /* Has the caller ids in /etc/subuid and /etc/subgid (how many, may be NULL), and newuidmap to use them? */
 bool doctor_has_subids(uint64_t *ret_uids, uint64_t *ret_gids);
 

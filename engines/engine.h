@@ -176,6 +176,8 @@ struct engine {
 	const char *const *modes; /* NULL-terminated */
 	enum engine_kind kind;
 	bool on_request; /* `auto` never takes it */
+	/* Why it does not run the programs of this ROOT, where `auto` is to look for another; caller frees. NULL: it does, or there is nothing to ask. */
+	char *(*misfit)(const char *rootfs);
 	const struct engine_answer *answers;
 	const struct engine_condition *conditions; /* or NULL */
 	int (*probe)(const char *mode, struct engine_probe *ret, struct err **err);
@@ -188,7 +190,7 @@ struct engine {
 };
 
 /* ---- engines.c ---- */
-/* NULL-terminated, in the order of `auto`: crun, runc, runsc, proot; what `auto` never takes stands behind. */
+/* NULL-terminated, in the order of `auto`: crun, runc, runsc, trap, proot; what `auto` never takes stands behind. */
 extern const struct engine *const engine_table[];
 const struct engine *engine_by_name(const char *name);
 const struct engine *engine_by_mode(const char

@@ -18,12 +18,13 @@
 #include "pkg/base/fs.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/path.h"
 #include "pkg/base/str.h"
 #include "pkg/base/thread.h"
 #include "pkg/conf/conf.h"
 
-const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_runsc, &engine_proot,
-	&engine_fakechroot, &engine_singularity, &engine_trap, NULL };
+const struct engine *const engine_table[] = { &engine_crun, &engine_runc, &engine_runsc, &engine_trap,
+	&engine_proot, &engine_fakechroot, &engine_singularity, NULL };
 
 /* Who runs a mode, the first choice first: 1.3.x looks for runc before crun. */
 #define MODE_ENGINES 3
@@ -229,11 +230,36 @@ static bool meets(const struct engine *e, const struct json *config)
 	return !engine_unmet(e, config, &ignored, &refused) && ignored.n == 0;
 }
 
+/* The container's ROOT as config.json names it; NULL where nothing is known of the bundle. Caller frees. */
+static char *root_of(const struct json *config, int bundle_fd)
+{
+	const char *path = json_str(json_path(config, "root", "path", NULL));
+	autofree char *bundle = bundle_fd >= 0 ? fs_fd_path(bundle_fd) : NULL;
+
+	if (!path || !bundle)
+		return NULL;
+	return *path == '/' ? xstrdup(path) : path_join(bundle, path);
+}
+
+/* Probe it for `auto`: false, and why among the reasons, where it does not work, or not with these programs. */
+static bool suits(const struct engine *e, const char *rootfs, struct engine_probe *p, struct str *reasons)
+{
+	if (p->available && e->misfit && rootfs) {
+		free(p->reason);
+		p->reason = e->misfit(rootfs);
+		p->available = !p->reason;
+	}
+	if (!p->available)
+		add_reason(reasons, e, p);
+	return p->available;
+}
+
 /* The first that works and meets everything; else the first that works. */
-static int choose_auto(
-	const struct json *config, const struct wish *w, struct engine_choice *c, struct err **err)
+static int choose_auto(const struct json *config, int bundle_fd, const struct wish *w,
+	struct engine_choice *c, struct err **err)
 {
 	static const struct engine *const tried[MODE_ENGINES] = { NULL }; /* but those on request */
+	autofree char *rootfs = root_of(config, bundle_fd);
 	auto_str reasons = STR_INIT;
 	bool complete = false;
 
@@ -244,10 +270,8 @@ static int choose_auto(
 			continue;
 		if ((*e)->probe((*e)->modes[0], &probe, err) < 0)
 			return -1;
-		if (!probe.available) {
-			add_reason(&reasons, *e, &probe);
+		if (!suits(*e, rootfs, &probe, &reasons))
 			continue;
-		}
 		complete = meets(*e, config);
 		if (complete || !c->engine)
 			set_choice(c, *e, (*e)->modes[0], &probe);
@@ -322,7 +346,7 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 	if (req->switch_engine && *req->switch_engine && !str_eq(req->switch_engine, "auto")) {
 		r = choose_engine(req->switch_engine, &w, req->switch_mode != NULL, &c, err);
 	} else if (str_eq(w.mode, "auto")) {
-		r = choose_auto(config, &w, &c, err);
+		r = choose_auto(config, bundle_fd, &w, &c, err);
 	} else {
 		r = choose_row(row, config, &w, &c, err);
 	}

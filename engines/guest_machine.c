@@ -50,6 +50,13 @@ static bool is_run_by_kernel(const char *name)
 
 const char *guest_machine_foreign(const char *rootfs)
 {
+	const char *name = guest_machine_other(rootfs);
+
+	return name && is_run_by_kernel(name) ? NULL : name;
+}
+
+const char *guest_machine_other(const char *rootfs)
+{
 	static const char *const usual[] = { "/bin/sh", "/usr/bin/env", "/bin/busybox", "/bin/ls",
 		"/usr/bin/bash", "/sbin/init" };
 	autoclose int rootfd = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -65,7 +72,7 @@ const char *guest_machine_foreign(const char *rootfs)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_LEN(machines); i++)
 		if (machines[i].machine == facts->machine && machines[i].wide == facts->wide)
-			return is_run_by_kernel(machines[i].name) ? NULL : machines[i].name;
+			return machines[i].name;
 	return NULL;
 }
 

@@ -11,6 +11,9 @@
  */
 const char *guest_machine_foreign(const char *rootfs);
 
+/* The same, and also 32 bits of this machine's own kind. */
+const char *guest_machine_other(const char *rootfs);
+
 /* qemu-NAME-static or qemu-NAME on PATH; caller frees. NULL: neither. */
 char *guest_machine_emulator(const char *name);
 

@@ -14,6 +14,8 @@ setup() { common_setup; }
 # What works in its first mode: "proot crun" …
 working() { jq -r '[.[] | select(.available) | .name] | unique | join(" ")' <<<"$output"; }
 reason() { jq -r --arg n "$1" '[.[] | select(.name == $n)][0].reason' <<<"$output"; }
+# What auto takes where no R mode works: there is a trap engine for some machines.
+direct() { if [[ " $(working) " == *" trap "* ]]; then echo trap; else echo proot; fi; }
 auto() { jq -r '[.[] | select(.auto)][0].name' <<<"$output"; }
 works_here() { udocker-runtime engines --format json | jq -e --arg m "$1" '.[] | select(.available and (.modes | index($m)))' >/dev/null; }
 
@@ -47,6 +49,7 @@ HI='head -n1 /etc/os-release; exit 7'
   ok inside udocker-runtime engines --format json
   [[ " $(working) " == *" proot "* ]] && [[ $(working) != *run* ]] || fail "works: $(working)"
   [ "$(auto)" = proot ]
+  [[ $(reason trap) == "inside PRoot"* ]] || [ "$(uname -m)" != x86_64 ] || fail "$(reason trap)"
   [[ $(reason runc) == "user namespaces "* ]] || fail "$(reason runc)"
   fails 7 inside udocker run --nobanner c /bin/sh -c "$HI"
   assert_output 'NAME="udocker demo"'
@@ -54,7 +57,7 @@ HI='head -n1 /etc/os-release; exit 7'
   fails 125 inside udocker run --nobanner r /bin/true
   assert_one_error_line
   assert_stderr_contains "user namespaces give no power here"
-  assert_stderr_contains "here works P1"
+  [[ $stderr =~ here\ works\ (T1,\ )?P1 ]] || fail "$stderr"
   # And the other way round: outside it is as before.
   ok udocker-runtime engines --format json
   [[ " $(working) " == *" proot "* ]]
@@ -121,7 +124,7 @@ HI='head -n1 /etc/os-release; exit 7'
   udocker-bundle create --name=p g:1
   UDOCKER_DEFAULT_EXECUTION_MODE=auto deny ptrace:EPERM -- udocker run --nobanner p cat /etc/relative || true
   deny unshare:EPERM -- udocker run --nobanner p cat /etc/relative
-  UDOCKER_DEFAULT_EXECUTION_MODE=auto fails 125 deny ptrace:EPERM unshare:EPERM -- udocker run --nobanner p cat /etc/relative
+  UDOCKER_DEFAULT_EXECUTION_MODE=auto fails 125 deny ptrace:EPERM unshare:EPERM seccomp:EINVAL prctl:EINVAL -- udocker run --nobanner p cat /etc/relative
   assert_one_error_line
   assert_stderr_contains "no engine works here"
   assert_stderr_contains "user namespaces are forbidden here"
@@ -144,9 +147,9 @@ SH
   [ "$status" -eq 125 ] || fail "status $status"
   assert_one_error_line
   assert_stderr_contains "user.max_user_namespaces is 0"
-  assert_stderr_contains "here works P1"
+  [[ $stderr =~ here\ works\ (T1,\ )?P1 ]] || fail "$stderr"
   output=$(cat engines)
-  [ "$(auto)" = proot ]
+  [ "$(auto)" = "$(direct)" ]
 }
 
 @test "without /proc: it is named, and what is of the store goes on" {

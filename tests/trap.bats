@@ -40,6 +40,23 @@ run_c() { udocker -q run "$@"; }
   in_modes without
 }
 
+@test "auto takes the trap engine before PRoot, but for programs of 32 bits" {
+  requires user proot
+  local dir
+  busybox_container b
+  dry() { ok deny unshare:EPERM -- udocker-runtime --execmode auto run --dry-run -b "$BUNDLE" x1; }
+  dry
+  assert_contains "engine: trap"
+  # No more than a header.
+  dir=$(udocker inspect -p b)
+  rm "$dir/bin/sh"
+  printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3\0\1\0\0\0\0\0\0\0\64\0\0\0\0\0\0\0\0\0\0\0\64\0\40\0\0\0\50\0\0\0\0\0' >"$dir/bin/sh"
+  chmod 755 "$dir/bin/sh"
+  dry
+  assert_contains "engine: proot"
+  assert_contains "trap: the container's programs are for i386"
+}
+
 @test "status, death by a signal and a program that is not there are told exactly" {
   ends() {
     fails 7 run_c c /bin/sh -c 'exit 7'

@@ -69,13 +69,24 @@ static size_t say_engine(const struct json *engines, size_t i)
 	return i;
 }
 
-/* Is there one that `auto` would take? Then all that work are told. */
+/* Of those that are installed, and run any container: the trap engine comes with us, the others are there for who asks for them. */
+static bool counts(const struct json *e)
+{
+	static const char *const names[] = { "crun", "runc", "runsc", "proot" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(json_str(json_get(e, "name")), names[i]))
+			return json_true(json_get(e, "available"));
+	return false;
+}
+
+/* Is there one? Then all that work are told. */
 static bool host_has_engines(const struct json *engines)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < json_len(engines); i++)
-		any |= json_true(json_get(json_at(engines, i), "auto"));
+		any |= counts(json_at(engines, i));
 	for (size_t i = 0; any && i < json_len(engines);)
 		i = json_true(json_get(json_at(engines, i), "available")) ? say_engine(engines, i) : i + 1;
 	return any;

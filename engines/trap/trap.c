@@ -4,6 +4,8 @@
 
 #include "engines/common.h"
 #include "engines/direct_answers.h"
+#include "engines/doctor.h"
+#include "engines/guest_machine.h"
 #include "engines/probe_cache.h"
 #include "pkg/base/err.h"
 #include "pkg/base/host.h"
@@ -141,6 +143,18 @@ static void remark(const char *mode, struct engine_probe *p)
 		p->reason = xstrdup("openat2() is not to be had: paths are walked, which takes longer");
 }
 
+/* Its tracer takes our own calls for those of a program. */
+static bool inside_proot(struct engine_probe *p)
+{
+	autofree char *tracer = doctor_tracer();
+
+	if (!tracer || !strstr(tracer, "proot"))
+		return false;
+	p->reason = xstrdup("inside PRoot, which would translate its paths once more");
+	p->remedy = xstrdup("choose P1");
+	return true;
+}
+
 static int trap_probe(const char *mode, struct engine_probe *ret, struct err **err)
 {
 	struct engine_probe p = { 0 };
@@ -154,7 +168,9 @@ static int trap_probe(const char *mode, struct engine_probe *ret, struct err **e
 		return 0;
 	}
 	key = probe_cache_key(p.path);
-	if (probe_cache_load("trap", key, &facts)) {
+	if (inside_proot(&p)) {
+		/* Said without a try. */
+	} else if (probe_cache_load("trap", key, &facts)) {
 		p.available = true;
 	} else if (try_here(&p, &facts)) {
 		p.available = true;
@@ -170,13 +186,21 @@ static int trap_probe(const char *mode, struct engine_probe *ret, struct err **e
 	return 0;
 }
 
+/* P modes run these, by qemu-user or by themselves. */
+static char *trap_misfit(const char *rootfs)
+{
+	const char *machine = guest_machine_other(rootfs);
+
+	return machine ? xasprintf("the container's programs are for %s", machine) : NULL;
+}
+
 static const char *const trap_modes[] = { "T1", "T2", NULL };
 
 const struct engine engine_trap = {
 	.name = "trap",
 	.modes = trap_modes,
 	.kind = ENGINE_DIRECT,
-	.on_request = true, /* this and its place in engine_table are what `auto` goes by */
+	.misfit = trap_misfit,
 	.answers = trap_answers,
 	.conditions = trap_conditions,
 	.probe = trap_probe,
