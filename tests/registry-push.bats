@@ -277,6 +277,23 @@ CONF
   assert_pushed img app:1
 }
 
+@test "the registry is killed in the middle of a layer and comes back: the push goes on and ends well" {
+  test_image img 1 70000
+  docker_registry
+  stored img app:1
+  mkdir -p "$HOME/.udocker"
+  echo http_retries=12 >>"$HOME/.udocker/udocker.conf"
+  background udocker-image push --insecure app:1 "$R/app:1"
+  local push=$PID data=${RLOG%/*}/data
+  wait_until 20 sh -c "find '$data' -path '*/_uploads/*' -name data -size +0 2>/dev/null | grep -q ."
+  kill -9 "$RPID"
+  wait "$RPID" || true
+  [ "$(find "$data" -path '*/_manifests/tags/*' | wc -l)" -eq 0 ] || fail "it was killed too late"
+  docker_registry_again
+  wait "$push" || fail "the push failed: $(cat background.err)"
+  assert_pushed img app:1
+}
+
 @test "SIGINT and kill -9: no name is visible, and the next push sends only what is missing" {
   test_image img 3 4000
   docker_registry
