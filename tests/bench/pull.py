@@ -2,7 +2,9 @@
 """
 An image comes from a registry on this machine: pull beside curl, which fetches the same blobs, hashes nothing and leaves them to the kernel to
 write, and skopeo; and a container of an image that is absent (`udocker run`: pulled and unpacked at once) beside the longer of pull and create alone,
-and beside podman. The registry's processor time counts as that of who asks it: where processors are few nothing can take less than all of it.
+and beside podman. The registry's processor time counts as that of who asks it: where processors are few nothing can take less than all of it. What
+does nothing but fetch, beside a create that waits for nobody, says how near to the longer of both this machine can come. Through a link as slow
+as most the registry takes its time, and the processors are not what there is too little of.
 """
 import json
 import os
@@ -10,6 +12,7 @@ import shutil
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -17,6 +20,7 @@ from measure import HOME, NULL, ROUNDS, compare, out
 from realimage import make_image
 
 MANY = 40  # small layers
+LINK = 25_000_000  # bytes a second: 200 Mbit/s
 CONFIG = """version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: {0}/data}}}}
@@ -99,7 +103,29 @@ def bench_pull(name, registry, blobs, work, rounds):
     remove(target)
 
 
-def bench_cold(name, registry, work, rounds):
+def bench_link(name, registry, work, rounds):
+    """A cold start where the network is slower than the processors."""
+    with subprocess.Popen([sys.executable, f"{os.path.dirname(__file__)}/link.py", registry.host.split(":")[1], str(LINK)],
+                          stdin=NULL, stdout=subprocess.PIPE, text=True) as link:
+        try:
+            reference, stored, cold = f"localhost:{link.stdout.readline().strip()}/{name}:1", f"{work}/stored", f"{work}/cold"
+            out("udocker-image", "--repo", stored, "pull", "-q", "--insecure", reference)
+            contenders = [(f"{text} alone", ["env", f"UDOCKER_DIR={store}", *argv]) for text, store, argv in (
+                ("pull", cold, ["udocker-image", "pull", "-q", "--insecure", reference]),
+                ("create", stored, ["udocker-bundle", "-q", "create", reference]))]
+            run = "udocker run, absent image"
+            contenders.append((run, ["env", f"UDOCKER_DIR={cold}", "udocker", "-q", "--insecure", "run", reference, "/bin/true"]))
+            times = compare(f"cold start of {name} through a link of {LINK * 8 // 1_000_000} Mbit/s", contenders, rounds=rounds,
+                            clean=lambda: remove(cold), warm_up=False, usage=True, server=registry.pid)
+            longer = [max(pair) for pair in zip(times["pull alone"], times["create alone"])]
+            say(times[run], longer, "run / the longer of pull and create")
+        finally:
+            link.kill()
+    remove(cold)
+    remove(stored)
+
+
+def bench_cold(name, registry, blobs, work, rounds):
     """Until a program of the image runs."""
     host = registry.host
     reference, stored, cold = f"{host}/{name}:1", f"{work}/stored", f"{work}/cold"
@@ -108,6 +134,8 @@ def bench_cold(name, registry, work, rounds):
 
     def clean():
         remove(cold)
+        remove(f"{work}/urls.d")
+        os.mkdir(f"{work}/urls.d")
         if os.path.isdir(f"{work}/podman"):
             # Files of mapped owners.
             subprocess.run(["podman", "unshare", "rm", "-rf", f"{work}/podman"], stdin=NULL, check=True)
@@ -122,6 +150,12 @@ def bench_cold(name, registry, work, rounds):
     run = ["udocker", "-q", "--insecure", "run", reference, "/bin/true"]
     contenders = [("pull alone", pull), ("create alone", create), ("udocker run, stored image", at(stored, *run)),
                   ("udocker run, absent image", at(cold, *run))]
+    beside = "curl beside create, neither waits"
+    if shutil.which("curl"):
+        with open(f"{work}/urls", "w", encoding="ascii") as f:
+            f.writelines(f'url = "http://{host}/v2/{name}/blobs/{d}"\noutput = "{work}/urls.d/{d}"\n' for d in blobs)
+        script = f"curl -sf --parallel -K {work}/urls & udocker-bundle -q create {reference} && wait $!"
+        contenders.append((beside, at(stored, "sh", "-c", script)))
     # It wants a --runroot of less than 50 characters.
     podman = ["podman", "--root", f"{work}/podman/root", "--runroot", f"{HOME}/run/p", "--storage-driver", "vfs",
               "pull", "-q", "--signature-policy", f"{HOME}/policy.json", "--tls-verify=false", reference]
@@ -145,6 +179,8 @@ def bench_cold(name, registry, work, rounds):
     needed = [max(wall, sum(processors) / os.cpu_count()) for wall, *processors in everything]
     say(times["udocker run, absent image"], needed,
         f"run / that, or all the processor time of both on {os.cpu_count()} processors if it is longer")
+    if beside in times:
+        say(times[beside], longer, "curl beside create / the longer of pull and create")
     both = [sum(pair) for pair in zip(times["pull alone"], times["create alone"])]
     say(times["udocker run, absent image"], both, "run / pull and then create")
     if "podman pull, vfs" in times:
@@ -190,7 +226,9 @@ def main():
             try:
                 for name, blobs in images:
                     bench_pull(name, registry, blobs, work, rounds)
-                    bench_cold(name, registry, work, max(3, rounds // 3))  # podman takes its time
+                    bench_cold(name, registry, blobs, work, max(3, rounds // 3))  # podman takes its time
+                    if place == "tmpfs":
+                        bench_link(name, registry, work, 3)
             finally:
                 subprocess.run(["chmod", "-R", "u+rwx", work], check=True)
                 shutil.rmtree(work)
