@@ -5,6 +5,7 @@
  */
 #include "engines/proot.h"
 
+#include <pthread.h>
 #include <sys/statvfs.h>
 
 #include "engines/common.h"
@@ -201,6 +202,9 @@ static void remark(const char *mode, struct engine_probe *p)
 		p->reason = xstrdup("its seccomp acceleration fails on this kernel: P1 runs as P2");
 }
 
+/* The modes of runc and crun with PRoot inside ask, too: one finds out, the others are told. */
+static pthread_mutex_t probing = PTHREAD_MUTEX_INITIALIZER;
+
 static int proot_probe(const char *mode, struct engine_probe *ret, struct err **err)
 {
 	static const char *const names[] = { "proot", NULL };
@@ -219,6 +223,7 @@ static int proot_probe(const char *mode, struct engine_probe *ret, struct err **
 		return 0;
 	}
 	key = probe_cache_key(p.path);
+	(void)pthread_mutex_lock(&probing); /* cannot fail */
 	if (probe_cache_load("proot", key, &facts)) {
 		p.available = true;
 	} else if (ask_switches(p.path, &facts, &why) < 0) {
@@ -230,6 +235,7 @@ static int proot_probe(const char *mode, struct engine_probe *ret, struct err **
 		p.available = true;
 		probe_cache_save("proot", key, &facts);
 	}
+	(void)pthread_mutex_unlock(&probing);
 	p.version = steal_ptr(&facts.version);
 	p.flags = facts.flags;
 	probe_facts_free(&facts);
