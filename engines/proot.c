@@ -20,6 +20,8 @@
 #include "pkg/base/mem.h"
 #include "pkg/base/proc.h"
 #include "pkg/base/str.h"
+#include "pkg/base/strv.h"
+#include "pkg/base/thread.h"
 
 #define REMEDY_FIND \
 	"install PRoot (Debian: apt install proot), or set UDOCKER_USE_PROOT_EXECUTABLE to its path"
@@ -73,6 +75,43 @@ static bool has_switch(const char *help, const char *name)
 	return strstr(help, name) != NULL;
 }
 
+/* A run of PRoot that tells something. */
+struct question {
+	const char *const *argv, *const *vars;
+	struct str out;
+	int status; /* -1: it could not be run */
+	struct err *err;
+};
+
+static void *ask_one(void *arg)
+{
+	struct question *q = arg;
+
+	if (engine_ask(q->argv, q->vars, &q->out, &q->status, &q->err) < 0)
+		q->status = -1;
+	return NULL;
+}
+
+/* Both at once: starting it is what takes time. */
+static void ask_both(struct question *a, struct question *b)
+{
+	pthread_t thread;
+	bool started = thread_start(&thread, ask_one, b, NULL) == 0;
+
+	(void)ask_one(a); /* what became of it is in a */
+	if (started)
+		(void)pthread_join(thread, NULL); /* it is ours and was not joined yet */
+	else
+		(void)ask_one(b);
+}
+
+static void question_clear(struct question *q)
+{
+	str_free(&q->out);
+	err_free(q->err);
+}
+#define auto_question CLEANUP(question_clear) struct question
+
 /* Version and switches, from --help and --version. */
 static int ask_switches(const char *path, struct probe_facts *facts, struct err **err)
 {
@@ -88,44 +127,40 @@ static int ask_switches(const char *path, struct probe_facts *facts, struct err 
 	};
 	const char *help_argv[] = { path, "--help", NULL };
 	const char *version_argv[] = { path, "--version", NULL };
-	auto_str help = STR_INIT, version = STR_INIT;
-	int status;
+	auto_question help = { .argv = help_argv, .out = STR_INIT };
+	auto_question version = { .argv = version_argv, .out = STR_INIT };
 
-	if (engine_ask(help_argv, NULL, &help, &status, err) < 0 ||
-		engine_ask(version_argv, NULL, &version, &status, err) < 0)
-		return -1;
-	facts->version = engine_find_version(str_text(&help), "proot ");
+	ask_both(&help, &version);
+	if (help.status < 0 || version.status < 0)
+		return err_move(err, help.status < 0 ? &help.err : &version.err);
+	facts->version = engine_find_version(str_text(&help.out), "proot ");
 	if (!facts->version)
-		facts->version = engine_find_version(str_text(&version), "");
+		facts->version = engine_find_version(str_text(&version.out), "");
 	if (!facts->version)
 		return err_make(err, ERR_ENGINE, "%s does not look like PRoot", path);
 	for (size_t i = 0; i < ARRAY_LEN(switches); i++)
-		if (has_switch(str_text(&help), switches[i].text))
+		if (has_switch(str_text(&help.out), switches[i].text))
 			facts->flags |= switches[i].flag;
 	/* Builds too old to say it have it. */
-	if (!strstr(str_text(&version), "seccomp_filter = no"))
+	if (!strstr(str_text(&version.out), "seccomp_filter = no"))
 		facts->flags |= PROOT_ACCELERATED;
 	return 0;
 }
 
-/* Run a program that does nothing, with more variables, and an option or without (NULL). The status, -1 if that could not be. */
-static int run_true(const char *path, const char *const *vars, const char *option, bool *ret_own)
+/* A program that does nothing is run, with an option or without (NULL). True if it is one of ours. */
+static bool true_argv(const char *path, const char *option, struct strv *ret)
 {
 	autofree char *init = NULL;
 	bool own = proc_sibling("udocker-guest-init", &init, NULL) == 0;
-	auto_strv argv = STRV_INIT;
-	auto_str out = STR_INIT;
-	int status;
 
-	strv_add(&argv, path);
-	strv_add_all(&argv, (const char *const[]){ "-r", "/", "-w", "/", NULL });
+	strv_add(ret, path);
+	strv_add_all(ret, (const char *const[]){ "-r", "/", "-w", "/", NULL });
 	if (option)
-		strv_add(&argv, option);
-	strv_add(&argv, own ? init : "/bin/true");
+		strv_add(ret, option);
+	strv_add(ret, own ? init : "/bin/true");
 	if (own)
-		strv_add(&argv, "true");
-	*ret_own = own;
-	return engine_ask((const char *const *)strv_argv(&argv), vars, &out, &status, NULL) < 0 ? -1 : status;
+		strv_add(ret, "true");
+	return own;
 }
 
 /* The directory of the copy may be one that nothing can be executed from. */
@@ -134,13 +169,40 @@ static void try_loader(const char *path, const char *env, struct probe_facts *fa
 	autofree char *loader = proot_loader_keep(path);
 	autofree char *var = loader ? xasprintf("PROOT_LOADER=%s", loader) : NULL;
 	const char *vars[] = { var, env, NULL };
-	bool own;
+	auto_strv argv = STRV_INIT;
+	auto_question q = { .vars = vars, .out = STR_INIT };
 
-	if (var && run_true(path, vars, NULL, &own) == 0)
+	if (!var)
+		return;
+	(void)true_argv(path, NULL, &argv);
+	q.argv = (const char *const *)strv_argv(&argv);
+	(void)ask_one(&q); /* what became of it is in q */
+	if (q.status == 0)
 		facts->flags |= PROOT_LOADER;
 }
 
-/* Does it run a program here, and with which variable? Then: does -k leave newer programs whole? */
+/* Does it run a program here, with this variable? At the same time: does -k leave newer programs whole? */
+static bool try_way(const char *path, const char *env, struct probe_facts *facts)
+{
+	const char *vars[] = { env, NULL };
+	auto_strv plain = STRV_INIT, kernel = STRV_INIT;
+	auto_question a = { .vars = vars, .out = STR_INIT }, b = { .vars = vars, .out = STR_INIT };
+	bool own = true_argv(path, NULL, &plain) && true_argv(path, "--kernel-release=6.0.0", &kernel);
+
+	a.argv = (const char *const *)strv_argv(&plain);
+	b.argv = (const char *const *)strv_argv(&kernel);
+	if (own)
+		ask_both(&a, &b);
+	else
+		(void)ask_one(&a); /* what became of it is in a */
+	if (a.status != 0)
+		return false;
+	if (own ? b.status == 0 : engine_version_number(facts->version) >= COMPAT_VERSION(5, 2))
+		facts->flags |= PROOT_KERNEL;
+	return true;
+}
+
+/* With which variable does it run a program here? */
 static bool try_run(const char *path, struct probe_facts *facts)
 {
 	static const struct {
@@ -152,17 +214,11 @@ static bool try_run(const char *path, struct probe_facts *facts)
 		{ "PROOT_NO_SECCOMP=1", PROOT_NO_SECCOMP },
 	};
 	size_t n = facts->flags & PROOT_ACCELERATED ? ARRAY_LEN(ways) : 1;
-	bool own;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *vars[] = { ways[i].env, NULL };
-
-		if (run_true(path, vars, NULL, &own) != 0)
+		if (!try_way(path, ways[i].env, facts))
 			continue;
 		facts->flags |= ways[i].flag;
-		if (own ? run_true(path, vars, "--kernel-release=6.0.0", &own) == 0
-			: engine_version_number(facts->version) >= COMPAT_VERSION(5, 2))
-			facts->flags |= PROOT_KERNEL;
 		try_loader(path, ways[i].env, facts);
 		return true;
 	}
