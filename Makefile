@@ -404,10 +404,11 @@ lint-style:
 
 # Those of another processor are compiled with the program for it.
 OTHER_HEADERS = $(patsubst %,\%_%.h,$(filter-out $(ARCH_NAME),x86_64 aarch64))
+HEADERS = $(filter-out $(OTHER_HEADERS),$(filter %.h,$(C_FILES)))
 lint-headers:
-	@for h in $(filter-out $(OTHER_HEADERS),$(filter %.h,$(C_FILES))); do \
+	@for h in $(HEADERS); do \
 	  printf '#include "%s"\n' $$h | $(CC) $(ALL_CPPFLAGS) -std=gnu17 -Wall -Wextra -Werror -fsyntax-only -x c - || exit 1; done
-	@! command -v musl-gcc >/dev/null || for h in $(filter %.h,$(C_FILES)); do \
+	@! command -v musl-gcc >/dev/null || for h in $(HEADERS); do \
 	  printf '#include "%s"\n' $$h | musl-gcc -idirafter /usr/include -idirafter /usr/include/$$($(CC) -print-multiarch) $(ALL_CPPFLAGS) \
 	    -std=gnu17 -Wall -Wextra -Werror -fsyntax-only -x c - || exit 1; done
 	@echo "lint-headers: every header compiles alone, with glibc's and musl's"
