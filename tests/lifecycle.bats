@@ -67,7 +67,7 @@ PY
 
 @test "the trap engine's container is its program: nobody else stays, and who adopts it gets its status" {
   [[ " $ENGINES " == *" trap "* ]] || skip "the trap engine does not work here"
-  ENGINE=trap
+  ENGINE="trap"
   # ends HOW WANT: what it ends by.
   ends() {
     rm -f "$T/go"
@@ -88,7 +88,7 @@ PY
 
 @test "what keeps a program from becoming the container's process is told by start" {
   [[ " $ENGINES " == *" trap "* ]] || skip "the trap engine does not work here"
-  ENGINE=trap
+  ENGINE="trap"
   printf 'no program at all\n' >"$B/rootfs/bin/none"
   chmod 755 "$B/rootfs/bin/none"
   args /bin/none

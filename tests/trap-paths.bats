@@ -39,8 +39,8 @@ paths() { run python3 "$SUITE_SRC/tests/tools/trap-paths" "$@" "$IMAGE" "$SUITE_
 # unclean ROOT OPTION...: does a run know of something under its mount points that links must not lead to (TRAP_UNCLEAN of its state)?
 unclean() {
   mkfifo wait
-  "$IMAGE" -r "$@" -w / -x "$(command -v busybox)" cat <wait >/dev/null &
-  exec 5>wait
+  "$IMAGE" -r "$@" -w / -x "$(command -v busybox)" cat <"wait" >/dev/null &
+  exec 5>"wait"
   until [ "$(cat /proc/$!/comm)" = busybox ]; do :; done
   local flags
   flags=$(od -An -tu4 -j12 -N4 "/proc/$!/fd/$(printf '%s\n' "/proc/$!/fd/"* | sed 's,.*/,,' | sort -n | tail -n 1)")
