@@ -24,7 +24,7 @@
 #define WAIT_STEP_MS 20
 #define WAIT_TOTAL_MS 5000
 #define WAIT_MADE_MS 2000
-#define WAIT_UNPUBLISHED_MS 200
+#define WAIT_UNPUBLISHED_MS 500
 #define DELEGATE_TRIES 4
 
 static void pause_ms(int ms)

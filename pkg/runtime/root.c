@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -28,6 +29,7 @@
 #define DEL_PREFIX "@del-"
 #define CLEAN_MAX 64
 #define STAGE_TRIES 16
+#define END_MAX_MS 1000
 #define STAGE_MAX_AGE (24 * 60 * 60) /* seconds */
 
 /* The first line of /proc/self/uid_map: inside, outside, count. False without /proc. */
@@ -271,12 +273,17 @@ void runtime_root_discard(const struct runtime_root *r, const char *name)
 		log_debug("state root '%s': %s", r->path, err_text(e));
 }
 
+/* They are gone when it returns, and so are those that they were just making; but for one that the kernel holds on to. */
 static void end_marked(uint64_t mark)
 {
-	auto_tree t = { 0 };
+	for (int waited = 0; waited < END_MAX_MS; waited++) {
+		auto_tree t = { 0 };
 
-	tree_find(&t, 0, mark, geteuid());
-	(void)tree_signal(&t, SIGKILL, 0);
+		tree_find(&t, 0, mark, geteuid());
+		if (tree_signal(&t, SIGKILL, 0) == 0)
+			return;
+		(void)poll(NULL, 0, 1);
+	}
 }
 
 /*
