@@ -111,12 +111,19 @@ PY
 }
 
 @test "a password given as an argument leaves the list of processes" {
+  local command
   test_image img 1
   bad_registry img
-  rules '/v2/$ 1 status 401 WWW-Authenticate: Basic realm="x"' '/v2/$ 1 slow 1' '/v2/$ 9 stall 0'
-  background udocker-image login --registry "http://$B" -u me -p s3cret
-  wait_until 20 sh -c "grep -q . '$BLOG'"
-  ! tr '\0' ' ' <"/proc/$PID/cmdline" | grep -q s3cret
+  for command in "udocker-image login -u me -p s3cret" "udocker login --username=me --password=s3cret" "udocker login --username me --password s3cret"; do
+    : >"$BLOG"
+    rules '/v2/$ 2 status 401 WWW-Authenticate: Basic realm="x"' '/v2/$ 9 status 429 Retry-After: 60'
+    background $command --registry="http://$B"
+    wait_until 20 grep -q 'auth 429' "$BLOG" || fail "$command: $(cat background.err)"
+    tr '\0' ' ' <"/proc/$PID/cmdline" | grep -q login || fail "$command: it has ended"
+    ! tr '\0' ' ' <"/proc/$PID/cmdline" | grep -q s3cret || fail "$command: shown"
+    ! grep -q s3cret background.err || fail "$command: told"
+    kill "$PID"
+  done
 }
 
 @test "tokens: anonymous for what is public, with credentials for what is not, one for all requests of a scope" {
@@ -227,8 +234,122 @@ PY
   SSL_CERT_FILE=$T/ca.crt ok udocker-image pull "$R/app:1"
   SSL_CERT_FILE="" CURL_CA_BUNDLE=$T/ca.crt ok udocker-image --repo "$T/second" pull "$R/app:1"
   ok udocker-image pull --insecure "$R/app:1"
-  fails 1 env SSL_CERT_FILE="$T/ca.crt" udocker-image pull "localhost.localdomain:$RPORT/app:1"
+  # The right authority, the wrong name.
+  own_ca elsewhere DNS:elsewhere.example
+  docker_registry '' ", tls: {certificate: $T/tls.crt, key: $T/tls.key}"
+  push img app:1
+  fails 1 env SSL_CERT_FILE="$T/ca.crt" udocker-image pull "$R/app:1"
   assert_one_error_line
+  assert_stderr_contains "target host name 'localhost'"
+  [ ! -e "$STORE/repos/$R" ] || fail "pulled all the same"
+  ok udocker-image pull --insecure "$R/app:1"
+}
+
+@test "TLS: certificates in /etc/containers/certs.d and /etc/docker/certs.d, ours for the registry too" {
+  requires userns
+  own_ca
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=me -keyout me.key -out me.csr 2>/dev/null
+  openssl x509 -req -in me.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out me.crt 2>/dev/null
+  docker_registry '' ", tls: {certificate: $T/tls.crt, key: $T/tls.key, clientcas: [$T/ca.crt]}"
+  test_image img 1
+  mkdir -p own
+  cp ca.crt own/ && cp me.crt own/client.cert && cp me.key own/client.key
+  skopeo --insecure-policy copy -q --dest-cert-dir own oci:img "docker://$R/app:1"
+  # Another /etc, for this program alone.
+  local place
+  for place in containers docker none; do
+    mkdir -p "etc/$place/certs.d"
+    cp -r own "etc/$place/certs.d/$R"
+    cp /etc/{passwd,group,hosts,nsswitch.conf} etc/ 2>/dev/null || true
+    run --separate-stderr unshare -Urm sh -c 'mount --bind "$1" /etc || exit 77; exec udocker-image pull -q "$2"' sh "$T/etc" "$R/app:1"
+    [ "$status" -ne 77 ] || skip "nothing can be mounted in a user namespace here"
+    [ "$status" -eq "$([ $place = none ] && echo 1 || echo 0)" ] || fail "$place: status $status"
+    [ $place = none ] || assert_pulled img "$R/app/1"
+    rm -rf etc "$STORE/repos" "$STORE/layers"
+  done
+}
+
+@test "from https to plain http: no redirect is followed, and no token server gets the password" {
+  requires nginx
+  own_ca
+  test_image img 1
+  bad_registry img
+  RPORT=${B#*:}
+  nginx_registry ssl '' '' "
+    location /v2/redirected/ { return 307 http://$B\$request_uri; }
+    location /v2/token/ { add_header WWW-Authenticate 'Bearer realm=\"http://$B/token\",service=\"x\"' always; return 401; }"
+  export SSL_CERT_FILE=$T/ca.crt
+  local host=localhost:$NPORT
+  fails 1 udocker-image -q pull "$host/redirected:1"
+  assert_one_error_line
+  assert_stderr_contains "redirected from https to plain http"
+  mkdir -p docker
+  printf '{"auths":{"%s":{"auth":"%s"}}}' "$host" "$AUTH" >docker/config.json
+  fails 1 udocker-image -q pull "$host/token:1"
+  assert_one_error_line
+  assert_stderr_contains "would get the password over plain http"
+  refute_secret
+  [ ! -s "$BLOG" ] || fail "asked: $(cat "$BLOG")"
+  ok udocker-image -q pull "$host/x:1"
+}
+
+@test "who asks for no credentials is sent none, and a token goes to the registry alone and into no message" {
+  test_image img 1
+  bad_registry img
+  local l elsewhere token field
+  l=$(layer_of img 1)
+  mkdir -p docker
+  printf '{"auths":{"%s":{"auth":"%s"}}}' "$B" "$AUTH" >docker/config.json
+  ok udocker-image -D pull --insecure "$B/x:1"
+  [ "$(asked ' auth ')" -eq 0 ] || fail "credentials were sent unasked: $(cat "$BLOG")"
+  ok udocker-image rm "$B/x:1"
+  serve "$T/srv/two.port" python3 "$SUITE_SRC/tests/tools/registryd" img /dev/null "$T/srv/two.log" "$T/srv/two.port"
+  elsewhere=127.0.0.1:$(cat "$T/srv/two.port")
+  # With a password, and with an identity token, which asks in the form of OAuth 2.
+  for field in '' ',"identitytoken":"1dentity"'; do
+    : >"$BLOG"
+    : >"$T/srv/two.log"
+    printf '{"auths":{"%s":{"auth":"%s"%s}}}' "$B" "$AUTH" "$field" >docker/config.json
+    rules '/token 1 body 200 {"token":"t0kenvalue","expires_in":300}' "manifests 1 status 401 WWW-Authenticate: Bearer realm=\"http://$B/token\",service=\"x\"" \
+      "blobs/$l 1 redirect http://$elsewhere{path}"
+    ok udocker-image -D pull --insecure "$B/x:1"
+    assert_pulled img "$B/x/1"
+    [ "$(asked "^$([ -z "$field" ] && echo GET || echo POST) /token")" -eq 1 ] || fail "$(cat "$BLOG")"
+    [ "$(asked "blobs/$l .* auth 302")" -eq 1 ] || fail "no token to the registry: $(cat "$BLOG")"
+    [ "$(grep -c "blobs/$l .* - 200" "$T/srv/two.log")" -eq 1 ] || fail "the token went elsewhere: $(cat "$T/srv/two.log")"
+    for token in t0kenvalue 1dentity "$SECRET" "$AUTH"; do refute_stderr_contains "$token"; done
+    ok udocker-image rm "$B/x:1"
+  done
+}
+
+@test "the keystore goes before other tools' files, and REGISTRY_AUTH_FILE stands for all of them" {
+  basic_registry
+  test_image img 1
+  push img app:1 me:s3cret
+  local wrong file
+  wrong=$(printf 'me:wr0ng' | base64)
+  # Each of the places in which an auth file may lie.
+  for file in "$XDG_RUNTIME_DIR/containers/auth.json" "$HOME/.config/containers/auth.json" "$T/config/containers/auth.json" "$HOME/.docker/config.json" "$T/own.json"; do
+    mkdir -p "$(dirname "$file")"
+    printf '{"auths":{"%s":{"auth":"%s"}}}' "$R" "$AUTH" >"$file"
+    case $file in
+      */config/containers/*) XDG_CONFIG_HOME=$T/config ok udocker-image pull -q --insecure "$R/app:1" ;;
+      */own.json) REGISTRY_AUTH_FILE=$file ok udocker-image pull -q --insecure "$R/app:1" ;;
+      *) ok env -u DOCKER_CONFIG udocker-image pull -q --insecure "$R/app:1" ;;
+    esac
+    ok udocker-image rm "$R/app:1"
+    [ "$file" = "$T/own.json" ] || rm "$file"
+  done
+  mkdir -p docker
+  printf '{"auths":{"%s":{"auth":"%s"}}}' "$R" "$wrong" >docker/config.json
+  fails 1 udocker-image pull -q --insecure "$R/app:1"
+  REGISTRY_AUTH_FILE=$T/own.json ok udocker-image pull -q --insecure "$R/app:1"
+  ok udocker-image rm "$R/app:1"
+  ok login
+  ok udocker-image pull -q --insecure "$R/app:1"
+  # What the keystore says is used although the file would do.
+  printf '{"https://%s": {"auth": "%s", "email": ""}}' "$R" "$wrong" >"$KEYSTORE"
+  REGISTRY_AUTH_FILE=$T/own.json fails 1 udocker-image pull -q --insecure "$R/app:1"
 }
 
 @test "TLS: a certificate of ours is shown to the host whose folder it lies in" {

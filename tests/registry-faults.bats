@@ -217,10 +217,54 @@ serve_manifest() { rules "manifests/1 99 body 200 ${1//\\/\\\\}"; }
 
 @test "an index that contains itself, and indexes without end" {
   one_layer
-  serve_manifest '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"'"$L"'","size":'"$SIZE"'}]}'
+  # Whatever digest it says it has, its bytes have another: the registry gives it for each.
+  printf '%s' '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"'"$L"'","size":9999}]}' >itself
+  sed -i "s/9999/$(stat -c %s itself)/" itself
+  rules "manifests 99 file $T/itself"
   fails 1 pull
   assert_one_error_line
+  assert_stderr_contains "digest mismatch"
+  [ "$(asked manifests)" -eq 2 ] || fail "$(cat "$BLOG")"
   refute_pulled
+  printf '%s' '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"'"$(manifest_of img)"'","size":7}]}' >entry
+  rules "manifests/1 9 file $T/entry"
+  fails 1 pull
+  assert_one_error_line
+  assert_stderr_contains "wanted 7"
+  refute_pulled
+}
+
+@test "an entry of an index and a configuration with a wrong byte are refused" {
+  one_layer
+  local d c
+  d=$(manifest_of img)
+  c=$(jq -r .config.digest "$(blob_file img "$d")")
+  rules "manifests/1 9 file $T/img/index.json" "manifests/$d 1 flip"
+  fails 1 pull
+  assert_one_error_line
+  assert_stderr_contains "digest mismatch: wanted $d"
+  refute_pulled
+  rules "blobs/$c 1 flip"
+  fails 1 pull
+  assert_one_error_line
+  assert_stderr_contains "$c: digest mismatch"
+  [ -z "$(find "$STORE/repos" -name TAG)" ] || fail "a tag was made"
+  refute_file "$STORE/layers/$c"
+  rules
+  ok pull
+  assert_pulled img "$B/x/1"
+}
+
+@test "a manifest of a kind that nobody knows, and an artifact in its old form, are refused by name" {
+  one_layer
+  local kind
+  for kind in application/vnd.example.other.v1+json application/vnd.oci.artifact.manifest.v1+json; do
+    serve_manifest '{"mediaType":"'$kind'","artifactType":"application/vnd.example","blobs":[]}'
+    fails 1 pull
+    assert_one_error_line
+    assert_stderr_contains "its manifest has the media type '$kind', which is no image's"
+    refute_pulled
+  done
 }
 
 @test "tag lists: pages are followed, circles, other hosts and wrong forms are not" {
@@ -272,6 +316,31 @@ serve_manifest() { rules "manifests/1 99 body 200 ${1//\\/\\\\}"; }
   ok udocker-image pull --insecure "$R/x:1"
   [ "$(grep -c 'GET /v2/x/manifests' "$RLOG")" -ge 1 ]
   ok udocker-image verify "$R/x:1"
+}
+
+@test "a mirror that is not there, that breaks off in a layer, or that wants the registry's password" {
+  one_layer
+  local mirror=$B mlog=$BLOG
+  cp -r img own
+  serve "$T/srv/two.port" python3 "$SUITE_SRC/tests/tools/registryd" own /dev/null "$T/srv/two.log" "$T/srv/two.port"
+  local host
+  host=localhost:$(cat "$T/srv/two.port")
+  printf 'registry_mirrors = %s=http://127.0.0.1:1 %s=http://%s\n' "$host" "$host" "$mirror" >>"$HOME/.udocker/udocker.conf"
+  echo http_retries=0 >>"$HOME/.udocker/udocker.conf"
+  rules "blobs/$L 9 truncate 100000"
+  ok udocker-image -q pull --insecure "$host/x:1"
+  assert_pulled img "$host/x/1"
+  # The second mirror was asked, and the registry for what it does not give.
+  grep -q "blobs/$L - - 200" "$mlog" || fail "$(cat "$mlog")"
+  grep -q "blobs/$L bytes=100000- - 206" "$T/srv/two.log" || fail "not gone on with: $(cat "$T/srv/two.log")"
+  ! grep -q manifests "$T/srv/two.log" || fail "the registry was asked: $(cat "$T/srv/two.log")"
+  ok udocker-image rm "$host/x:1"
+  mkdir -p docker
+  printf '{"auths":{"%s":{"auth":"%s"}}}' "$host" "$(printf 'me:hunter2' | base64)" >docker/config.json
+  rules 'manifests|blobs 99 status 401 WWW-Authenticate: Basic realm="x"'
+  ok udocker-image -q pull --insecure "$host/x:1"
+  assert_pulled img "$host/x/1"
+  ! grep -q ' auth ' "$mlog" || fail "the mirror got the registry's password: $(cat "$mlog")"
 }
 
 @test "SIGINT and kill -9: nothing half-made is visible, and only what is missing is fetched" {

@@ -96,6 +96,18 @@ again() {
   again
   http_proxy=http://127.0.0.1:$NPORT ok udocker-image pull -q --registry "http://$R" app:1
   went_through localhost
+  # In upper case too, but not in a CGI program, where a client could have set it.
+  udocker-image -q rm app:1
+  again
+  HTTP_PROXY=http://127.0.0.1:$NPORT ok udocker-image pull -q --registry "http://$R" app:1
+  went_through localhost
+  udocker-image -q rm app:1
+  again
+  HTTP_PROXY=http://127.0.0.1:$NPORT REQUEST_METHOD=GET ok udocker-image pull -q --registry "http://$R" app:1
+  [ ! -s "$SLOG" ] || fail "asked: $(cat "$SLOG")"
+  udocker-image -q rm app:1
+  HTTP_PROXY=http://127.0.0.1:$NPORT NO_PROXY=localhost ok udocker-image pull -q --registry "http://$R" app:1
+  [ ! -s "$SLOG" ] || fail "asked in spite of NO_PROXY: $(cat "$SLOG")"
 }
 
 @test "push and copy through an HTTP proxy: each request of an upload takes it" {

@@ -64,6 +64,75 @@ setup() {
   assert_output "$R/app:$d"
 }
 
+@test "NAME:TAG@DIGEST is the image of that digest wherever the tag points today, and is kept under the tag" {
+  test_image img 1
+  cp -r img first
+  docker_registry
+  push first app:1
+  test_image second 1
+  push second app:1
+  ok udocker-image pull --insecure "$R/app:1@$(manifest_of first)"
+  assert_pulled first "$R/app/1"
+  ok udocker-image ls -q
+  assert_output "$R/app:1"
+  fails 1 udocker-image pull -q --insecure "$R/app:1@sha256:$(printf '0%.0s' {1..64})"
+  assert_one_error_line
+  assert_pulled first "$R/app/1"
+}
+
+@test "Docker Hub's names: library/ is on the wire alone, and each name is kept as it was given" {
+  test_image img 1
+  bad_registry img
+  export UDOCKER_REGISTRY=http://$B
+  local name
+  for name in app library/app docker.io/app docker.io/library/app; do
+    : >"$BLOG"
+    ok udocker-image pull -q "$name:1"
+    assert_output "$name:1@$(manifest_of img)"
+    assert_pulled img "$name/1"
+    [ "$(asked 'GET /v2/')" -eq "$(asked 'GET /v2/library/app/')" ] && [ "$(asked 'GET /v2/library/app/manifests/1 ')" -eq 1 ] || fail "$(cat "$BLOG")"
+  done
+  : >"$BLOG"
+  ok udocker-image pull -q org/app:1
+  assert_pulled img org/app/1
+  [ "$(asked 'GET /v2/org/app/manifests/1 ')" -eq 1 ] || fail "$(cat "$BLOG")"
+}
+
+@test "four layers come at once, or as many as --jobs says" {
+  test_image img 9 1
+  bad_registry img
+  local n option
+  for n in 4 2; do
+    option="--jobs $n"
+    [ $n -ne 4 ] || option=''
+    rm -f go
+    : >"$BLOG"
+    rules "blobs 99 hold 0 $T/go" "$n"
+    background udocker-image pull -q --insecure $option "$B/x:1"
+    wait_until 20 sh -c "[ \$(grep -c blobs '$BLOG') -ge $n ]" || fail "fewer than $n: $(cat "$BLOG")"
+    ! wait_until 1 sh -c "[ \$(grep -c blobs '$BLOG') -gt $n ]" || fail "more than $n: $(cat "$BLOG")"
+    touch go
+    wait "$PID" || fail "$(cat background.err)"
+    assert_pulled img "$B/x/1"
+    ok udocker-image rm "$B/x:1"
+  done
+  fails 2 udocker-image pull --jobs -1 "$B/x:1"
+  fails 2 udocker-image pull --jobs 1000 "$B/x:1"
+}
+
+@test "a pull has enough with 24 MiB, whatever the layers' size" {
+  once
+  test_image img 4 9000
+  docker_registry
+  push img app:1
+  ok usage "$T/peak" udocker-image pull -q --insecure "$R/app:1"
+  assert_pulled img "$R/app/1"
+  local kib
+  kib=$(cut -d' ' -f1 peak)
+  [ "$kib" -le $((24 * 1024)) ] || fail "$kib KiB"
+  [ "$kib" -gt 1024 ] || fail "that cannot be: $kib KiB"
+}
+
 @test "a missing name or tag is one error line and leaves nothing" {
   docker_registry
   fails 1 udocker-image pull --insecure "$R/no/such:1"
