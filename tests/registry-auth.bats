@@ -306,13 +306,17 @@ PY
   serve "$T/srv/two.port" python3 "$SUITE_SRC/tests/tools/registryd" img /dev/null "$T/srv/two.log" "$T/srv/two.port"
   elsewhere=127.0.0.1:$(cat "$T/srv/two.port")
   # With a password, and with an identity token, which asks in the form of OAuth 2.
-  for field in '' ',"identitytoken":"1dentity"'; do
+  mkdir -p bin
+  printf '#!/bin/sh\necho '\''{"Username":"<token>","Secret":"1dentity"}'\''\n' >bin/docker-credential-test
+  chmod +x bin/docker-credential-test
+  for field in '' ',"identitytoken":"1dentity"' helper; do
     : >"$BLOG"
     : >"$T/srv/two.log"
     printf '{"auths":{"%s":{"auth":"%s"%s}}}' "$B" "$AUTH" "$field" >docker/config.json
+    [ "$field" != helper ] || printf '{"credHelpers":{"%s":"test"}}' "$B" >docker/config.json
     rules '/token 1 body 200 {"token":"t0kenvalue","expires_in":300}' "manifests 1 status 401 WWW-Authenticate: Bearer realm=\"http://$B/token\",service=\"x\"" \
       "blobs/$l 1 redirect http://$elsewhere{path}"
-    ok udocker-image -D pull --insecure "$B/x:1"
+    PATH=$T/bin:$PATH ok udocker-image -D pull --insecure "$B/x:1"
     assert_pulled img "$B/x/1"
     [ "$(asked "^$([ -z "$field" ] && echo GET || echo POST) /token")" -eq 1 ] || fail "$(cat "$BLOG")"
     [ "$(asked "blobs/$l .* auth 302")" -eq 1 ] || fail "no token to the registry: $(cat "$BLOG")"

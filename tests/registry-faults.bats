@@ -156,6 +156,15 @@ pull() { udocker-image -q pull --insecure "$B/x:1"; }
 # manifest JSON: what the bad registry serves under 1.
 serve_manifest() { rules "manifests/1 99 body 200 ${1//\\/\\\\}"; }
 
+@test "manifest --raw: every byte through a pipe, and nothing that commands the terminal on one" {
+  one_layer
+  printf '{\n\t"x": "\033]0;owned\007\302\2332J\177",\r\n\t"y": "caf\303\251 \377"\n}' >raw
+  rules "manifests/1 99 file $T/raw"
+  udocker-image manifest --insecure --raw "$B/x:1" | cmp - raw
+  ok script -qec "stty -onlcr; udocker-image manifest --insecure --raw $B/x:1" /dev/null
+  assert_output $'{\n\t"x": "\\x1b]0;owned\\x07\\xc2\\x9b2J\\x7f",\\r\n\t"y": "caf\303\251 \\xff"\n}'
+}
+
 @test "a redirect to what is no address: told without the signature in its query" {
   one_layer
   local to
@@ -296,10 +305,14 @@ serve_manifest() { rules "manifests/1 99 body 200 ${1//\\/\\\\}"; }
   m=$(jq -c --arg u "http://127.0.0.1:$(cat "$T/srv/two.port")/v2/x/blobs/$L" \
     '.layers[0].mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" | .layers[0].urls = ["file:///etc/passwd", $u]' \
     "$(blob_file img "$(manifest_of img)")")
-  rules "manifests/1 9 body 200 $m" "blobs/$L 9 status 404"
+  mkdir -p docker
+  printf '{"auths":{"%s":{"auth":"%s"}}}' "$B" "$(printf 'me:hunter2' | base64)" >docker/config.json
+  rules 'manifests/1 1 status 401 WWW-Authenticate: Basic realm="x"' "manifests/1 9 body 200 $m" "blobs/$L 9 status 404"
   ok pull
   ok udocker-image verify "$B/x:1"
+  [ "$(asked "blobs/$L - auth 404")" -eq 1 ] || fail "$(cat "$BLOG")"
   [ "$(grep -c "blobs/$L" "$T/srv/two.log")" -eq 1 ]
+  ! grep -q ' auth ' "$T/srv/two.log" || fail "the registry's password went there: $(cat "$T/srv/two.log")"
 }
 
 @test "a mirror is asked first, and the registry when it fails or has nothing" {

@@ -98,6 +98,28 @@ setup() {
   [ "$(asked 'GET /v2/org/app/manifests/1 ')" -eq 1 ] || fail "$(cat "$BLOG")"
 }
 
+@test "a layer that an image lists twice is fetched and sent once" {
+  docker_registry
+  mkdir -p one two && echo one >one/f && echo two >two/f
+  layer one.tar one && layer two.tar two
+  mkimage -f oci-dir -z gzip -n img:1 img one.tar two.tar one.tar
+  [ "$(layers_of img | wc -l)" -eq 3 ]
+  push img app:1
+  : >"$RLOG"
+  ok udocker-image pull -q --insecure "$R/app:1"
+  assert_pulled img "$R/app/1"
+  [ "$(grep -c "GET /v2/app/blobs/$(layer_of img 1)" "$RLOG")" -eq 1 ] || fail "$(cat "$RLOG")"
+  ok udocker-bundle -q create "$R/app:1"
+  [ "$(cat "$STORE/containers/$output/ROOT/f")" = one ]
+  ok udocker-image push -q --insecure "$R/app:1" "$R/pushed:1"
+  ok udocker-image copy -q --insecure oci:img "docker://$R/copied:1"
+  local name
+  for name in pushed copied; do
+    curl -sf -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$R/v2/$name/manifests/1" | cmp - "$(blob_file img "$(manifest_of img)")"
+    [ "$(grep -c "PUT /v2/$name/blobs/.*$(layer_of img 1 | cut -d: -f2)" "$RLOG")" -le 1 ] || fail "$name: sent twice"
+  done
+}
+
 @test "four layers come at once, or as many as --jobs says" {
   test_image img 9 1
   bad_registry img
@@ -250,11 +272,17 @@ PY
   mkimage -f oci-dir -z gzip -n img:1 img l.tar
   docker_registry
   push img app:1
+  push img org/team/app:2
   ok udocker-image pull --registry "http://$R" app:1
+  ok udocker-image pull --registry "http://$R" org/team/app:2
+  ok udocker-image pull --registry "http://$R" "app@$(manifest_of img)"
   export UDOCKER_TARBALL=
-  ok "${python[@]}" images
-  assert_contains "app:1"
-  ok "${python[@]}" verify app:1
-  ok "${python[@]}" create app:1
-  [ "$(cat "$STORE/containers/${lines[-1]}/ROOT/file")" = "made by us" ]
+  local name
+  for name in app:1 org/team/app:2 "app:$(manifest_of img)"; do
+    ok "${python[@]}" images
+    assert_contains "$name "
+    ok "${python[@]}" verify "$name"
+    ok "${python[@]}" create "$name"
+    [ "$(cat "$STORE/containers/${lines[-1]}/ROOT/file")" = "made by us" ] || fail "$name"
+  done
 }

@@ -4,6 +4,8 @@
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
+#include "pkg/base/str.h"
+#include "pkg/base/term.h"
 #include "pkg/cli/output.h"
 #include "pkg/image/pull.h"
 
@@ -24,6 +26,32 @@ static const struct cli_option manifest_options[] = {
 	CLI_END,
 };
 
+/* The registry's bytes. A terminal is not commanded by them: what is no text is shown as its number there. */
+static void print_raw(const struct str *bytes)
+{
+	const char *p = str_text(bytes);
+	size_t left = bytes->len;
+
+	if (!term_is_tty(STDOUT_FILENO)) {
+		(void)fwrite(p, 1, left, stdout); /* cli_main() looks at stdout at the end */
+		return;
+	}
+	while (left) {
+		size_t n = strcspn(p, "\n\t"); /* or a NUL byte, at the end if nowhere else */
+		autofree char *piece = xstrndup(p, n);
+		auto_str shown = STR_INIT;
+
+		(void)str_add_escaped(&shown, piece); /* a manifest is far below the ceiling */
+		(void)fputs(str_text(&shown), stdout);
+		left -= n;
+		if (!left)
+			break;
+		(void)fputs(p[n] == '\n' ? "\n" : p[n] == '\t' ? "\t" : "\\x00", stdout);
+		p += n + 1;
+		left--;
+	}
+}
+
 static int manifest_run(const struct cli_call *call, struct err **err)
 {
 	const struct manifest_opts *o = call->options;
@@ -42,8 +70,7 @@ static int manifest_run(const struct cli_call *call, struct err **err)
 		pull_manifest(r, &ref, want, as_it_is, &m, err) < 0)
 		return -1;
 	if (o->raw) {
-		(void)fwrite(str_text(&m.bytes), 1, m.bytes.len,
-			stdout); /* cli_main() looks at stdout at the end */
+		print_raw(&m.bytes);
 		return 0;
 	}
 	if (json_parse(str_text(&m.bytes), m.bytes.len, "manifest", NULL, &j, err) < 0)
@@ -65,7 +92,8 @@ const struct cli_command cmd_image_manifest = {
 	.summary = "show the manifest of an image in its registry",
 	.about = "Of an image for several platforms the manifest of one is shown: of --platform, else of "
 		 "this machine. --raw "
-		 "prints exactly what the registry has under the name; sha256sum of that is its digest.",
+		 "prints exactly what the registry has under the name; sha256sum of that is its digest. On a "
+		 "terminal control characters in it are shown as numbers.",
 	.options = manifest_options,
 	.more_options = network_more_options,
 	.run = manifest_run,
