@@ -273,20 +273,54 @@ void image_config_free(struct image_config *c)
 	free(c);
 }
 
-struct json *image_config_build(const struct platform *p, const char *created, const struct digest *diff_ids,
-	size_t n, const char *comment)
+/* The members of a container's configuration in docker 1.x, and in 1.3.x with its spelling of NetworkDisable. */
+static struct json *empty_config(void)
 {
+	static const struct {
+		const char *name, *kind;
+	} members[] = { { "Hostname", "" }, { "Domainname", "" }, { "User", "" }, { "Memory", "0" },
+		{ "MemorySwap", "0" }, { "CpusShares", "0" }, { "Cpuset", "" }, { "AttachStdin", "false" },
+		{ "AttachStdout", "false" }, { "AttachStderr", "false" }, { "PortSpecs", NULL },
+		{ "ExposedPorts", NULL }, { "Tty", "false" }, { "OpenStdin", "false" },
+		{ "StdinOnce", "false" }, { "Env", NULL }, { "Cmd", NULL }, { "Image", "" },
+		{ "Volumes", NULL }, { "WorkingDir", "" }, { "Entrypoint", NULL },
+		{ "NetworkDisable", "false" }, { "MacAddress", "" }, { "OnBuild", NULL },
+		{ "Labels", NULL } };
+	struct json *j = json_new_object();
+
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		const char *kind = members[i].kind;
+
+		if (!kind)
+			json_set(j, members[i].name, json_new_null());
+		else if (str_eq(kind, "0"))
+			json_set_i64(j, members[i].name, 0);
+		else if (str_eq(kind, "false"))
+			json_set_bool(j, members[i].name, false);
+		else
+			json_set_str(j, members[i].name, "");
+	}
+	return j;
+}
+
+struct json *image_config_build(const struct image_config_facts *facts)
+{
+	static const char comment[] = "created by udocker";
 	struct json *j = json_new_object(), *ids, *history = json_new_array(), *entry = json_new_object();
 
-	json_set_str(j, "created", created);
-	platform_to_json(p, j);
-	json_need_object(j, "config");
+	json_set_str(j, "id", facts->id); /* NULL: none */
+	json_set_str(j, "comment", comment);
+	json_set_str(j, "created", facts->created);
+	platform_to_json(facts->platform, j);
+	json_set_i64(j, "size", facts->size);
+	json_set(j, "container_config", empty_config());
+	json_set(j, "config", empty_config());
 	ids = json_need_object(j, "rootfs");
 	json_set_str(ids, "type", "layers");
 	ids = json_need_array(ids, "diff_ids");
-	for (size_t i = 0; i < n; i++)
-		json_append(ids, json_new_str(diff_ids[i].text));
-	json_set_str(entry, "created", created);
+	if (facts->diff_id)
+		json_append(ids, json_new_str(facts->diff_id->text));
+	json_set_str(entry, "created", facts->created);
 	json_set_str(entry, "comment", comment);
 	json_append(history, entry);
 	json_set(j, "history", history);

@@ -57,11 +57,16 @@ void image_config_free(struct image_config *c);
 DEFINE_CLEANUP(image_config_cleanup, struct image_config, image_config_free);
 #define auto_image_config CLEANUP(image_config_cleanup) struct image_config
 
-/*
- * A minimal OCI configuration for content that has none (`import`): architecture, os, created, rootfs, an empty config and one history
- * entry. `created` is RFC 3339; `comment` goes into the history.
- */
-struct json *image_config_build(const struct platform *p, const char *created, const struct digest *diff_ids,
-	size_t n, const char *comment);
+/* Of content that has no configuration (`import`). */
+struct image_config_facts {
+	const struct platform *platform;
+	const char *id; /* or NULL */
+	const char *created; /* RFC 3339 */
+	int64_t size; /* of what is stored; 0: there is no layer */
+	const struct digest *diff_id; /* of the one layer, or NULL */
+};
+
+/* Has the members that 1.3.x and `docker import` write, all empty, and one history entry. */
+struct json *image_config_build(const struct image_config_facts *facts);
 
 #endif

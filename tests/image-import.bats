@@ -36,11 +36,25 @@ sha() { sha256sum "$1" | cut -d' ' -f1; }
   assert_store_clean
 }
 
-@test "import records the platform and the time in UTC" {
+@test "import records the platform and the time in UTC (FIX-58)" {
   SOURCE_DATE_EPOCH=1700000000 TZ=Asia/Tokyo ok udocker-image import --platform linux/arm64 root.tar a:1
   ok udocker-image inspect a:1
   printf '%s' "$output" | jq -e '.architecture == "arm64" and .os == "linux" and .created == "2023-11-14T22:13:20Z"'
   fails 2 udocker-image import --platform '?' root.tar b:1
+}
+
+@test "an imported image and a container have the metadata that 1.3.x writes" {
+  tar -xJf "$SUITE_SRC/tests/fixtures/store-1.3.16.tar.xz" -O --wildcards '*/layers/e5b12294*.json' >theirs
+  ok udocker import root.tar a:1
+  ok udocker inspect a:1
+  echo "$output" >ours
+  [ "$(jq -cS .config ours)" = "$(jq -cS .config theirs)" ] || fail "config: $(jq -c .config ours)"
+  [ "$(jq -cS 'del(.history, .variant) | keys' ours)" = "$(jq -cS 'del(.variant) | keys' theirs)" ]
+  jq -e --arg id "$(sha root.tar)" --argjson size "$(stat -c %s root.tar)" '.config == .container_config and (.config | length) == 25
+    and .comment == "created by udocker" and .id == $id and .size == $size' ours
+  ok udocker import --tocontainer --name=c root.tar
+  ok udocker inspect c
+  [ "$(jq -cS '[.config, .container_config, .comment, .size]' <<<"$output")" = "$(jq -cS '[.config, .container_config, .comment, 0]' theirs)" ]
 }
 
 @test "import --mv moves the file: on the store's file system it becomes the layer itself" {

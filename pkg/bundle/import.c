@@ -31,7 +31,6 @@
 #include "pkg/store/containers.h"
 
 #define IMAGE_UNKNOWN "IMPORTED:unknown" /* as in 1.3.x */
-#define COMMENT "imported by udocker"
 #define IN_ROOT CONTAINER_ROOT "/"
 
 /* What a container's folder may hold beside ROOT; config.json is made anew. */
@@ -230,8 +229,10 @@ static int finish_new(const struct birth *b, const struct bundle_import_options 
 	struct platform host;
 
 	platform_host(&host);
-	metadata = image_config_build(o->platform ? o->platform : &host,
-		time_format_rfc3339(time_now_ns() / 1000000000 * 1000000000, created), NULL, 0, COMMENT);
+	metadata = image_config_build(
+		&(struct image_config_facts){ .platform = o->platform ? o->platform : &host,
+			.id = b->id,
+			.created = time_format_rfc3339(time_now_ns() / 1000000000 * 1000000000, created) });
 	text = json_text(metadata, 0);
 	if (birth_write(b->stage.fd, CONTAINER_FILE_METADATA, text, strlen(text), err) < 0 ||
 		birth_write(b->stage.fd, CONTAINER_FILE_IMAGE, image, strlen(image), err) < 0)

@@ -34,7 +34,6 @@
 
 #define STAGED "layer"
 #define PLAIN "plain"
-#define COMMENT "imported by udocker"
 #define CHUNK ((size_t)256 << 10)
 
 struct import {
@@ -234,9 +233,12 @@ static int put(struct import *im, int fd, char **ret_name, struct err **err)
 	int r;
 
 	platform_host(&host);
-	c = image_config_build(im->o->platform ? im->o->platform : &host,
-		time_format_rfc3339(time_now_ns() / 1000000000 * 1000000000, created), &im->diff_id, 1,
-		COMMENT);
+	c = image_config_build(
+		&(struct image_config_facts){ .platform = im->o->platform ? im->o->platform : &host,
+			.id = strchr(im->digest.text, ':') + 1,
+			.created = time_format_rfc3339(time_now_ns() / 1000000000 * 1000000000, created),
+			.size = im->size,
+			.diff_id = &im->diff_id });
 	text = json_text(c, 0);
 	config.size = (int64_t)strlen(text);
 	r = adopt(im, fd, err);

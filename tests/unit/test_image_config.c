@@ -114,9 +114,11 @@ int main(void)
 	refused("{\"history\":[1]}", "config.history[0]");
 	refused("{\"os\":\"../..\"}", "config.os");
 	platform_host(&p);
-	j = image_config_build(&p, "2024-01-01T00:00:00Z", NULL, 0, "imported");
+	j = image_config_build(
+		&(struct image_config_facts){ .platform = &p, .created = "2024-01-01T00:00:00Z" });
 	text = json_text(j, 0);
 	again = parse(text);
-	is_str(again && again->n_history ? again->history[0].comment : NULL, "imported", "built and read");
+	is_str(again && again->n_history ? again->history[0].comment : NULL, "created by udocker",
+		"built and read");
 	return tap_done();
 }
