@@ -36,7 +36,7 @@ load helpers
   assert_one_error_line
   fails 1 udocker no-such-command
   assert_one_error_line
-  assert_stderr_contains "Error: "
+  assert_stderr_contains "Error: invalid command: no-such-command"
   fails 1 udocker images --no-such-option
   assert_one_error_line
   assert_stderr_contains "Error: "
@@ -47,13 +47,18 @@ load helpers
 @test "udocker without a word prints its help" {
   ok udocker
   assert_contains "Usage: udocker"
+  ok udocker -h
+  assert_contains "Usage: udocker"
 }
 
 @test "version has the three lines of 1.3.x" {
   ok udocker version
   [ "$(printf '%s\n' "$output" | cut -d: -f1)" = $'version\ntarball\ntarball_release' ]
-  ok udocker --version
-  assert_contains "version: "
+  local said=$output option
+  for option in --version -V; do
+    ok udocker $option
+    assert_output "$said"
+  done
 }
 
 @test "reading commands do not create a store, and an absent one is empty" {
@@ -124,6 +129,14 @@ load helpers
   UDOCKER_TMP=/some/where ok udocker showconf
   assert_contains "tmpdir = /some/where"
   assert_contains "topdir = $STORE"
+  # By the name that 1.3.x prints, and takes; the one of its example is taken as well.
+  assert_contains $'\noverride_default_execution_mode = None'
+  UDOCKER_DEFAULT_EXECUTION_MODE=R1 ok udocker showconf
+  assert_contains $'\noverride_default_execution_mode = R1'
+  printf '[DEFAULT]\ndefault_execution_mode = P2\n' >mode.conf
+  ok udocker --config=mode.conf showconf
+  assert_no_stderr
+  assert_contains $'\noverride_default_execution_mode = P2'
 }
 
 @test "the configuration of the working directory is not read (FIX-17)" {
@@ -187,4 +200,55 @@ load helpers
   ok udocker unprotect no-such-thing
   assert_stderr_contains no-such-thing
   fails 1 udocker protect no-such-thing
+}
+
+@test "FIX-03: arguments that are missing are said to be, and no image is called None" {
+  busybox_image bb:1
+  local command
+  for command in "tag bb:1" tag rmi rm pull create inspect protect unprotect name "name a" rmname rename "rename a" clone setup mkrepo verify import save export run; do
+    # shellcheck disable=SC2086
+    fails 1 udocker $command </dev/null
+    assert_one_error_line
+    refute_stderr_contains None
+  done
+  ok udocker -q images
+  assert_output "bb:1    ."
+}
+
+@test "FIX-16: the udocker.conf of UDOCKER_DIR is read" {
+  export UDOCKER_DIR=$T/elsewhere
+  mkdir "$UDOCKER_DIR"
+  printf '[DEFAULT]\nhttp_agent = of-the-store\n' >"$UDOCKER_DIR/udocker.conf"
+  ok udocker showconf
+  assert_contains "http_agent = of-the-store"
+}
+
+@test "FIX-52: -- ends the options, and of an option that is given twice the last one counts" {
+  busybox_image bb:1
+  ok udocker create --name=first --name=second -- bb:1
+  local id=$output
+  ok udocker inspect -p second
+  assert_output "$STORE/containers/$id/ROOT"
+  fails 1 udocker inspect -p first
+  ok udocker -q -q images
+  assert_output "bb:1    ."
+}
+
+@test "FIX-59: a UDOCKER_LOGLEVEL that is no number is one line" {
+  UDOCKER_LOGLEVEL=loud fails 1 udocker images
+  assert_one_error_line
+  assert_stderr_contains "UDOCKER_LOGLEVEL: 'loud' is not a number"
+}
+
+@test "UDOCKER_REPOS, UDOCKER_LAYERS and UDOCKER_CONTAINERS: parts of the store in other places" {
+  export UDOCKER_REPOS=$T/names UDOCKER_LAYERS=$T/blobs UDOCKER_CONTAINERS=$T/containers
+  busybox_image bb:1
+  ok udocker create --name=c1 bb:1
+  [ -e names/bb/1/TAG ] && [ -d "containers/$output/ROOT/bin" ]
+  [ "$(find blobs -name 'sha256:*' | wc -l)" -eq 2 ]
+  [ -z "$(find "$STORE/repos" "$STORE/layers" "$STORE/containers" -mindepth 1 2>/dev/null)" ]
+  ok udocker verify bb:1
+  ok udocker rm c1
+  ok udocker rmi bb:1
+  [ -z "$(ls -A blobs)" ]
 }

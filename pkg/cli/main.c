@@ -196,7 +196,11 @@ static int unknown_command(const struct session *s, const char *word, struct err
 	if (second.len)
 		return err_make(err, ERR_USAGE, "'%s' needs one of: %s", word, str_text(&second));
 	near = cli_nearest(word, names);
-	(void)err_make(err, ERR_USAGE, "unknown command '%s'", word);
+	/* The wrapper's words are those of 1.3.x. */
+	if (s->program->wrapper_style)
+		(void)err_make(err, ERR_USAGE, "invalid command: %s", word);
+	else
+		(void)err_make(err, ERR_USAGE, "unknown command '%s'", word);
 	return near ? err_hint(err, "did you mean '%s'?", near) : -1;
 }
 

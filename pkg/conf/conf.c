@@ -222,7 +222,8 @@ int conf_set_unpack_limits(const char *max_size, const char *max_ratio, struct e
 
 static int find_key(const char *name)
 {
-	if (str_eq(name, "override_default_execution_mode"))
+	/* The example of 1.3.x calls it so, though its program does not listen. */
+	if (str_eq(name, "default_execution_mode"))
 		return CONF_DEFAULT_EXECUTION_MODE;
 	for (int key = 0; key < CONF_N; key++) {
 		if (str_eq(conf_table()[key].name, name))
