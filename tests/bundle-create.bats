@@ -64,7 +64,7 @@ file whole/new 0644 y'
   refute_file "$STORE/containers/$output/ROOT/gone"
 }
 
-@test "modes, times and links are the archive's, whatever the umask" {
+@test "modes, times and links are the archive's, whatever the umask (FIX-34)" {
   image t:1 'mtime 1000000000
 dir tmp 01777
 dir ro 0555

@@ -280,7 +280,7 @@ if sys.argv[2] == "lock":
   tar -xOf c.tar ./ROOT/bin/busybox | cmp - "$ROOT/bin/busybox"
 }
 
-@test "udocker export takes what 1.3.x takes, and what it only documents" {
+@test "udocker export takes what 1.3.x takes, and what it only documents (FIX-05)" {
   ok udocker export -o a.tar c1
   assert_output ""
   assert_stderr "Info: exporting to file a.tar"

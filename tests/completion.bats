@@ -25,6 +25,11 @@ load helpers
   assert_contains --input
   ok complete_bash udocker run c
   assert_contains c1
+  ok complete_bash udocker run --cap
+  assert_output $'--cap-add\n--cap-drop'
+  ok complete_bash udocker setup --execmode =
+  assert_contains T1
+  assert_contains T2
 }
 
 @test "fish completes commands and options" {
@@ -36,6 +41,20 @@ load helpers
   busybox_container c1
   ok fish --no-config -c "source $SUITE_SRC/root/usr/share/fish/vendor_completions.d/udocker.fish; complete -C 'udocker inspect c'"
   assert_contains c1
+  # Options of a later day, the modes, choices, and what runs without a wrapper.
+  offers() { # LINE WORDS...
+    local line=$1 word
+    shift
+    ok fish --no-config -c "source $SUITE_SRC/root/usr/share/fish/vendor_completions.d/${line%% *}.fish; complete -C '$line'"
+    for word; do assert_matches "(^|"$'\n'")$word("$'\t'"|"$'\n'"|$)"; done
+  }
+  offers 'udocker run --c' --cap-add --cap-drop --cidfile --cpuset-cpus
+  offers 'udocker run --m' --mount --mpi --memory
+  offers 'udocker run --pull=' --pull=always --pull=never --pull=reuse
+  offers 'udocker setup --execmode=' --execmode=P1 --execmode=R3 --execmode=T1 --execmode=T2
+  offers 'udocker-runtime --execmode ' F4 S1 T1 T2
+  offers 'udocker-image pu' pull push
+  offers 'udocker-bundle create --exec' --execmode
 }
 
 @test "zsh loads the completion function and knows the commands" {
@@ -43,6 +62,8 @@ load helpers
   ok zsh -f -c "fpath=($SUITE_SRC/root/usr/share/zsh/site-functions \$fpath); autoload -U compinit; compinit -u -d $T/dump; autoload +X _udocker; print \${_comps[udocker]}; which _udocker"
   assert_contains _udocker
   assert_contains images
+  assert_contains --cap-drop
+  assert_contains "R1 R2 R3 T1 T2 P1"
 }
 
 # What the key puts into the line, the shell then executes.

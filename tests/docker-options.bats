@@ -56,6 +56,55 @@ guest() { udocker run --nobanner "$@"; }
   done
 }
 
+@test "FIX-51: every option of docker's that has no effect is accepted: in silence, or named by one warning" {
+  local silent=(--attach --cgroupns --detach-keys --disable-content-trust --init --no-healthcheck --quiet --sig-proxy --volumes-from -a)
+  local noted=(--restart --log-driver --log-opt --health-cmd --health-interval --health-retries --health-start-period --health-start-interval
+    --health-timeout --stop-timeout --expose --memory-reservation --memory-swappiness --kernel-memory --oom-kill-disable --cpu-period --cpu-quota
+    --cpu-rt-period --cpu-rt-runtime --cpuset-mems --blkio-weight --blkio-weight-device --device-cgroup-rule --device-read-bps --device-read-iops
+    --device-write-bps --device-write-iops --cgroup-parent --storage-opt --sysctl --network-alias --ip --ip6 --link-local-ip --mac-address
+    --isolation --runtime --volume-driver)
+  given() { # OPTIONS...: with a value where they take one
+    local option
+    for option; do
+      case $option in
+        --disable-content-trust | --init | --no-healthcheck | --quiet | --sig-proxy | -a | --oom-kill-disable) echo "$option" ;;
+        *) echo "$option=1" ;;
+      esac
+    done
+  }
+  local options
+  mapfile -t options < <(given "${silent[@]}")
+  ok guest "${options[@]}" c1 /bin/echo fine
+  assert_output fine
+  assert_no_stderr
+  mapfile -t options < <(given "${noted[@]}")
+  ok guest "${options[@]}" c1 /bin/echo fine
+  assert_output fine
+  assert_one_error_line
+  local option
+  for option in "${noted[@]}"; do
+    [[ "$stderr, " =~ $option[,\ :] ]] || fail "no $option"
+  done
+  # These are all there are.
+  ok udocker run --help
+  awk '/^ +-/ {name = match($0, /--[a-z0-9-]+/) ? substr($0, RSTART, RLENGTH) : ""} / accepted, no effect/ {print name}' <<<"$output" >without
+  [ "$(grep -c . without)" -gt 30 ]
+  while read -r option; do
+    [[ -z $option || " ${silent[*]} ${noted[*]} " == *" $option "* ]] || fail "nobody has tried $option"
+  done <without
+}
+
+@test "docker's long and short spellings are one option" {
+  printf '# of the site\nsite=here\n' >labels
+  ok udocker-bundle config --cpu-shares 512 --label-file labels --label-file=labels -l more=1 c1
+  jq -e '.linux.resources.cpu.shares == 512 and .annotations.site == "here" and .annotations.more == "1"' <<<"$output"
+  ok guest --dns-option ndots:4 c1 /bin/grep ndots /etc/resolv.conf
+  assert_output "options ndots:4"
+  ok guest --detach c1 /bin/sh -c 'echo x >/root/detached'
+  assert_output "$ID"
+  wait_until 10 test -s "$BUNDLE/ROOT/root/detached" || fail "it has not run"
+}
+
 @test "FIX-51: what would mislead is refused before a container is made" {
   local option
   for option in --security-opt=seccomp=/profile.json --mount=type=volume,source=data,target=/x --mount=target=/x --cap-add=FLY --ulimit=nofile \

@@ -24,7 +24,7 @@ engines() { ok "$@" udocker-runtime engines --format json; }
   assert_contains "Linux $(uname -r)"
 }
 
-@test "ptrace that is forbidden: said at once, although it worked before, and P modes with it" {
+@test "ptrace that is forbidden: said at once, although it worked before, and P modes with it (FIX-54)" {
   requires proot
   engines
   [[ $(need ptrace) == "true allowed:"* ]]

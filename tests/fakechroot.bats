@@ -27,7 +27,7 @@ ID=demo
 bin closed dev etc home lib lib64 proc root sys tmp usr var '
 }
 
-@test "links read as in the image, and those into the kernel's file systems lead there" {
+@test "links read as in the image, and those into the kernel's file systems lead there (FIX-19)" {
   container
   ok in_c sh -c 'readlink /etc/absolute /etc/relative /etc/kernel /etc/dangling /bin/sh; cat /etc/kernel | wc -l'
   [ "$(head -5 <<<"$output")" = "/etc/os-release
@@ -261,7 +261,7 @@ ID=demo'
   chmod -R u+w b
 }
 
-@test "a library that the container's C library could not load is not taken, and it is said which" {
+@test "a library that the container's C library could not load is not taken, and it is said which (FIX-53)" {
   container
   UDOCKER_FAKECHROOT_SO=$(echo "$BUNDLE"/ROOT/lib/*/libc.so.6) fails 125 in_c ls
   assert_one_error_line
@@ -315,6 +315,11 @@ ID=demo'
   mkdir -p "$BUNDLE/ROOT/sbin"
   cp "$BUNDLE/ROOT/usr/bin/static" "$BUNDLE/ROOT/sbin/ldconfig"
   ok in_c sh -c '/sbin/ldconfig -v && echo ended'
+  assert_output ended
+  cp "$BUNDLE/ROOT/usr/bin/static" "$BUNDLE/ROOT/sbin/other"
+  ok in_c sh -c '/sbin/other 2>/dev/null || echo refused'
+  assert_output refused
+  UDOCKER_FAKECHROOT_CMD_SUBST='/sbin/other=#RETURN(TRUE)#' ok in_c sh -c '/sbin/other && echo ended'
   assert_output ended
 }
 

@@ -65,13 +65,15 @@ layers_are() { # REF SHA...
   assert_store_clean
 }
 
-@test "an OCI archive and an OCI layout directory, layers in gzip, zstd and plain" {
+@test "an OCI archive and an OCI layout directory, layers in gzip, zstd and plain (FIX-07)" {
   local z
   for z in none gzip zstd; do
     mkimage -f oci -z $z -n o:1 o.tar l1.tar l2.tar
     ok udocker-image load -i o.tar
     assert_output o:1
     ok udocker-image verify o:1
+    ok udocker load -i o.tar
+    assert_output o:1
     mkimage -f oci-dir -z $z -n o:2 "dir.$z" l1.tar
     ok udocker-image load -i "dir.$z"
     assert_output o:2
@@ -422,7 +424,7 @@ index_image() {
   assert_store_clean
 }
 
-@test "an image that is there is replaced, and its old layers go" {
+@test "an image that is there is replaced, and its old layers go (FIX-67)" {
   mkimage -n r:1 one.tar l1.tar
   mkimage -n r:1 two.tar l2.tar
   ok udocker-image load -i one.tar

@@ -89,6 +89,22 @@ no_leftovers() { [ -z "$(find "$STORE" -name .install -o -name .publish -o -name
   assert_stderr_contains "tarball is empty"
 }
 
+@test "no command but install installs engines, not even where there are none" {
+  requires proot
+  an_archive e.tar.gz
+  busybox_container c
+  export UDOCKER_TARBALL=$T/e.tar.gz
+  printf '[DEFAULT]\nautoinstall = True\nuse_proot_executable = /none\nuse_runc_executable = /none\nuse_singularity_executable = /none\n' >"$STORE/udocker.conf"
+  ok udocker images
+  ok udocker ps
+  ok udocker create bb:1
+  ok udocker setup c
+  fails 125 udocker run --nobanner c /bin/true
+  [ -z "$(find "$STORE/bin" "$STORE/lib" "$STORE/doc" -type f 2>/dev/null)" ] || fail "installed: $(find "$STORE/bin" "$STORE/lib")"
+  ok udocker install
+  assert_file "$STORE/lib/VERSION"
+}
+
 @test "UDOCKER_TARBALL: places in turn, until one has it" {
   an_archive e.tar.gz
   ok env UDOCKER_TARBALL="$T/none.tar.gz $T/e.tar.gz" udocker install

@@ -157,7 +157,7 @@ setup() {
   refute_file "$STORE/containers/$other"
 }
 
-@test "rm removes a tree with folders nobody may enter, and files hard-linked from outside keep their mode" {
+@test "rm removes a tree with folders nobody may enter, and files hard-linked from outside keep their mode (FIX-63)" {
   mkdir -p "$STORE/containers/c1/ROOT/locked/inside"
   echo keep >"$T/keep"
   chmod 444 "$T/keep"

@@ -220,6 +220,19 @@ works_here() { udocker-runtime engines --format json | jq -e --arg m "$1" '.[] |
   assert_stderr_contains "no NVIDIA driver is running here"
 }
 
+@test "the driver is looked for where lib_dirs_list_nvidia says" {
+  requires proot
+  host
+  mv "$H/opt/driver" "$H/opt/site"
+  ld_cache /lib/libc.so.6
+  container P1 with_library_dir
+  fails 1 udocker setup --nvidia c
+  assert_stderr_contains "the libraries of NVIDIA driver $VERSION are not here"
+  printf '[DEFAULT]\nlib_dirs_list_nvidia = /opt/none /opt/site/lib64\n' >"$STORE/udocker.conf"
+  ok udocker setup --nvidia c
+  in_c cat "$LIBS/libcuda.so.1" | cmp - "$H/opt/site/lib64/libcuda.so.$VERSION"
+}
+
 @test "FIX-06: without a driver setup --nvidia says so and fails" {
   mkdir -p "$H"
   busybox_container c

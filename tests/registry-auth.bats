@@ -34,7 +34,7 @@ refute_secret() {
   done
 }
 
-@test "login tests the credentials, stores them as 1.3.x does with mode 0600, and pull uses them" {
+@test "login tests the credentials, stores them as 1.3.x does with mode 0600, and pull uses them (FIX-57)" {
   basic_registry
   test_image img 1
   push img app:1 me:s3cret
@@ -126,7 +126,7 @@ PY
   done
 }
 
-@test "tokens: anonymous for what is public, with credentials for what is not, one for all requests of a scope" {
+@test "tokens: anonymous for what is public, with credentials for what is not, one for all requests of a scope (FIX-20)" {
   token_registry
   test_image img 3
   push img public/app:1 me:s3cret
@@ -191,7 +191,7 @@ PY
   done
 }
 
-@test "credentials of docker and podman, and of a credential helper" {
+@test "credentials of docker and podman, and of a credential helper (FIX-57)" {
   basic_registry
   test_image img 1
   push img app:1 me:s3cret
@@ -234,6 +234,10 @@ PY
   SSL_CERT_FILE=$T/ca.crt ok udocker-image pull "$R/app:1"
   SSL_CERT_FILE="" CURL_CA_BUNDLE=$T/ca.crt ok udocker-image --repo "$T/second" pull "$R/app:1"
   ok udocker-image pull --insecure "$R/app:1"
+  printf '[DEFAULT]\nhttp_insecure = True\n' >insecure.conf
+  ok udocker-image --config=insecure.conf pull "$R/app:1"
+  printf '[DEFAULT]\nhttp_insecure = False\n' >insecure.conf
+  fails 1 udocker-image --config=insecure.conf pull "$R/app:1"
   # The right authority, the wrong name.
   own_ca elsewhere DNS:elsewhere.example
   docker_registry '' ", tls: {certificate: $T/tls.crt, key: $T/tls.key}"

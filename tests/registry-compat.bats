@@ -34,6 +34,11 @@ same() {
   push img library/app:1
   printf '[{"name":"app","description":"d","stars":1,"official":true}]' >index.json
   index_server v2
+  printf '[DEFAULT]\nhttp_agent = of-the-site/1.0\n' >agent.conf
+  : >"$RLOG"
+  ok udocker --config=agent.conf pull --registry="http://$R" app:1
+  grep -q 'of-the-site/1.0' "$RLOG" || fail "the log: $(cat "$RLOG")"
+  ok udocker rmi app:1
   local proxy=http://127.0.0.1:$RPORT url=http://$R glue
   for glue in = ' '; do
     IFS=$' \n' read -r -a options <<<"--registry$glue$url --platform${glue}linux/amd64"

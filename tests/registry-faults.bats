@@ -276,7 +276,7 @@ serve_manifest() { rules "manifests/1 99 body 200 ${1//\\/\\\\}"; }
   done
 }
 
-@test "tag lists: pages are followed, circles, other hosts and wrong forms are not" {
+@test "tag lists: pages are followed, circles, other hosts and wrong forms are not (FIX-56)" {
   one_layer
   rules 'tags/list 1 body 200 {"name":"x","tags":["1","2","bad tag","\\u001b[31m",7]}'
   ok udocker-image tags --insecure "$B/x"

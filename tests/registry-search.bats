@@ -53,7 +53,7 @@ rows() { grep -c org/app <<<"$output"; }
   fails 2 udocker-image search app too
 }
 
-@test "--index names another index; the old form is used where the new one is not there; the expression is escaped" {
+@test "--index names another index; the old form is used where the new one is not there; the expression is escaped (FIX-56)" {
   index_server v1
   ok udocker-image search --index "$I/" -a app
   [ "$(rows)" -eq 59 ] || fail "not all"

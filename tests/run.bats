@@ -199,7 +199,7 @@ here" ] || fail "$1: $(cat "$T/out")"
   each_mode check
 }
 
-@test "a run leaves no state, no process and nothing in the container's folder behind" {
+@test "a run leaves no state, no process and nothing in the container's folder behind (FIX-64)" {
   check() {
     ls -A "$STORE/containers/c1/" >"$T/before"
     ok udocker run --nobanner c1 /bin/sh -c '(sleep 300 &) ; exit 0'

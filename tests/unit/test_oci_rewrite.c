@@ -150,6 +150,21 @@ static bool has(const struct result *r, const char *text)
 	return strstr(r->text, text) != NULL;
 }
 
+static void test_mqueue(void)
+{
+	static const char config[] =
+		"{'ociVersion':'1.0.2','process':{'args':['x']},'root':{'path':'r'},'mounts':["
+		"{'destination':'/dev/mqueue','type':'mqueue','source':'mqueue'}]}";
+	struct oci_facts without = crun;
+	auto_result with = rewrite(config, &crun, 500);
+	auto_result r = { 0 };
+
+	without.no_mqueue = true;
+	r = rewrite(config, &without, 500);
+	ok(has(&with, "/dev/mqueue"), "/dev/mqueue");
+	ok(!has(&r, "/dev/mqueue"), "is left out where runc_nomqueue is set");
+}
+
 #define DOC(process, rest) \
 	"{'ociVersion':'1.0.0','process':{" process "'args':['x'],'cwd':'/'},'root':{'path':'r'}" rest "}"
 
@@ -476,6 +491,7 @@ int main(void)
 	test_whole();
 	test_cgroup_is_own();
 	test_root();
+	test_mqueue();
 	test_mount_namespace();
 	test_devices_made_outside();
 	test_ids();

@@ -98,7 +98,7 @@ static void test_ids(void)
 		"root with another group");
 	is_line(user, PROOT_CHANGE_ID | PROOT_KERNEL,
 		"/bin/proot -b /lib/init:/.udocker-init --change-id=7:8 -k %K -r %R -w / /.udocker-init",
-		"the spelling of Termux");
+		"the spelling of Termux (FIX-45)");
 	is_line(own, PROOT_KERNEL, "/bin/proot -b /lib/init:/.udocker-init -k %K -r %R -w / /.udocker-init",
 		"the caller's own ids need no switch");
 	is_line(root, 0, "/bin/proot -b /lib/init:/.udocker-init -0 -r %R -w / /.udocker-init",
@@ -213,6 +213,14 @@ static void test_env(void)
 	is_str(strv_env_get(&broken.plan.env, "PROOT_NO_SECCOMP"), "1", "P1 does not where that fails");
 	is_str(strv_env_get(&patched.plan.env, "PROOT_NEW_SECCOMP"), "1",
 		"the patched order where it is needed");
+	(void)conf_set(CONF_PROOT_NOSECCOMP, "true", NULL);
+	{
+		auto_result slow = plan(c, PROOT_ACCELERATED, "P1", "/s");
+
+		is_str(strv_env_get(&slow.plan.env, "PROOT_NO_SECCOMP"), "1",
+			"nor where proot_noseccomp is set");
+	}
+	conf_reset();
 #if defined(__x86_64__) || defined(__aarch64__)
 	ok(p1.plan.filter && p1.plan.filter_len > 30, "the filter is there");
 #endif
