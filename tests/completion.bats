@@ -27,9 +27,8 @@ load helpers
   assert_contains c1
   ok complete_bash udocker run --cap
   assert_output $'--cap-add\n--cap-drop'
-  ok complete_bash udocker setup --execmode =
-  assert_contains T1
-  assert_contains T2
+  ok complete_bash udocker setup --execmode T
+  assert_output $'T1\nT2'
 }
 
 @test "fish completes commands and options" {

@@ -94,14 +94,14 @@ root_path = /bin:/of/root
 user_path = /bin:/of/users
 valid_host_env = TERM MINE
 invalid_host_env = ["HIDDEN"]
-sysdirs_list = /proc $T/shared $T/none
+sysdirs_list = /dev /proc $T/shared $T/none
 runc_capabilities = CAP_KILL CAP_CHOWN
 CONF
   ok udocker create --name=plain plain:1
   MINE=1 OTHER=2 ok udocker-bundle config plain
   jq -e --arg shared "$T/shared" '.process.args == ["/bin/echo", "from-the-setting"] and (.process.env | index("PATH=/bin:/of/root") and index("MINE=1"))
     and ([.process.env[] | select(startswith("OTHER="))] == []) and .process.capabilities.bounding == ["CAP_KILL", "CAP_CHOWN"]
-    and ([.mounts[].destination] | index("/proc") and index($shared) and index("/dev") == null and index("/sys") == null)' <<<"$output"
+    and ([.mounts[].destination] | index("/proc") and index($shared) and index("/dev") and index("/sys") == null and index("/etc/host.conf") == null)' <<<"$output"
   HIDDEN=1 OTHER=2 ok udocker-bundle config --hostenv -u 1000 plain
   jq -e '.process.env | index("PATH=/bin:/of/users") and index("OTHER=2") and index("HIDDEN=1") == null' <<<"$output"
   check() {
