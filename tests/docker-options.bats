@@ -83,7 +83,7 @@ guest() { udocker run --nobanner "$@"; }
   assert_one_error_line
   local option
   for option in "${noted[@]}"; do
-    [[ "$stderr, " =~ $option[,\ :] ]] || fail "no $option"
+    [[ "$stderr, " =~ ${option}[,\ :] ]] || fail "no $option"
   done
   # These are all there are.
   ok udocker run --help
