@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engines/guest_loader.h"
+#include "engines/guest_text.h"
 
 #define KEPT_MAX 32
 #define DYNAMIC_MAX 256
@@ -29,23 +30,6 @@ extern char **environ;
 static char *kept[KEPT_MAX];
 static size_t n_kept;
 static const char *library;
-
-static size_t length(const char *s)
-{
-	size_t n = 0;
-
-	while (s[n])
-		n++;
-	return n;
-}
-
-static int begins(const char *s, const char *with, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (s[i] != with[i])
-			return 0;
-	return 1;
-}
 
 static char *value_of(char *const *entries, size_t max, const char *key)
 {

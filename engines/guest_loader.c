@@ -4,6 +4,7 @@
  * of the container, so that all of it is taken for hostile; what it can make us do is to refuse it, or to run it.
  */
 #include "engines/guest_loader.h"
+#include "engines/guest_text.h"
 
 #include <asm-generic/errno.h>
 #include <elf.h>
@@ -60,23 +61,6 @@ struct load {
 	struct text base, flags, library, keeper, dirs;
 	char interp[PATH_LIMIT];
 };
-
-static size_t length(const char *s)
-{
-	size_t n = 0;
-
-	while (s[n])
-		n++;
-	return n;
-}
-
-static int begins(const char *s, const char *with, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (s[i] != with[i])
-			return 0;
-	return 1;
-}
 
 static int is_word(const char *s, const char *word)
 {
