@@ -269,6 +269,7 @@ PY
   mkdir -p "$ROOT/etc/apt/apt.conf.d"
   ENGINE=${ENGINES%%$'\n'*}
   inside 'while [ ! -e /tmp/go ]; do sleep 0.05; done; cat /etc/apt/apt.conf.d/*' >"$T/first" &
+  local first=$!
   wait_until 10 sh -c "[ \"\$(udocker-runtime --root '$T/state' state $id | jq -r .status)\" = running ]"
   rt --engine "$ENGINE" run -b "$B" --config "$T/config.json" "$id-2" >"$T/second" &
   wait_until 10 sh -c "[ \"\$(udocker-runtime --root '$T/state' state $id-2 | jq -r .status)\" = running ]"
@@ -276,7 +277,7 @@ PY
   wait $! || true
   assert_file "$ROOT/etc/apt/apt.conf.d/zz-udocker-fake-root"
   touch "$ROOT/tmp/go"
-  wait
+  wait $first
   [ "$(cat "$T/first")" = 'APT::Sandbox::User "root";' ]
   [ -z "$(ls -A "$ROOT/etc/apt/apt.conf.d")" ]
   # Created, and deleted without a start.

@@ -323,12 +323,13 @@ PY
     MORE=".hooks.createRuntime = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"until [ -e $T/go ]; do sleep 0.05; done\"]}]" args sleep 98700
     rm -f "$T/go"
     rt --engine "$ENGINE" create -b "$B" "$C" </dev/null >/dev/null 2>&1 3>&- &
+    local creating=$!
     wait_until 10 rt state "$C" >/dev/null 2>&1
     [ "$(status_of "$C")" = creating ]
     (sleep 0.3; : >"$T/go") 3>&- &
     ok rt start "$C"
     [ "$(status_of "$C")" = running ]
-    wait
+    wait $creating
     ok rt delete -f "$C"
   }
   each_engine check
@@ -742,19 +743,20 @@ can_pause() { is_direct || [ "$(id -u)" = 0 ]; }
 @test "exec into a container that ends leaves nothing, and says something or has run" {
   once
   check() {
-    local i p r
+    local i p d r
     for i in 1 2 3 4; do
       running "$C"
       rt exec "$C" sleep 98708 </dev/null >/dev/null 2>"$T/err" &
       p=$!
       rt exec -d "$C" sleep 98708 </dev/null >/dev/null 2>&1 &
+      d=$!
       sleep 0.00$i
       [ $((i % 2)) -eq 0 ] || rt kill "$C" KILL
       ok rt delete -f "$C"
       r=0
       wait $p || r=$?
       [ $r -eq 137 ] || [ -s "$T/err" ] || fail "$ENGINE: status $r and no word"
-      wait
+      wait $d || true
     done
     wait_until 5 test -z "$(procs_with '^sleep 98708')" || sleep 0.5
     [ -z "$(procs_with '^sleep 98708')" ] || fail "$ENGINE left: $(procs_with 98708)"

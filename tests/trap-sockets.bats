@@ -73,7 +73,7 @@ meet() {
   OPTIONS=(-b "$T/shared" /mnt)
   guest 'python3 serve.py /mnt/s' >"$T/out" &
   ok guest 'python3 ask.py /mnt/s'
-  wait
+  wait $!
   [ "${lines[0]}" = "answer /mnt/s" ]
   [ -S "$T/shared/s" ]
   grep -qx question "$T/out"
@@ -81,11 +81,11 @@ meet() {
 
 @test "a process of the host is reached through a bind of its socket" {
   python3 "$ROOT/w/serve.py" "$T/host.sock" >"$T/out" &
-  while [ ! -S "$T/host.sock" ]; do sleep 0.05; done
+  wait_until 10 test -S "$T/host.sock"
   touch "$ROOT/w/s"
   OPTIONS=(-b "$T/host.sock" /w/s)
   ok guest 'python3 ask.py /w/s'
-  wait
+  wait $!
   [[ ${lines[0]} = answer* ]]
 }
 
