@@ -85,6 +85,35 @@ print(os.getresuid())
   chmod 700 "$ROOT/w/folder"
 }
 
+# closed: what root does where modes keep everybody out, with what comes of it
+CLOSED='mkdir -p a/b c; echo x >a/b/f; echo y >a/none; mkdir a/shut; cp /bin/true a/b/true; ln -s b/f a/link; ln a/b/f a/second
+  chmod 0 a/none a/shut; chmod 555 c; chmod 0 a/b; chmod 500 a
+  cat a/b/f a/link a/none; a/b/true && echo ran; echo z >a/new; echo z >c/new; echo z >a/b/new; mkdir a/b/dir c/dir; ls a/b
+  ln -s x a/b/sym; readlink a/b/sym; ln a/b/f c/hard; mv c/new a/b/moved; mv a/shut c/shut; rm a/second; rmdir c/dir; mkfifo c/p
+  chmod 640 a/b/f; chown 0:0 a/b/f; touch -d @1 a/b/f; truncate -s 1 a/b/f; test -r a/none && test -w c && echo may; test -x a/none || echo not
+  cd a/b && pwd && cat f && echo w >w && stat -c "%n %a %s" f && cd ../..
+  tar -C c -cf t.tar . && rm -r c && mkdir c && tar -C c -xpf t.tar && find a c -printf "%m %p\n" | sort -k 2'
+
+@test "root makes, finds, moves and removes things where modes keep their owner out, and the modes stay" {
+  requires user
+  mkdir "$T/real"
+  (cd "$T/real" && { unshare -r sh -c "$CLOSED" >"$T/expected" 2>&1; chmod -R u+rwX .; })
+  grep -q '^500 a$' "$T/expected" || skip "no root in a user namespace here"
+  for OPTIONS in -d -2; do
+    rm -rf "${ROOT:?}/w"
+    mkdir "$ROOT/w"
+    guest "$CLOSED" >"$T/out" 2>"$T/err" || true
+    chmod -R u+rwX "$ROOT/w"
+    sed "s,^/w,$T/real," "$T/out" >"$T/seen"
+    diff "$T/expected" "$T/seen" || fail "$(cat "$T/err")"
+  done
+  # Who is not root stays out.
+  ok guest 'mkdir d; echo x >d/f; chmod 0 d; setpriv --reuid 42 --clear-groups sh -c "cat d/f; echo x >d/g; mkdir d/h" 2>&1; stat -c %a d'
+  [ "$(grep -c "Permission denied" <<<"$output")" = 3 ] || fail "$output"
+  [ "${lines[-1]}" = 0 ]
+  chmod 700 "$ROOT/w/d"
+}
+
 @test "capabilities and no_new_privs are those of the guest" {
   ok guest 'setpriv --dump | grep -i -e no_new_privs; setpriv --no-new-privs setpriv --dump | grep no_new_privs; grep CapEff /proc/self/status
     setpriv --bounding-set -chown grep CapBnd /proc/self/status'

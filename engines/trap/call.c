@@ -4,6 +4,7 @@
 
 #include "engines/trap/filter.h"
 #include "engines/trap/judge.h"
+#include "engines/trap/owner.h"
 #include "engines/trap/sys.h"
 
 #define CALL_TABLE 512
@@ -54,5 +55,6 @@ long call_answer(struct call *c)
 		if (r != -FILTER_ACQUITTED)
 			return r;
 	}
-	return handler(c);
+	r = handler(c);
+	return r == -EACCES ? owner_answer(c, handler) : r;
 }

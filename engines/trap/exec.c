@@ -84,7 +84,7 @@ static long open_program(struct exec_block *b, int dirfd, const char *path, int 
 		fd = path_open(dirfd, b->name, how, 0);
 	/* The kernel does not read it in the caller's name, we have to. */
 	if (fd == -EACCES && len)
-		fd = owner_open(dirfd, b->name, how);
+		fd = owner_open(dirfd, b->name, how, 0);
 	*ret_fd = dirfd >= 0 && b->name[0] != '/' ? dirfd : -1;
 	if (fd >= 0 && *ret_fd >= 0)
 		name_by_fd(b, dirfd, (size_t)len);

@@ -353,12 +353,27 @@ static long open_wish(int dirfd, const char *path, const struct wish *w)
 	return fd == -EXDEV ? open_walked(dirfd, path, w) : fd;
 }
 
-long path_open(int dirfd, const char *path, unsigned long flags, unsigned mode)
+long path_open_plainly(int dirfd, const char *path, unsigned long flags, unsigned mode)
 {
 	const struct wish w = { flags & (flags & O_PATH ? OPEN_PATH_FLAGS : OPEN_FLAGS), mode };
-	long fd = open_wish(dirfd, path, &w);
 
-	return fd == -EACCES && ids_capable(CAP_DAC_OVERRIDE) ? owner_open(dirfd, path, w.flags) : fd;
+	return open_wish(dirfd, path, &w);
+}
+
+long path_open(int dirfd, const char *path, unsigned long flags, unsigned mode)
+{
+	long fd = path_open_plainly(dirfd, path, flags, mode);
+
+	return fd == -EACCES && ids_capable(CAP_DAC_OVERRIDE) ? owner_open(dirfd, path, flags, mode) : fd;
+}
+
+long path_at_canonical(const char *name)
+{
+	const struct wish look = { O_PATH | O_NOFOLLOW | O_CLOEXEC, 0 };
+	const char *rest;
+	const struct trap_bind *b = path_locate(name, &rest);
+
+	return *rest ? open_in_bind(b, rest, &look, PATH_PLAIN) : SYS(fcntl, b->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 long path_canonical(int dirfd, const char *path, bool follow, char *out)

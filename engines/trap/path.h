@@ -38,6 +38,10 @@ long path_canonical(int dirfd, const char *path, bool follow, char *out);
 
 /* openat() of a guest path; O_CLOEXEC is the caller's to say. `mode` for what is created. The descriptor or -errno. */
 long path_open(int dirfd, const char *path, unsigned long flags, unsigned mode);
+/* The same without root's right to open what a mode forbids (owner.h). */
+long path_open_plainly(int dirfd, const char *path, unsigned long flags, unsigned mode);
+/* O_PATH|O_CLOEXEC of a canonical name; of a link itself. */
+long path_at_canonical(const char *name);
 /* path_open() with O_PATH|O_CLOEXEC, for calls on what is there. -EROFS if it is `to_write` in a read-only bind. */
 long path_at(int dirfd, const char *path, bool follow, bool to_write);
 
