@@ -34,6 +34,34 @@ setup() { trap_setup; }
   [[ $output = again* ]]
 }
 
+@test "a program that no name leads to is shown as on a host, and finds itself" {
+  requires python3
+  cat >"$ROOT/w/memory.py" <<'PY'
+import os, sys
+own = """import os
+print(os.readlink("/proc/self/exe"), open("/proc/self/exe", "rb").read(4), os.stat("/proc/self/exe").st_size == SIZE, flush=True)
+os.execl("/proc/self/exe", "again", "-c", 'print("again", open("/proc/self/exe", "rb").read(4))')
+"""
+data = open(os.path.realpath(sys.executable), "rb").read()
+memory = os.memfd_create("copy")
+os.write(memory, data)
+gone = os.open("gone", os.O_RDWR | os.O_CREAT, 0o755)
+os.write(gone, data)
+os.close(gone)
+gone = os.open("gone", os.O_RDONLY)
+os.unlink("gone")
+for f in memory, gone:
+    if not os.fork():
+        os.execve(f, ["copy", "-c", own.replace("SIZE", str(len(data)))], os.environ)
+    os.wait()
+PY
+  (cd "$ROOT/w" && /usr/bin/python3 memory.py) >"$T/real"
+  for OPTIONS in -d -2; do
+    ok guest 'python3 memory.py'
+    assert_output "$(sed "s,$ROOT,," "$T/real")"
+  done
+}
+
 @test "status tells the guest's ids" {
   ok guest 'grep -E "^(Uid|Gid|NoNewPrivs|Seccomp):" /proc/self/status; setpriv --reuid 5 --regid 6 --clear-groups grep -E "^(Uid|Gid):" /proc/self/status'
   [ "$output" = $'Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nNoNewPrivs:\t0\nSeccomp:\t0\nUid:\t5\t5\t5\t5\nGid:\t6\t6\t6\t6' ]

@@ -145,6 +145,14 @@ static long find_program(struct exec_block *b, int dirfd, const char *path, int 
 	}
 }
 
+bool exec_program_is_kept(void)
+{
+	static const char mark[] = " (deleted)";
+	const size_t n = strlen(program_name), m = sizeof(mark) - 1;
+
+	return text_begins(program_name, "/proc/self/fd/") || (n > m && text_eq(program_name + n - m, mark));
+}
+
 /* For /proc/self/exe. What has no name in the guest is shown as the kernel does if it has none at all. */
 static void name_program(struct exec_block *b)
 {
@@ -157,7 +165,7 @@ static void name_program(struct exec_block *b)
 	n = SYS(readlinkat, AT_FDCWD, link, b->program, sizeof(b->program) - 1);
 	b->program[n < 0 ? 0 : n] = '\0';
 	if (!text_begins(b->program, "/memfd:"))
-		memcpy(b->program, link, sizeof(link));
+		text_fd_path(b->program, trap_state->program);
 }
 
 static long count_words(char *const *argv, size_t *ret)

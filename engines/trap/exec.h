@@ -15,7 +15,7 @@
  */
 enum exec_word {
 	EXEC_MARK, /* "\1T", the number of the state's descriptor, ',', the text of the ids (ids_to_text()) */
-	EXEC_PROGRAM, /* canonical guest name of the ELF file, for /proc/self/exe; "/proc/self/fd/N" of what has no name */
+	EXEC_PROGRAM, /* canonical guest name of the ELF file, for /proc/self/exe, or what is shown of one without */
 	EXEC_NAME, /* as it was called: AT_EXECFN, and its last part the process's name */
 	EXEC_FD, /* the number of a descriptor that has it open for reading: the loader closes it */
 	EXEC_WORDS,
@@ -25,6 +25,8 @@ enum exec_word {
 /* The guest name of the program of this process, for /proc/self/exe; the loader sets it. */
 const char *exec_program(void);
 void exec_set_program(const char *name);
+/* No name leads to it: the loader keeps it open, at trap_state->program. */
+bool exec_program_is_kept(void);
 
 /* Put a program of the guest in place of this one; returns -errno only. `path` and the vectors are the engine's or the guest's memory. */
 long exec_program_at(int dirfd, const char *path, int flags, char *const *argv, char *const *envp);

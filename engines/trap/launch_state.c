@@ -375,7 +375,7 @@ static void move_fd(int32_t *fd, unsigned to)
 	*fd = (int32_t)to;
 }
 
-/* Root and binds, then the image, then the memfd at the top. */
+/* Root and binds, then the image, then room for a program, then the memfd at the top. */
 static void place_descriptors(const char *image)
 {
 	struct trap_state *s = &built.state;
@@ -390,13 +390,14 @@ static void place_descriptors(const char *image)
 		trap_die(126, "cannot find the engine's own program", image);
 	self = (int32_t)fd;
 	raise_limit(&old);
-	low = find_block(s->n_binds + 2u);
+	low = find_block(s->n_binds + 3u);
 	for (unsigned i = 0; i < s->n_binds; i++)
 		move_fd(&s->bind[i].fd, low + i);
 	move_fd(&self, low + s->n_binds);
 	s->self = (uint16_t)self;
+	s->program = (uint16_t)(self + 1);
 	s->fd_low = (uint16_t)low;
-	s->fd_high = (uint16_t)(low + s->n_binds + 1u);
+	s->fd_high = (uint16_t)(self + 2);
 	fd = SYS(memfd_create, "udocker-trap", MFD_ALLOW_SEALING);
 	if (fd < 0)
 		trap_die(126, "memfd_create() is refused here", NULL);

@@ -198,6 +198,8 @@ void loader_run(const struct process *from, const struct loader_program *program
 
 	if (elf_map(program->fd, true, &program_image) < 0)
 		trap_die(126, "the program cannot be loaded", program->name);
+	if (exec_program_is_kept())
+		(void)SYS(dup3, program->fd, trap_state->program, O_CLOEXEC);
 	(void)SYS(close, program->fd);
 	rewrite_program_is_go = program_image.go;
 	if (program_image.interpreter[0])

@@ -10,6 +10,7 @@
 #include "engines/trap/sys.h"
 
 #define SET_SIZE 8
+#define SIGCANCEL 32 /* and the next one */
 
 /* The set is argument `set`, its size argument `size`. Without a set, as a rewritten site brings it too, the call is passed on. */
 static long with_set(const struct call *c, unsigned set, unsigned size)
@@ -112,6 +113,28 @@ static long change_saved(struct call *c, uint64_t set)
 	return c->arg[2] ? guest_write((void *)c->arg[2], &old, sizeof(old)) : 0;
 }
 
+/*
+ * Who has the signals of faults blocked: the flag makes looks at the guest's memory dearer, so that it goes when its only thread has unblocked them. Sets
+ * with the C libraries' own signals are theirs: they block all for a moment, and when a thread ends for good, and name no paths then.
+ */
+static void note_faults(int how, uint64_t set)
+{
+	const uint64_t libraries = 3ull << (SIGCANCEL - 1);
+	int none = 0, tid;
+
+	if (how == SIG_UNBLOCK ? (set & MEM_FAULTS) == MEM_FAULTS
+			       : how == SIG_SETMASK && !(set & MEM_FAULTS)) {
+		if (guest_faults_blocked && guest_faults_blocked == (int)SYS(gettid))
+			guest_faults_blocked = 0;
+	} else if (how != SIG_UNBLOCK && (set & MEM_FAULTS) && (set & libraries) != libraries) {
+		tid = (int)SYS(gettid);
+		if (!__atomic_compare_exchange_n(
+			    &guest_faults_blocked, &none, tid, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) &&
+			none != tid)
+			guest_faults_blocked = -1;
+	}
+}
+
 /* With an unknown `how` programs ask whether memory is readable, in handlers of SIGSEGV: that is the kernel's answer. */
 long call_rt_sigprocmask(struct call *c)
 {
@@ -128,6 +151,7 @@ long call_rt_sigprocmask(struct call *c)
 		if (r < 0)
 			return r;
 		set = signals_mask(set);
+		note_faults(how, set);
 		own.arg[1] = (unsigned long)&set;
 	}
 	own.arg[0] = (unsigned long)how;

@@ -2,6 +2,7 @@
 /* Memory without a C library: see mem.h. The copies that may fault are in start_*.S. */
 #include "engines/trap/mem.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 
 #include "engines/trap/sys.h"
@@ -129,19 +130,63 @@ char *text_fd_path(char *to, long fd)
 	return text_number(to + sizeof(prefix) - 1, (unsigned long)fd);
 }
 
+int guest_faults_blocked;
+
+/* The signals that were blocked. */
+static uint64_t faults_open(void)
+{
+	const uint64_t faults = MEM_FAULTS;
+	uint64_t old = 0;
+
+	(void)SYS(rt_sigprocmask, SIG_UNBLOCK, &faults, &old, sizeof(old));
+	return old & faults;
+}
+
+static void faults_close(uint64_t blocked)
+{
+	if (blocked)
+		(void)SYS(rt_sigprocmask, SIG_BLOCK, &blocked, NULL, sizeof(blocked));
+}
+
+static long copy(void *to, const void *from, size_t n)
+{
+	uint64_t blocked;
+	long r;
+
+	if (__builtin_expect(!guest_faults_blocked, 1))
+		return guest_copy(to, from, n);
+	blocked = faults_open();
+	r = guest_copy(to, from, n);
+	faults_close(blocked);
+	return r;
+}
+
 long guest_read(void *to, const void *guest, size_t n)
 {
-	return guest_copy(to, guest, n);
+	return copy(to, guest, n);
 }
 
 long guest_write(void *guest, const void *from, size_t n)
 {
-	return guest_copy(guest, from, n);
+	return copy(guest, from, n);
+}
+
+static long copy_string(char *to, const char *from, size_t size)
+{
+	uint64_t blocked;
+	long r;
+
+	if (__builtin_expect(!guest_faults_blocked, 1))
+		return guest_copy_string(to, from, size);
+	blocked = faults_open();
+	r = guest_copy_string(to, from, size);
+	faults_close(blocked);
+	return r;
 }
 
 long guest_string(char *to, const char *guest, size_t size)
 {
-	long n = guest_copy_string(to, guest, size);
+	long n = copy_string(to, guest, size);
 
 	return n == (long)size ? -ENAMETOOLONG : n;
 }

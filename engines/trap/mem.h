@@ -28,6 +28,13 @@ bool text_to_number(const char **s, unsigned long max, unsigned long *ret);
 /* "/proc/self/fd/N"; `to` has room for 32. Returns its end. */
 char *text_fd_path(char *to, long fd);
 
+/*
+ * A thread that has SIGSEGV or SIGBUS blocked would die of a fault: where there may be one, a look unblocks them for its moment. 0: there is none; else
+ * the thread that has, -1: there may be several.
+ */
+#define MEM_FAULTS (1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1))
+extern int guest_faults_blocked;
+
 /* 0 or -EFAULT. */
 long guest_read(void *to, const void *guest, size_t n);
 long guest_write(void *guest, const void *from, size_t n);

@@ -161,8 +161,14 @@ struct paths {
 	signed char dirfd, path, other_dirfd, other_path;
 };
 
-#define ONE(name, dirfd, path) { SYS_##name, dirfd, path, NO_PATH, NO_PATH }
-#define TWO(name, a, b, c, d) { SYS_##name, a, b, c, d }
+#define ONE(name, dirfd, path) \
+	{ \
+		SYS_##name, dirfd, path, NO_PATH, NO_PATH \
+	}
+#define TWO(name, a, b, c, d) \
+	{ \
+		SYS_##name, a, b, c, d \
+	}
 
 /* Which arguments; those that open or execute are owner_open()'s. */
 static const struct paths paths[] = {

@@ -251,6 +251,16 @@ static long open_canonical(const char *name, const struct wish *w, long kind)
 	return fd == PROC_NOT_MINE ? open_in_bind(b, rest, w, kind) : fd;
 }
 
+static long open_program(const struct wish *w)
+{
+	char path[32];
+
+	if (!exec_program_is_kept())
+		return open_canonical(exec_program(), w, PATH_PLAIN);
+	(void)text_fd_path(path, trap_state->program);
+	return SYS(openat, AT_FDCWD, path, w->flags & ~(unsigned long)O_CREAT);
+}
+
 static long open_walked(int dirfd, const char *path, const struct wish *w)
 {
 	char *name = buffer_take();
@@ -267,7 +277,7 @@ static long open_walked(int dirfd, const char *path, const struct wish *w)
 		if (kind == PATH_FOREIGN)
 			r = SYS(openat, dirfd, path, w->flags, w->mode);
 		else if (kind == PATH_EXE)
-			r = open_canonical(exec_program(), w, PATH_PLAIN);
+			r = open_program(w);
 		else
 			r = open_canonical(name, w, kind);
 		if (!follows(w))

@@ -191,7 +191,7 @@ static void set_raw(int sig, void (*handler)(int))
 long signals_start(void)
 {
 	struct signals_action a = { 0 }, old = { 0 };
-	uint64_t sigsys = BIT(SIGSYS);
+	uint64_t sigsys = BIT(SIGSYS), mask = 0;
 
 	for (size_t i = 0; i < OURS; i++) {
 		long r = set_action(ours[i], &a, &old);
@@ -201,7 +201,10 @@ long signals_start(void)
 		if (old.handler == (uint64_t)SIG_IGN)
 			set_simple(ours[i], SIG_IGN);
 	}
-	return SYS(rt_sigprocmask, SIG_UNBLOCK, &sigsys, NULL, SET_SIZE);
+	if (SYS(rt_sigprocmask, SIG_UNBLOCK, &sigsys, &mask, SET_SIZE) < 0)
+		return -EINVAL;
+	guest_faults_blocked = mask & MEM_FAULTS ? -1 : 0;
+	return 0;
 }
 
 void signals_before_exec(void)

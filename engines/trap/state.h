@@ -68,6 +68,7 @@ struct trap_state {
 	uint16_t n_binds; /* the first one is the root */
 	uint16_t fd_low, fd_high; /* reserved descriptors, both included */
 	uint16_t self; /* descriptor of the image, to execute */
+	uint16_t program; /* of a program that no name leads to, while it runs */
 	uint32_t release, hostname; /* of uname(), offsets in the text; 0: the kernel's */
 	uint16_t n_stubs;
 	uint64_t stub_inodes; /* a set of their numbers' last six bits */

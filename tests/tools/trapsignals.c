@@ -181,6 +181,48 @@ static void full_masks(void)
 	check(stat(".", &st) == 0);
 }
 
+static void *stat_in_thread(void *arg)
+{
+	struct stat st;
+
+	*(int *)arg = stat(".", &st) != 0;
+	return NULL;
+}
+
+/* As Go and C libraries do it: every signal there is, by calls of their own, and what is begun meanwhile. */
+static void raw_masks(void)
+{
+	const unsigned long all = ~0ul, none = 0;
+	unsigned long old = 1;
+	struct sigaction a;
+	struct stat st;
+	pthread_t thread;
+	int bad = 1;
+	pid_t pid;
+
+	check(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8) == 0 && old == 0);
+	check(stat(".", &st) == 0);
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		_exit(stat(".", &st) != 0 || access("/etc", F_OK) != 0);
+	check(status_of(pid) == 0);
+	check(run_self("stats") == 0);
+	pthread_create(&thread, NULL, stat_in_thread, &bad);
+	check(pthread_join(thread, NULL) == 0 && bad == 0);
+	check(syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &all, NULL, 8) == 0);
+	check(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, 8) == 0 && old == 0);
+	check(stat(".", &st) == 0);
+	check(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8) == 0);
+	/* In the handler all are blocked. */
+	handle(SIGUSR1, on_signal, 0);
+	sigaction(SIGUSR1, NULL, &a);
+	memset(&a.sa_mask, 0xff, sizeof(a.sa_mask));
+	sigaction(SIGUSR1, &a, NULL);
+	caught = 0;
+	raise(SIGUSR1);
+	check(caught == SIGUSR1 && stat(".", &st) == 0);
+}
+
 static void signal_fd(void)
 {
 	struct signalfd_siginfo i = { 0 };
@@ -447,6 +489,46 @@ static void efaults(void)
 	EFAULTS(syscall(SYS_signalfd4, -1, nowhere, 8, 0));
 }
 
+static void *efaults_in_thread(void *arg)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	if (arg)
+		pthread_sigmask(SIG_SETMASK, &all, NULL);
+	efaults();
+	return NULL;
+}
+
+/* A fault that finds its signal blocked ends a process: none of ours may. And the mask stays what it is. */
+static void efaults_blocked(void)
+{
+	sigset_t all, old, now;
+	pthread_t one, two;
+	int bad = 0, there = 1;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	efaults();
+	sigprocmask(SIG_BLOCK, NULL, &now);
+	check(sigismember(&now, SIGSEGV) && sigismember(&now, SIGBUS) && sigismember(&now, SIGUSR1));
+	check(run_self("efaults") == 0);
+	pid = fork();
+	if (pid == 0) {
+		efaults();
+		_exit(failures);
+	}
+	check(status_of(pid) == 0);
+	/* A thread that has inherited it, when its parent has it no more. */
+	pthread_create(&one, NULL, efaults_in_thread, NULL);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	pthread_create(&two, NULL, efaults_in_thread, &there);
+	bad += pthread_join(one, NULL) + pthread_join(two, NULL);
+	check(bad == 0);
+	efaults();
+}
+
 /* ---- threads and children ---- */
 
 static void *work(void *arg)
@@ -702,7 +784,7 @@ static void exec_by_descriptor(void)
 	memory = (int)syscall(SYS_memfd_create, "program", MFD_CLOEXEC);
 	while ((n = read(fd, data, sizeof(data))) > 0)
 		check(write(memory, data, (size_t)n) == n);
-	check(exec_fd(memory, "nothing") == 0);
+	check(exec_fd(memory, "nothing") == 0 && exec_fd(memory, "is-memory") == 0);
 	write_file("script", "#!/bin/true\n", 0755);
 	script = open("script", O_RDONLY | O_CLOEXEC);
 	check(exec_fd(script, "x") == ENOENT);
@@ -788,6 +870,23 @@ static void is_inherited(void)
 	check(sigprocmask(SIG_BLOCK, NULL, &set) == 0 && sigismember(&set, SIGUSR2));
 }
 
+static void stats(void)
+{
+	int bad = 1;
+
+	stat_in_thread(&bad);
+	check(bad == 0);
+}
+
+/* A program that no name leads to. */
+static void is_memory(void)
+{
+	char name[100] = "";
+
+	check(readlink("/proc/self/exe", name, sizeof(name) - 1) > 0);
+	check(strcmp(name, "/memfd:program (deleted)") == 0);
+}
+
 static void nothing(void)
 {
 }
@@ -808,6 +907,7 @@ static const struct {
 	{ "fifo-restart", fifo_restart, 0 },
 	{ "long-jump", long_jump, 0 },
 	{ "full-masks", full_masks, 0 },
+	{ "raw-masks", raw_masks, 0 },
 	{ "signal-fd", signal_fd, 0 },
 	{ "mask-queries", mask_queries, 0 },
 	{ "alternate-stacks", alternate_stacks, 0 },
@@ -815,6 +915,7 @@ static const struct {
 	{ "guest-sigsegv", guest_sigsegv, 0 },
 	{ "deaths", deaths, 0 },
 	{ "efaults", efaults, 0 },
+	{ "efaults-blocked", efaults_blocked, 0 },
 	{ "threads", threads, 0 },
 	{ "spawns", spawns, 0 },
 	{ "cancellation", cancellation, 0 },
@@ -826,6 +927,8 @@ static const struct {
 	{ "strict-memory", strict_memory, 0 },
 	{ "is-ignored", is_ignored, 1 },
 	{ "is-inherited", is_inherited, 1 },
+	{ "is-memory", is_memory, 1 },
+	{ "stats", stats, 1 },
 	{ "nothing", nothing, 1 },
 	{ "count", count, 1 },
 };

@@ -62,6 +62,11 @@ const char *exec_program(void)
 	return "/bin/program";
 }
 
+bool exec_program_is_kept(void)
+{
+	return false;
+}
+
 #define TRAP_GUEST_FD 900
 
 /* A state whose root is `host`, and with `proc` a procfs at /proc. */
