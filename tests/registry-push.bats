@@ -213,6 +213,31 @@ login() { printf s3cret | udocker-image login --insecure -u me --password-stdin 
   ok udocker-image verify "$R/imp:1"
 }
 
+@test "four layers are sent at once, by push and by copy, or as many as --jobs says" {
+  test_image img 9 1
+  docker_registry
+  stored img app:1
+  ok udocker-image push -q --insecure app:1 "$R/app:1"
+  mkdir empty
+  echo '{"schemaVersion":2,"manifests":[]}' >empty/index.json
+  bad_registry empty
+  local n option what
+  for n in 4 2; do
+    option="--jobs $n"
+    [ $n -ne 4 ] || option=''
+    for what in "push app:1 $B/x:1" "copy docker://$R/app:1 docker://$B/y:1"; do
+      : >"$BLOG"
+      rules "(PATCH|PUT).*/blobs/ 99 cut-stall 0"
+      # shellcheck disable=SC2086  # words
+      background udocker-image -q ${what%% *} --insecure $option ${what#* }
+      wait_until 20 sh -c "[ \$(grep -c cut-stall '$BLOG') -ge $n ]" || fail "$what: fewer than $n: $(cat "$BLOG")"
+      ! wait_until 1 sh -c "[ \$(grep -c cut-stall '$BLOG') -gt $n ]" || fail "$what: more than $n: $(cat "$BLOG")"
+      kill "$PID"
+      wait "$PID" || true
+    done
+  done
+}
+
 @test "what is wrong is one line: no such image, a digest that differs, a damaged layer, a registry that is not there" {
   test_image img 1
   docker_registry
