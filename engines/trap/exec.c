@@ -12,6 +12,7 @@
 #include "engines/trap/exec_file.h"
 #include "engines/trap/owner.h"
 #include "engines/trap/path.h"
+#include "engines/trap/root.h"
 #include "engines/trap/signals.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
@@ -232,13 +233,17 @@ static void write_mark(struct exec_block *b)
 {
 	uint32_t uid[4], gid[4];
 	char *to = b->mark;
+	const char *root;
+	size_t n;
 
 	*to++ = EXEC_MARK_BYTE;
 	*to++ = 'T';
 	to = text_number(to, trap_state->fd_high);
 	*to++ = ',';
 	ids_exec(&b->st, uid, gid);
-	ids_to_text(to);
+	to += ids_to_text(to);
+	root = root_name(&n);
+	memcpy(to, root, n + 1);
 	text_number(b->fd_text, (unsigned long)b->fd);
 }
 

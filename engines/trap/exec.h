@@ -14,7 +14,7 @@
  * even number, so that the kernel's stack stays aligned when they are dropped. The image started by any other argv[0] is the launcher.
  */
 enum exec_word {
-	EXEC_MARK, /* "\1T", the number of the state's descriptor, ',', the text of the ids (ids_to_text()) */
+	EXEC_MARK, /* "\1T", the number of the state's descriptor, ',', the text of the ids (ids_to_text()), the name of the root (root.h) */
 	EXEC_PROGRAM, /* canonical guest name of the ELF file, for /proc/self/exe, or what is shown of one without */
 	EXEC_NAME, /* as it was called: AT_EXECFN, and its last part the process's name */
 	EXEC_FD, /* the number of a descriptor that has it open for reading: the loader closes it */

@@ -32,7 +32,7 @@ struct exec_block {
 	char head[EXEC_LEVELS + 1][SHEBANG_MAX];
 	char name[32 + TRAP_PATH_MAX];
 	char program[TRAP_PATH_MAX];
-	char mark[16 + IDS_TEXT_MAX];
+	char mark[16 + IDS_TEXT_MAX + TRAP_PATH_MAX];
 	char fd_text[24];
 
 	const char *words[EXEC_SHORT];

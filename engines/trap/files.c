@@ -16,6 +16,7 @@
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
 #include "engines/trap/proc.h"
+#include "engines/trap/root.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
 
@@ -403,7 +404,10 @@ long call_chdir(struct call *c)
 static long unreachable(char *name)
 {
 	static const char prefix[] = "(unreachable)";
-	long n = SYS(getcwd, name + sizeof(prefix) - 1, TRAP_PATH_MAX);
+	char *to = name + sizeof(prefix) - 1;
+	long n = path_of_fd(AT_FDCWD, to);
+
+	n = n < 0 ? SYS(getcwd, to, TRAP_PATH_MAX) : n + 1;
 
 	memcpy(name, prefix, sizeof(prefix) - 1);
 	return n < 0 ? n : n + (long)sizeof(prefix) - 2;
@@ -414,6 +418,8 @@ long call_getcwd(struct call *c)
 	char *name = buffer_take();
 	long n = path_of_fd(AT_FDCWD, name);
 
+	if (n >= 0 && root_is_changed)
+		n = root_show(name, (size_t)n);
 	if (n == -ENOENT)
 		n = unreachable(name);
 	if (n >= 0 && (unsigned long)n + 1 > c->arg[1])

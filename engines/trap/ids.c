@@ -270,6 +270,7 @@ void ids_from_text(const char *text)
 	e->cap[IDS_AMBIENT] = get_number(&text, IDS_ALL_CAPS);
 	e->cap[IDS_PERMITTED] = e->cap[IDS_AMBIENT];
 	e->set_id = false;
+	e->root = *text == '/' ? text : NULL;
 	caps_at_exec(e);
 	book_open();
 }

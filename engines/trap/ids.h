@@ -35,9 +35,10 @@ struct ids {
 	bool set_id; /* the program that it is about to execute brings the next two */
 	uint32_t set_uid, set_gid;
 	uint64_t cap[IDS_CAP_SETS];
+	const char *root; /* the canonical name of its root, NULL: the run's; in its memory (root.h) */
 };
 
-/* At a program's start: from the state for the first one, and from what ids_to_text() wrote for the others. */
+/* At a program's start: from the state for the first one; for the others from what ids_to_text() wrote and the name of its root, which stays where it is. */
 void ids_start(void);
 void ids_from_text(const char *text);
 /*

@@ -14,6 +14,7 @@
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
 #include "engines/trap/rewrite.h"
+#include "engines/trap/root.h"
 #include "engines/trap/signals.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
@@ -245,6 +246,7 @@ void loader_main(const struct process *p)
 	if (signals_start() < 0)
 		trap_die(126, "signals are refused here", NULL);
 	ids_from_text(ids);
+	root_start();
 	number = p->argv[EXEC_FD];
 	if (!text_to_number(&number, 1 << 30, &fd))
 		trap_die(126, "this is the loader of a run, not a command", NULL);

@@ -12,6 +12,7 @@
 #include "engines/trap/mem.h"
 #include "engines/trap/owner.h"
 #include "engines/trap/proc.h"
+#include "engines/trap/root.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
 #include "engines/trap/walk.h"
@@ -324,7 +325,7 @@ static long open_absolute(const char *path, const struct wish *w)
 	const char *rest = path;
 	long fd;
 
-	if (l.meets && l.odd)
+	if ((l.meets && l.odd) || root_is_changed)
 		return -EXDEV;
 	if (l.meets)
 		b = path_locate(path, &rest);
@@ -465,7 +466,7 @@ static long open_parent_quickly(int dirfd, const char *path, struct path_parent 
 	uint64_t resolve = absolute ? RESOLVE_IN_ROOT : RESOLVE_BENEATH;
 	long fd;
 
-	if (l.odd || l.meets || !path[last] || trap_has(TRAP_NO_OPENAT2))
+	if (l.odd || l.meets || !path[last] || trap_has(TRAP_NO_OPENAT2) || (absolute && root_is_changed))
 		return -EXDEV;
 	p->name = path + last;
 	if (absolute) {
@@ -492,6 +493,7 @@ static long open_parent_quickly(int dirfd, const char *path, struct path_parent 
 static long walk_parent(int dirfd, const char *path, bool to_write, struct path_parent *ret)
 {
 	const char *rest;
+	size_t n;
 	long r;
 
 	if (!ret->buffer)
@@ -502,6 +504,8 @@ static long walk_parent(int dirfd, const char *path, bool to_write, struct path_
 	if (r < 0)
 		return r;
 	ret->bind = path_locate(ret->buffer, &rest);
+	if (root_is_changed && text_eq(ret->buffer, root_name(&n)))
+		return -EBUSY;
 	if (!*rest || (ret->bind->flags & TRAP_BIND_FILE))
 		return *rest ? -ENOTDIR : -EBUSY;
 	r = open_parent(ret, rest);

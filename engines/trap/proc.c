@@ -10,6 +10,7 @@
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
 #include "engines/trap/proc_text.h"
+#include "engines/trap/root.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
 
@@ -121,6 +122,7 @@ long proc_link(const char *name, char *target, long n)
 {
 	int pid;
 	const char *leaf = leaf_of_name(name, &pid);
+	size_t root_len;
 	long r;
 
 	if (!leaf)
@@ -131,15 +133,24 @@ long proc_link(const char *name, char *target, long n)
 			return PROC_LINK_EXE;
 		r = exe_of(pid, target, n);
 	} else if (text_eq(leaf, "root")) {
-		target[0] = '/';
-		target[1] = '\0';
-		return 1;
+		const char *root = root_name(&root_len);
+
+		memcpy(target, root_len ? root : "/", root_len ? root_len + 1 : 2);
+		return root_len ? (long)root_len : 1;
 	} else if (is_translated(leaf)) {
 		r = is_name(target, n) ? path_to_guest(target, (size_t)n) : -ENOENT;
 	} else {
 		return n;
 	}
 	return r < 0 ? PROC_LINK_MAGIC : r;
+}
+
+/* As the kernel does, what lies outside of the process's root as it is. */
+static long show(char *name, long n)
+{
+	long r = root_show(name, (size_t)n);
+
+	return r < 0 ? n : r;
 }
 
 long proc_readlink(const char *name, char *target, long n)
@@ -156,7 +167,7 @@ long proc_readlink(const char *name, char *target, long n)
 
 		if (own)
 			memcpy(target, own, (size_t)r + 1);
-		return r < 0 ? n : r;
+		return r < 0 ? n : show(target, r);
 	}
 	if (text_eq(leaf, "root")) {
 		target[0] = '/';

@@ -9,6 +9,7 @@
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
 #include "engines/trap/proc_text.h"
+#include "engines/trap/root.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
 
@@ -193,7 +194,8 @@ static void put_short(struct proc_maker *m, const struct mount *from, const char
 	proc_put_text(m, " 0 0\n");
 }
 
-static void put_bind(struct proc_maker *m, const struct host *h, unsigned bind, bool info, char *room)
+static void put_bind(
+	struct proc_maker *m, const struct host *h, unsigned bind, bool info, char *room, char *shown)
 {
 	const struct trap_bind *b = &trap_state->bind[bind];
 	const struct mount from = mount_parse(h->text + h->line[bind]);
@@ -202,6 +204,12 @@ static void put_bind(struct proc_maker *m, const struct host *h, unsigned bind, 
 
 	if (!room[1])
 		below = trap_bind_host(b) + (trap_bind_host(b)[1] ? 0 : 1);
+	if (root_is_changed) {
+		memcpy(shown, guest, b->guest_len + 1u);
+		if (root_show(shown, b->guest_len) < 0)
+			return;
+		guest = shown;
+	}
 	if (!*guest)
 		guest = "/";
 	if (!info) {
@@ -238,7 +246,7 @@ static void put_below(struct proc_maker *m, const char *line, bool info, char *r
 	if (n < 0)
 		return;
 	path_locate(room, &rest);
-	if (!*rest)
+	if (!*rest || root_show(room, (size_t)n) < 0)
 		return;
 	if (!info) {
 		put_short(m, &from, room, false);
@@ -256,7 +264,7 @@ long proc_mounts(bool info, unsigned long flags)
 	struct host *h = host_read();
 	struct proc_maker m;
 	unsigned n = trap_state->n_binds;
-	char *room;
+	char *room, *shown;
 	long r;
 
 	if (!h)
@@ -267,12 +275,14 @@ long proc_mounts(bool info, unsigned long flags)
 		return r;
 	}
 	room = buffer_take();
+	shown = buffer_take();
 	find_mounts(h, room);
 	/* Without the host's list there is nothing to make them of. */
 	for (unsigned i = 0; *h->text && i < n; i++)
-		put_bind(&m, h, i, info, room);
+		put_bind(&m, h, i, info, room, shown);
 	for (const char *line = h->text; *line; line = next_line(line))
 		put_below(&m, line, info, room);
+	buffer_give(shown);
 	buffer_give(room);
 	SYS(munmap, h, HOST_MAX);
 	return proc_made(&m);

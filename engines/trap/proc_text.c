@@ -6,6 +6,7 @@
 
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
+#include "engines/trap/root.h"
 #include "engines/trap/sys.h"
 
 long proc_lines_open(struct proc_lines *l, int dirfd, const char *path)
@@ -146,6 +147,11 @@ long proc_show_name(char *name, size_t len)
 	if (deleted)
 		name[len - n] = '\0';
 	r = path_to_guest(name, deleted ? len - n : len);
+	if (r >= 0 && root_is_changed) {
+		long shown = root_show(name, (size_t)r);
+
+		r = shown < 0 ? r : shown;
+	}
 	if (!deleted)
 		return r < 0 ? (long)len : r;
 	if (r < 0)

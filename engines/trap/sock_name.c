@@ -7,6 +7,7 @@
 
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
+#include "engines/trap/root.h"
 #include "engines/trap/sock.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
@@ -255,7 +256,9 @@ unsigned sock_name_out(struct sockaddr_un *addr, unsigned len, int sock)
 	char name[NAME_MAX_LEN + 1];
 	const struct trap_bind *b;
 	const char *rest, *known;
-	size_t n = 0, tail;
+	char *full;
+	size_t n = 0;
+	long r;
 
 	if (len <= HEAD || len > sizeof(*addr) + 1 || addr->sun_family != AF_UNIX || !addr->sun_path[0])
 		return len;
@@ -270,12 +273,16 @@ unsigned sock_name_out(struct sockaddr_un *addr, unsigned len, int sock)
 		n = strlen(known);
 		memcpy(addr->sun_path, known, n);
 	} else {
-		n = b->guest_len < NAME_MAX_LEN ? b->guest_len : NAME_MAX_LEN;
-		memcpy(addr->sun_path, trap_bind_guest(b), n);
-		tail = strlen(rest);
-		tail = tail < NAME_MAX_LEN - n ? tail : NAME_MAX_LEN - n;
-		memcpy(addr->sun_path + n, rest, tail);
-		n += tail;
+		full = buffer_take();
+		n = b->guest_len;
+		memcpy(full, trap_bind_guest(b), n);
+		memcpy(full + n, rest, strlen(rest) + 1);
+		n += strlen(rest);
+		r = root_show(full, n);
+		n = r < 0 ? n : (size_t)r;
+		n = n < NAME_MAX_LEN ? n : NAME_MAX_LEN;
+		memcpy(addr->sun_path, full, n);
+		buffer_give(full);
 	}
 	return (unsigned)(HEAD + n + 1);
 }

@@ -12,6 +12,7 @@
 #include "engines/trap/mem.h"
 #include "engines/trap/path.h"
 #include "engines/trap/proc.h"
+#include "engines/trap/root.h"
 #include "engines/trap/state.h"
 #include "engines/trap/sys.h"
 
@@ -27,6 +28,8 @@ struct walk {
 	enum walk_end end;
 	enum path_kind kind;
 	size_t removed; /* the length of a removed working directory's name, as long as it leads no further up */
+	const char *root; /* of the process */
+	size_t root_len;
 	bool is_dir; /* `out` is known to be a directory */
 };
 
@@ -58,6 +61,19 @@ static bool next_component(struct walk *w, struct component *ret)
 		ret->next++;
 	ret->last = !*ret->next;
 	return true;
+}
+
+static bool is_at_root(const struct walk *w)
+{
+	return w->len == w->root_len && memcmp(w->out, w->root, w->len) == 0;
+}
+
+static void go_to_root(struct walk *w)
+{
+	w->len = w->root_len;
+	w->removed = 0;
+	memcpy(w->out, w->root, w->len);
+	w->out[w->len] = '\0';
 }
 
 static void cut(struct walk *w)
@@ -115,8 +131,7 @@ static long expand(struct walk *w, const char *target, size_t n, char *left)
 	memmove(w->text, target, n);
 	w->rest = w->text;
 	if (target[0] == '/') {
-		w->len = w->removed = 0;
-		w->out[0] = '\0';
+		go_to_root(w);
 	} else {
 		cut(w);
 	}
@@ -144,6 +159,15 @@ static long step_proc(struct walk *w, const struct component *c, char *target, l
 			return leads_to_folder(w) ? -ENOENT : -ENOTDIR;
 		w->kind = r == PROC_LINK_EXE ? PATH_EXE : PATH_MAGIC;
 		return STEP_DONE;
+	}
+	if (r >= 0 && w->root_len) {
+		const size_t own = w->root_len;
+
+		/* It has the run's name of what it leads to. */
+		w->root_len = 0;
+		r = expand(w, target, (size_t)r, left);
+		w->root_len = own;
+		return r;
 	}
 	return r < 0 ? r : expand(w, target, (size_t)r, left);
 }
@@ -187,7 +211,7 @@ static long step_dots(struct walk *w, const struct component *c)
 		r = append(w, c->name, c->len);
 		return r < 0 ? r : STEP_DONE;
 	}
-	if (c->len == 2)
+	if (c->len == 2 && !is_at_root(w))
 		cut(w);
 	w->is_dir = true;
 	return 0;
@@ -262,7 +286,8 @@ long walk_path(int dirfd, const char *path, enum walk_end end, char *out)
 		return -ENOENT;
 	if (n >= TRAP_PATH_MAX)
 		return -ENAMETOOLONG;
-	out[0] = '\0';
+	w.root = root_name(&w.root_len);
+	go_to_root(&w);
 	if (path[0] != '/')
 		r = start(&w, dirfd);
 	if (r != 0)
