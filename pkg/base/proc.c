@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Starting other programs and finding them. Between fork and exec only async-signal-safe calls are made; what fails there
- * comes back through a close-on-exec pipe. What is known about a process by its number is in proc_info.c.
+ * Starting other programs and finding them. Between vfork and exec the child has our memory and only async-signal-safe calls are
+ * made; what fails there comes back through a close-on-exec pipe. What is known about a process by its number is in proc_info.c.
  */
 #include "pkg/base/proc.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "pkg/base/err.h"
@@ -27,8 +29,12 @@
 #include "pkg/base/time.h"
 
 #define READ_BUFFER 4096
-/* How long between two looks at a child that closed its output but has not ended. */
-#define REAP_POLL_MS 5
+/* How long between two looks at a child that closed its output but has not ended, before Linux 5.3. */
+#define REAP_POLL_MS 2
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 
 enum stage { STAGE_GROUP, STAGE_DIR, STAGE_FDS, STAGE_KEEP, STAGE_EXEC };
 
@@ -46,7 +52,7 @@ struct failure {
 	enum stage stage;
 };
 
-/* Everything the child needs, made before the fork. */
+/* Everything the child needs, made before it. */
 struct launch {
 	const struct proc_spawn *s;
 	char *const *env;
@@ -97,11 +103,16 @@ static void child_limits(const struct proc_spawn *s)
 	}
 }
 
+static void child_filter(const struct proc_spawn *s)
+{
+	if (s->filter && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		(void)prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, s->filter, 0, 0); /* as proc.h says */
+}
+
 static void NORETURN child_run(const struct launch *l)
 {
 	const struct proc_spawn *s = l->s;
 
-	sig_reset_all();
 	if (s->ends_with_us &&
 		(prctl(PR_SET_PDEATHSIG, s->ends_with_us, 0, 0, 0) < 0 || getppid() != l->parent))
 		_exit(127); /* nobody is left to be told */
@@ -117,6 +128,9 @@ static void NORETURN child_run(const struct launch *l)
 	if (!s->keep_all)
 		fd_close_except(3, l->keep, l->n_keep);
 	child_limits(s);
+	child_filter(s);
+	/* Last: who is stopped before exec holds the parent, too. */
+	sig_reset_all();
 	execve(s->path, s->argv, l->env);
 	child_fail(l, STAGE_EXEC);
 }
@@ -142,8 +156,11 @@ static void list_kept(struct launch *l)
 	qsort(l->keep, l->n_keep, sizeof(int), compare_ints);
 }
 
-/* Fork with every signal blocked, so that no handler of ours runs in the child. */
-static pid_t fork_blocked(const struct launch *l)
+/*
+ * With every signal blocked, so that no handler of ours runs in the child. Not fork(): the other threads would have every page that they
+ * write copied, until the program has begun.
+ */
+static pid_t start_child(const struct launch *l)
 {
 	sigset_t all, old;
 	pid_t pid;
@@ -151,7 +168,7 @@ static pid_t fork_blocked(const struct launch *l)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pid = fork();
+	pid = vfork();
 	if (pid == 0)
 		child_run(l);
 	saved = errno;
@@ -195,7 +212,7 @@ static int launch(struct launch *l, pid_t *ret_pid, struct err **err)
 	if (l->status < 0)
 		return err_sys(err, errno, "make a pipe");
 	list_kept(l);
-	pid = fork_blocked(l);
+	pid = start_child(l);
 	base_autoclose(&l->status);
 	base_autoclose(&writer);
 	writer = -1;
@@ -291,10 +308,12 @@ static enum outcome capture_output(int fd, size_t max, int64_t deadline, struct 
 /* Its output is closed; the process may take longer. CAPTURE_DONE when it was reaped. */
 static enum outcome capture_end(pid_t pid, int64_t deadline, int *ret_status)
 {
-	const struct timespec pause = { .tv_nsec = REAP_POLL_MS * 1000000L };
+	autoclose int pidfd = deadline ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	bool ended = !deadline; /* or nobody minds how long it takes */
 
 	for (;;) {
-		pid_t r = waitpid(pid, ret_status, deadline ? WNOHANG : 0);
+		pid_t r = waitpid(pid, ret_status, ended ? 0 : WNOHANG);
 
 		if (r == pid)
 			return CAPTURE_DONE;
@@ -303,7 +322,7 @@ static enum outcome capture_end(pid_t pid, int64_t deadline, int *ret_status)
 		if (deadline && time_left(deadline) == 0)
 			return CAPTURE_TOO_LONG;
 		if (r == 0)
-			(void)nanosleep(&pause, NULL); /* too early is fine */
+			ended = poll(&p, 1, pidfd < 0 ? REAP_POLL_MS : time_left(deadline)) > 0;
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "pkg/base/base.h"
 
 struct err;
+struct sock_fprog;
 struct str;
 
 /* A soft limit (RLIMIT_...) that the child has at most. */
@@ -28,6 +29,8 @@ struct proc_spawn {
 	int dirfd; /* working directory, -1: ours */
 	const struct proc_limit *limits; /* limits of its own, beside those that it inherits */
 	size_t n_limits;
+	const struct sock_fprog *
+		filter; /* seccomp, with no_new_privs; where none can be installed, it does without. NULL: none */
 };
 #define PROC_NULL (-2)
 #define PROC_SPAWN_INIT ((struct proc_spawn){ .fd_in = -1, .fd_out = -1, .fd_err = -1, .dirfd = -1 })
