@@ -24,6 +24,10 @@ int engine_check_answers(
 int engine_ask(const char *const *argv, const char *const *env, struct str *ret_out, int *ret_status,
 	struct err **err);
 
+/* The same, for a program that is told that the kernel has no such system call; where that cannot be arranged, it is not. */
+int engine_ask_without(
+	const char *const *argv, long call, struct str *ret_out, int *ret_status, struct err **err);
+
 /* The first "digits.digits[.digits]" in the text after `mark`, caller frees; NULL if there is none. */
 char *engine_find_version(const char *text, const char *mark);
 

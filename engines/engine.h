@@ -176,6 +176,7 @@ struct engine {
 	const char *const *modes; /* NULL-terminated */
 	enum engine_kind kind;
 	bool on_request; /* `auto` never takes it */
+	bool large; /* its program takes long to start */
 	/* Why it does not run the programs of this ROOT, where `auto` is to look for another; caller frees. NULL: it does, or there is nothing to ask. */
 	char *(*misfit)(const char *rootfs);
 	const struct engine_answer *answers;

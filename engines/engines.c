@@ -359,7 +359,7 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 }
 
 /* ---- the doctor ---- */
-/* Engines are asked at once, each by a thread: the slowest is a program of many megabytes that prints its version. */
+/* Engines are asked at once, each by a thread; first those whose programs have many megabytes, which take longest to say their version. */
 struct inquiry {
 	const struct engine *engine;
 	struct engine_report *rows; /* one per mode */
@@ -389,6 +389,17 @@ static void *inquire(void *arg)
 	return NULL;
 }
 
+static void start_inquiries(struct inquiry *q, bool large)
+{
+	for (size_t i = 0; engine_table[i]; i++) {
+		if (q[i].engine->large != large)
+			continue;
+		q[i].started = thread_start(&q[i].thread, inquire, &q[i], NULL) == 0;
+		if (!q[i].started)
+			(void)inquire(&q[i]); /* no thread to be had: what it found is in q */
+	}
+}
+
 int engine_report_all(struct engine_report **ret, size_t *ret_n, struct err **err)
 {
 	struct inquiry q[ARRAY_LEN(engine_table)] = { 0 };
@@ -403,10 +414,9 @@ int engine_report_all(struct engine_report **ret, size_t *ret_n, struct err **er
 	for (size_t i = 0, at = 0; engine_table[i]; at += count_modes(engine_table[i++])) {
 		q[i].engine = engine_table[i];
 		q[i].rows = rows + at;
-		q[i].started = thread_start(&q[i].thread, inquire, &q[i], NULL) == 0;
-		if (!q[i].started)
-			(void)inquire(&q[i]); /* no thread to be had: what it found is in q */
 	}
+	start_inquiries(q, true);
+	start_inquiries(q, false);
 	for (size_t i = 0; engine_table[i]; i++) {
 		if (q[i].started)
 			(void)pthread_join(q[i].thread, NULL); /* it is ours and was not joined yet */

@@ -2,6 +2,8 @@
 /* Fakechroot: whether there is a library for it, and what it answers for each property of config.json. */
 #include "engines/fakechroot.h"
 
+#include <pthread.h>
+
 #include "engines/direct_answers.h"
 #include "engines/guest_root.h"
 #include "engines/patchelf.h"
@@ -83,27 +85,41 @@ static bool has_keeper(struct engine_probe *ret)
 	return true;
 }
 
-/* Which library a container gets is known when its C library is: here any will do. */
+/* Which library a container gets is known when its C library is: here any will do. One that was found is the one of the other modes, too. */
+static const struct guest_library *find_any(struct err **err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct guest_library any;
+	int r = 0;
+
+	(void)pthread_mutex_lock(&lock); /* cannot fail */
+	if (!any.path)
+		r = guest_library_find(NULL, NULL, NULL, &any, err);
+	(void)pthread_mutex_unlock(&lock);
+	return r < 0 ? NULL : &any;
+}
+
 static int fakechroot_probe(const char *mode, struct engine_probe *ret, struct err **err)
 {
-	auto_guest_library library = { .path = NULL };
+	const struct guest_library *library;
 	auto_err *why = NULL;
 
 	(void)err; /* everything that can go wrong here is an answer */
 	*ret = (struct engine_probe){ 0 };
 	if (!has_keeper(ret))
 		return 0;
-	if (guest_library_find(NULL, NULL, NULL, &library, &why) < 0) {
+	library = find_any(&why);
+	if (!library) {
 		ret->reason = xstrdup(err_text(why));
 		ret->remedy = xstrdup(err_hint_text(why));
 		return 0;
 	}
 	ret->available = true;
-	ret->path = steal_ptr(&library.path);
-	if (*library.version)
-		ret->version = steal_ptr(&library.version);
+	ret->path = xstrdup(library->path);
+	if (*library->version)
+		ret->version = xstrdup(library->version);
 	if (mode[1] > '2')
-		remark_patchelf(&library, mode, ret);
+		remark_patchelf(library, mode, ret);
 	return 0;
 }
 

@@ -22,6 +22,16 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 
+static int ask_how(const struct oci_delegate *d, const char *const *argv, struct str *out, int *ret_status,
+	struct err **err)
+{
+	if (d->slow_call && engine_ask_without(argv, d->slow_call, out, ret_status, NULL) == 0 &&
+		*ret_status == 0)
+		return 0;
+	str_truncate(out, 0);
+	return engine_ask(argv, NULL, out, ret_status, err);
+}
+
 /* "runc version 1.1.5+ds1", "spec: 1.0.2-dev". */
 static int ask_version(
 	const struct oci_delegate *d, const char *path, struct probe_facts *facts, struct err **err)
@@ -31,7 +41,7 @@ static int ask_version(
 	auto_str out = STR_INIT;
 	int status;
 
-	if (engine_ask(argv, NULL, &out, &status, err) < 0)
+	if (ask_how(d, argv, &out, &status, err) < 0)
 		return -1;
 	facts->version = status == 0 ? engine_find_version(str_text(&out), d->version_mark) : NULL;
 	if (!facts->version)
@@ -79,6 +89,13 @@ static bool host_allows(const struct oci_delegate *d, const char *version, struc
 	return true;
 }
 
+static char *remedy_find(const struct oci_delegate *d)
+{
+	return xasprintf(
+		"install %s (Debian: apt install %s), or set UDOCKER_USE_RUNC_EXECUTABLE to its path",
+		d->engine->name, d->package);
+}
+
 /* The executable is asked once; the machine each time, unless its answer was yes and nothing that matters has changed since. */
 static void probe_found(const struct oci_delegate *d, struct engine_probe *p)
 {
@@ -91,8 +108,10 @@ static void probe_found(const struct oci_delegate *d, struct engine_probe *p)
 	unsigned found = facts.flags & OCI_USERNS;
 
 	if (!known && ask_version(d, p->path, &facts, &why) < 0) {
-		if (userns)
+		if (userns) {
 			p->reason = xstrdup(err_text(why));
+			p->remedy = remedy_find(d);
+		}
 	} else {
 		facts.flags |= found;
 		p->available = userns && host_allows(d, facts.version, p);
@@ -116,9 +135,7 @@ int oci_delegate_probe(
 	if (p.path)
 		probe_found(d, &p);
 	else
-		p.remedy = xasprintf(
-			"install %s (Debian: apt install %s), or set UDOCKER_USE_RUNC_EXECUTABLE to its path",
-			d->engine->name, d->package);
+		p.remedy = remedy_find(d);
 	if (p.available && proot_inside_mode(mode))
 		proot_inside_probe(mode, &p);
 	*ret = p;

@@ -21,6 +21,7 @@ struct oci_delegate {
 	const char *const
 		*no_cgroups; /* global options for a caller who can make no control group; NULL-terminated */
 	const char *package; /* for the remedy */
+	long slow_call; /* a system call that it can do without when it says its version; 0: none */
 	/* What it needs of the machine besides; may say no in *ret_reason and *ret_remedy (the caller frees them). Or NULL. */
 	bool (*host_allows)(char **ret_reason, char **ret_remedy);
 	/* Global options that the configuration decides; or NULL. */

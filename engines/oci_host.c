@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -50,17 +51,29 @@ static int try_userns(const char *map, size_t map_len)
 	return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? TRY_MOUNT : TRY_WORKS;
 }
 
-bool oci_userns_works(const char *program, char **ret_reason, char **ret_remedy)
+static pthread_once_t tried = PTHREAD_ONCE_INIT;
+static int userns_status = TRY_UNSHARE;
+
+static void try_in_child(void)
 {
 	autofree char *map = xasprintf("0 %u 1\n", (unsigned)geteuid());
-	autofree char *profile = path_join("/etc/apparmor.d", program);
 	size_t map_len = strlen(map);
-	int status = TRY_UNSHARE;
+	int status;
 	pid_t pid = fork();
 
 	if (pid == 0)
 		_exit(try_userns(map, map_len));
-	if (pid > 0 && proc_wait(pid, &status, NULL) == 0 && status == TRY_WORKS)
+	if (pid > 0 && proc_wait(pid, &status, NULL) == 0)
+		userns_status = status;
+}
+
+bool oci_userns_works(const char *program, char **ret_reason, char **ret_remedy)
+{
+	autofree char *profile = path_join("/etc/apparmor.d", program);
+
+	/* All engines ask. */
+	(void)pthread_once(&tried, try_in_child); /* cannot fail */
+	if (userns_status == TRY_WORKS)
 		return true;
 	if (access("/proc/self/uid_map", F_OK) < 0) {
 		*ret_reason = xstrdup("/proc is not mounted");
@@ -82,8 +95,8 @@ bool oci_userns_works(const char *program, char **ret_reason, char **ret_remedy)
 			xstrdup("user namespaces are switched off (kernel.unprivileged_userns_clone is 0)");
 		*ret_remedy = xstrdup("choose P1, or ask the administrator to set it to 1");
 	} else {
-		*ret_reason = xstrdup(status == TRY_UNSHARE ? "user namespaces are forbidden here"
-							    : "user namespaces give no power here");
+		*ret_reason = xstrdup(userns_status == TRY_UNSHARE ? "user namespaces are forbidden here"
+								   : "user namespaces give no power here");
 		*ret_remedy =
 			xstrdup("choose P1; inside another container its seccomp profile must allow unshare");
 	}

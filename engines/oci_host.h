@@ -6,7 +6,7 @@
 #include "pkg/base/base.h"
 
 /*
- * Can an ordinary caller make a user namespace and mount in it? Tried for real in a forked child. When not, *ret_reason and
+ * Can an ordinary caller make a user namespace and mount in it? Tried for real in a forked child, once by a process. When not, *ret_reason and
  * *ret_remedy (caller frees) say why. `program` is the base name of the runtime: AppArmor may allow it alone.
  */
 bool oci_userns_works(const char *program, char **ret_reason, char **ret_remedy);

@@ -156,14 +156,22 @@ static char *surroundings(void)
 	return str_steal(&ret);
 }
 
+/* The same for all engines that this process looks at. */
+static pthread_once_t looked = PTHREAD_ONCE_INIT;
+static char *around;
+
+static void look_around(void)
+{
+	around = surroundings();
+}
+
 char *probe_cache_key(const char *path)
 {
 	struct stat st;
-	autofree char *around = NULL;
 
 	if (stat(path, &st) < 0)
 		return NULL;
-	around = surroundings();
+	(void)pthread_once(&looked, look_around); /* cannot fail */
 	return xasprintf("%d %llx %llx %lld %lld.%09ld %lld.%09ld %s %u %ld %ld %ld %ld%s%s", CACHE_FORMAT,
 		(unsigned long long)st.st_dev, (unsigned long long)st.st_ino, (long long)st.st_size,
 		(long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec,

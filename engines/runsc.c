@@ -5,6 +5,8 @@
  */
 #include "engines/runsc.h"
 
+#include <sys/syscall.h>
+
 #include "engines/oci_delegate.h"
 #include "engines/probe_cache.h"
 #include "oci-spec/runtime_config.h"
@@ -96,6 +98,7 @@ static bool allows_sandbox(char **ret_reason, char **ret_remedy)
 
 	if (!str_eq(machine, "x86_64") && !str_eq(machine, "aarch64")) {
 		*ret_reason = xasprintf("is not made for this processor (%s)", machine);
+		*ret_remedy = xstrdup("use crun or runc, or P1");
 	} else if (probe_sysctl(YAMA_FILE, 0) >= 3) {
 		*ret_reason = xstrdup("the kernel forbids ptrace (kernel.yama.ptrace_scope is 3)");
 		*ret_remedy = xstrdup("use crun or runc, or ask the administrator");
@@ -123,6 +126,8 @@ static const struct oci_delegate delegate = {
 	.version_mark = "version ",
 	.no_cgroups = no_cgroups,
 	.package = "runsc",
+	/* To register for it waits for a grace period of the kernel, which takes as long as all else. */
+	.slow_call = SYS_membarrier,
 	.host_allows = allows_sandbox,
 	.add_options = add_options,
 };
@@ -142,6 +147,7 @@ const struct engine engine_runsc = {
 	.name = "runsc",
 	.modes = modes,
 	.kind = ENGINE_DELEGATE,
+	.large = true,
 	.answers = runsc_answers,
 	.probe = runsc_probe,
 	.plan = runsc_plan,

@@ -9,6 +9,7 @@
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/str.h"
+#include "pkg/base/thread.h"
 #include "pkg/cli/output.h"
 #include "pkg/runtime/lifecycle.h"
 
@@ -184,30 +185,65 @@ static void print_facts(const struct doctor_fact *f, size_t n)
 	output_table_print(&t, false);
 }
 
+/* What the machine says for itself is asked while the engines' programs run. */
+struct machine {
+	pthread_t thread;
+	bool started;
+	struct doctor_fact *facts;
+	size_t n;
+};
+
+static void *ask_machine(void *arg)
+{
+	struct machine *m = arg;
+
+	doctor_facts(&m->facts, &m->n);
+	return NULL;
+}
+
+static void machine_start(struct machine *m)
+{
+	autofree char *tracer = doctor_tracer();
+
+	/* PRoot feigns ptrace() for its programs, and may wait for ever when several threads make processes meanwhile. */
+	m->started = !tracer && thread_start(&m->thread, ask_machine, m, NULL) == 0;
+	if (!m->started)
+		(void)ask_machine(m); /* what was found is in m */
+}
+
+static void machine_join(struct machine *m)
+{
+	if (m->started)
+		(void)pthread_join(m->thread, NULL); /* it is ours and was not joined yet */
+}
+
 static int engines_run(const struct cli_call *call, struct err **err)
 {
 	const struct engines_opts *o = call->options;
-	struct doctor_fact *facts;
+	struct machine m = { .started = false };
 	struct engine_report *r;
-	size_t n, n_facts;
+	size_t n;
+	int asked;
 
 	/* Nothing that was remembered is asked: a machine that has changed since is what this is for. */
 	if (runtime_load_conf(call, err) < 0)
 		return -1;
-	doctor_facts(&facts, &n_facts);
-	if (engine_report_all(&r, &n, err) < 0) {
-		doctor_facts_free(facts, n_facts);
+	machine_start(&m);
+	asked = engine_report_all(&r, &n, err);
+	machine_join(&m);
+	if (asked < 0) {
+		doctor_facts_free(m.facts, m.n);
 		return -1;
 	}
 	if (str_eq(o->format, "json")) {
-		auto_json *j = to_json(r, n, facts, n_facts);
+		auto_json *j = to_json(r, n, m.facts, m.n);
 
 		output_json(j);
 	} else {
 		print_table(r, n);
-		print_facts(facts, n_facts);
+		print_facts(m.facts, m.n);
 	}
-	doctor_facts_free(facts, n_facts);
+	doctor_facts_free(m.facts, m.n);
 	engine_report_free(r, n);
 	return 0;
 }

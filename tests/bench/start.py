@@ -55,7 +55,7 @@ def main():
         (" ".join(argv), argv) for argv in (["udocker", "version"], ["udocker-image", "--version"], ["udocker-runtime", "--version"])])
     for words in (["version"], ["ps"], ["images"], ["inspect", "bench"]):
         compare("udocker " + " ".join(words), [("true", ["true"]), ("udocker", ["udocker", *words])] + python_udocker(*words))
-    # All engines are asked anew, and run, each time; runsc alone takes most of it to say its version.
+    # All engines are asked anew, and run, each time.
     compare("udocker-runtime engines", [("true", ["true"]), ("udocker-runtime engines", ["udocker-runtime", "engines"])] +
             [(f"{name} --version", [name, "--version"]) for name in ("crun", "runc", "runsc", "proot") if shutil.which(name)])
     rows = json.loads(out("udocker-runtime", "engines", "--format", "json"))

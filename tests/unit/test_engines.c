@@ -2,6 +2,8 @@
 /* The choice of an engine, its answers, probes and what is remembered of them; with a PRoot that is a script and counts its calls. */
 #include "engines/engine.h"
 
+#include <sys/syscall.h>
+
 #include "engines/ability.h"
 #include "engines/common.h"
 #include "engines/compat_filter.h"
@@ -290,6 +292,23 @@ static void probe_once(struct engine_probe *p)
 		exit(99);
 }
 
+static void test_ask(void)
+{
+	const char *const argv[] = { "/bin/uname", "-s", NULL };
+	auto_str out = STR_INIT;
+	int status = -1;
+
+	is_int(engine_ask(argv, NULL, &out, &status, NULL), 0, "a program is asked");
+	is_str(str_text(&out), "Linux\n", "and answers");
+	is_int(engine_ask_without(argv, SYS_uname, &out, &status, NULL), 0, "and without a call");
+#if defined(__x86_64__) || defined(__aarch64__)
+	ok(status == 1, "that it cannot do without");
+#endif
+	str_truncate(&out, 0);
+	is_int(engine_ask_without(argv, SYS_membarrier, &out, &status, NULL), 0, "and without another");
+	ok(status == 0 && str_eq(str_text(&out), "Linux\n"), "that it can do without");
+}
+
 static void test_probe(void)
 {
 	auto_engine_probe p = { 0 };
@@ -436,6 +455,7 @@ int main(void)
 	test_unmet();
 	test_order();
 	test_refusals();
+	test_ask();
 	test_probe();
 	test_find();
 	test_versions();
