@@ -21,6 +21,17 @@ paths() { run python3 "$SUITE_SRC/tests/tools/trap-paths" "$@" "$IMAGE" "$SUITE_
 @test "T2: path calls answer as in a real chroot" { paths -s 2 -n 6000 -w t2; }
 @test "without openat2: path calls answer as in a real chroot" { paths -s 3 -n 6000 -w walk; }
 
+@test "names that are too long where nothing may be written, and a folder that has been removed, answer as in a real chroot" {
+  local long way
+  long=$(printf 'x%.0s' {1..256})
+  printf '%s\n' "mkdir =/ro/$long 511" "unlink =/ro/$long" "rmdir =/ro/$long" "symlink =x =/ro/$long" "mknod =/ro/$long 4480 0" "unlink =/$long" "mkdir =/ro/f/$long 511" \
+    "mkdir =/ro/$long/y 511" "open =/ro/$long 65 420" "gone =/tmp/gone" "exec x =./ 0" "exec x =. 0" "exec . =./ 0" "open =./ 0 0" "stat =." "open =.// 65536 0" >"$T/script"
+  for way in t1 t2 walk; do
+    paths -v -o "$T/script" -w "$way"
+    assert_contains "0 differ"
+  done
+}
+
 @test "a difference is seen: read-only binds that are not" {
   printf '#!/bin/sh\nargs=; for a in "$@"; do [ "$a" != -B ] || a=-b; args="$args $a"; done; exec %s $args\n' "$IMAGE" >"$T/trap"
   chmod 755 "$T/trap"

@@ -105,6 +105,31 @@ PY
   [ "${lines[-1]}" = smaps ]
 }
 
+@test "every list of mappings has the guest's names, also those with blanks" {
+  requires python3
+  cp "$(readlink -f /usr/lib/*/libz.so.1)" "$ROOT/w/a b.so"
+  cat >"$ROOT/w/lists.py" <<'PY'
+import ctypes, os
+ctypes.CDLL("/w/a b.so")
+def last(line, mark):
+    return mark + line.rstrip("\n").split(mark, 1)[1] if mark in line else None
+def names(file, begin):
+    return {last(line, begin) for line in open("/proc/self/" + file)} - {None}
+want = names("maps", "/")
+assert "/w/a b.so" in want and not any("/root" + n in want for n in want)
+got = {"smaps": {n for n in names("smaps", "/") if not n.startswith("/proc")}}
+got["map_files"] = {os.readlink("/proc/self/map_files/" + f) for f in os.listdir("/proc/self/map_files")}
+if os.path.exists("/proc/self/numa_maps"):
+    got["numa_maps"] = {line.split()[2][5:].replace("\\040", " ") for line in open("/proc/self/numa_maps") if " file=" in line}
+for file, seen in got.items():
+    print(file, sorted(want ^ seen))
+PY
+  ok guest 'python3 lists.py'
+  assert_contains 'smaps []'
+  assert_contains 'map_files []'
+  [ ! -e /proc/self/numa_maps ] || assert_contains 'numa_maps []'
+}
+
 @test "the engine's descriptors survive who closes everything" {
   ok guest 'perl -e "use POSIX; POSIX::close(\$_), POSIX::dup2(0, \$_) for 900..1023; opendir(my \$d, q(/etc)) or die; print scalar(grep /passwd/, readdir \$d), qq(\n); exec q(id), q(-u)"'
   [ "$output" = $'1\n0' ]

@@ -262,10 +262,23 @@ static long open_program(const struct wish *w)
 	return SYS(openat, AT_FDCWD, path, w->flags & ~(unsigned long)O_CREAT);
 }
 
+/* The folder itself, which may have been removed: no name is looked up. */
+static bool is_here(const char *path)
+{
+	while (path[0] == '.' && (path[1] == '/' || !path[1]))
+		for (path++; *path == '/'; path++)
+			;
+	return !*path;
+}
+
 static long open_walked(int dirfd, const char *path, const struct wish *w)
 {
-	char *name = buffer_take();
+	char *name;
 	long r = -ELOOP;
+
+	if (is_here(path))
+		return SYS(openat, dirfd, path, w->flags, w->mode);
+	name = buffer_take();
 
 	/* The kernel meets a link only where one has been put since. */
 	for (unsigned i = 0; r == -ELOOP && i < RACES; i++) {
@@ -548,8 +561,11 @@ void path_parent_free(struct path_parent *p)
 long path_making_error(const struct path_parent *p, long r)
 {
 	struct stat st;
+	long there = -ENOENT;
 
-	if (r == -EROFS && p->bind && SYS(newfstatat, p->fd, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return -EEXIST;
+	if (r == -EROFS && p->bind)
+		there = SYS(newfstatat, p->fd, p->name, &st, AT_SYMLINK_NOFOLLOW);
+	if (there == 0 || there == -ENAMETOOLONG)
+		return there ? there : -EEXIST;
 	return r == -EBUSY ? -EEXIST : r;
 }

@@ -206,6 +206,32 @@ static void put_maps(struct proc_maker *m, struct proc_lines *l)
 	buffer_give(room);
 }
 
+/* A name ends at a blank here, and has its own ones as numbers. */
+static void put_numa_maps(struct proc_maker *m, struct proc_lines *l)
+{
+	char *room = buffer_take();
+	const char *line;
+
+	while ((line = proc_lines_next(l))) {
+		const char *name = proc_field(line, 3);
+		size_t n;
+
+		if (text_begins(name, "file=/")) {
+			name += 5;
+			proc_put(m, line, (size_t)(name - line));
+			n = proc_unescape(room, name);
+			(void)proc_show_name(room, n);
+			proc_put_escaped(m, room, "\n\t= ");
+			while (*name && *name != ' ')
+				name++;
+			line = name;
+		}
+		proc_put_text(m, line);
+		proc_put(m, "\n", 1);
+	}
+	buffer_give(room);
+}
+
 /* ---- status ---- */
 static void put_hex(struct proc_maker *m, uint64_t v)
 {
@@ -323,6 +349,8 @@ static long make_from(const char *name, const char *leaf, int pid, unsigned long
 	if (!r) {
 		if (text_eq(leaf, "status"))
 			put_status(&m, &l, pid);
+		else if (text_eq(leaf, "numa_maps"))
+			put_numa_maps(&m, &l);
 		else
 			put_maps(&m, &l);
 		r = proc_made(&m);
@@ -349,7 +377,8 @@ long proc_open(const char *name, unsigned long flags)
 	info = text_eq(leaf, "mountinfo");
 	if (info || text_eq(leaf, "mounts"))
 		return may_write_enough() ? proc_mounts(info, flags) : PROC_NOT_MINE;
-	if (text_eq(leaf, "status") || text_eq(leaf, "maps") || text_eq(leaf, "smaps"))
+	if (text_eq(leaf, "status") || text_eq(leaf, "maps") || text_eq(leaf, "smaps") ||
+		text_eq(leaf, "numa_maps"))
 		return may_write_enough() ? make_from(name, leaf, pid, flags) : PROC_NOT_MINE;
 	return PROC_NOT_MINE;
 }

@@ -15,6 +15,7 @@
 
 #define HOST_MAX (4ul << 20) /* of address space; what is longer is cut */
 #define ID_SECOND 1000000 /* of binds that lie in a mount that another one lies in too */
+#define ESCAPED " \t\n\\#"
 #define ID_ROOT 1 /* the parent of the root: no mount that is listed */
 
 struct host {
@@ -48,43 +49,6 @@ static size_t field_len(const char *s)
 	while (s[n] && s[n] != ' ')
 		n++;
 	return n;
-}
-
-static bool is_octal(const char *s)
-{
-	return s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
-	       s[3] <= '7';
-}
-
-/* A field without its escapes, ended by NUL. */
-static size_t unescape(char *to, const char *s)
-{
-	size_t n = 0;
-
-	while (*s && *s != ' ' && n < TRAP_PATH_MAX - 1) {
-		if (is_octal(s)) {
-			to[n++] = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 4;
-		} else {
-			to[n++] = *s++;
-		}
-	}
-	to[n] = '\0';
-	return n;
-}
-
-static void put_escaped(struct proc_maker *m, const char *s)
-{
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		char octal[] = { '\\', (char)('0' + (c >> 6)), (char)('0' + (c >> 3 & 7)),
-			(char)('0' + (c & 7)) };
-
-		if (c == ' ' || c == '\t' || c == '\n' || c == '\\' || c == '#')
-			proc_put(m, octal, 4);
-		else
-			proc_put(m, s, 1);
-	}
 }
 
 /* ---- the host's ---- */
@@ -129,7 +93,7 @@ static void find_mounts(struct host *h, char *room)
 		size_t best = 0;
 
 		for (const char *line = h->text; *line; line = next_line(line)) {
-			size_t n = unescape(room, mount_parse(line).point);
+			size_t n = proc_unescape(room, mount_parse(line).point);
 
 			if (n >= best && lies_in(source, room, n)) {
 				best = n;
@@ -184,7 +148,7 @@ static void put_short(struct proc_maker *m, const struct mount *from, const char
 
 	proc_put(m, source, field_len(source));
 	proc_put(m, " ", 1);
-	put_escaped(m, point);
+	proc_put_escaped(m, point, ESCAPED);
 	proc_put(m, " ", 1);
 	proc_put(m, from->tail, field_len(from->tail));
 	proc_put(m, " ", 1);
@@ -199,7 +163,7 @@ static void put_bind(
 {
 	const struct trap_bind *b = &trap_state->bind[bind];
 	const struct mount from = mount_parse(h->text + h->line[bind]);
-	const char *below = trap_bind_host(b) + unescape(room, from.point), *guest = trap_bind_guest(b);
+	const char *below = trap_bind_host(b) + proc_unescape(room, from.point), *guest = trap_bind_guest(b);
 	bool readonly = b->flags & TRAP_BIND_READONLY, top = field_len(from.root) == 1;
 
 	if (!room[1])
@@ -226,9 +190,9 @@ static void put_bind(
 	proc_put(m, from.dev, field_len(from.dev) + 1);
 	if (!top || !*below)
 		proc_put(m, from.root, field_len(from.root));
-	put_escaped(m, below);
+	proc_put_escaped(m, below, ESCAPED);
 	proc_put(m, " ", 1);
-	put_escaped(m, guest);
+	proc_put_escaped(m, guest, ESCAPED);
 	proc_put(m, " ", 1);
 	put_options(m, &from, readonly);
 	proc_put_text(m, " - ");
@@ -241,7 +205,7 @@ static void put_below(struct proc_maker *m, const char *line, bool info, char *r
 {
 	const struct mount from = mount_parse(line);
 	const char *rest;
-	long n = path_to_guest(room, unescape(room, from.point));
+	long n = path_to_guest(room, proc_unescape(room, from.point));
 
 	if (n < 0)
 		return;
@@ -253,7 +217,7 @@ static void put_below(struct proc_maker *m, const char *line, bool info, char *r
 		return;
 	}
 	proc_put(m, line, (size_t)(from.point - line));
-	put_escaped(m, room);
+	proc_put_escaped(m, room, ESCAPED);
 	proc_put(m, " ", 1);
 	proc_put_text(m, from.options);
 	proc_put(m, "\n", 1);

@@ -135,6 +135,49 @@ const char *proc_field(const char *line, int n)
 	return line;
 }
 
+static bool is_octal(const char *s)
+{
+	return s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
+	       s[3] <= '7';
+}
+
+size_t proc_unescape(char *to, const char *s)
+{
+	size_t n = 0;
+
+	while (*s && *s != ' ' && n < TRAP_PATH_MAX - 1) {
+		if (is_octal(s)) {
+			to[n++] = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 4;
+		} else {
+			to[n++] = *s++;
+		}
+	}
+	to[n] = '\0';
+	return n;
+}
+
+static bool is_among(char c, const char *which)
+{
+	while (*which && *which != c)
+		which++;
+	return *which;
+}
+
+void proc_put_escaped(struct proc_maker *m, const char *s, const char *which)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		char octal[] = { '\\', (char)('0' + (c >> 6)), (char)('0' + (c >> 3 & 7)),
+			(char)('0' + (c & 7)) };
+
+		if (is_among(*s, which))
+			proc_put(m, octal, 4);
+		else
+			proc_put(m, s, 1);
+	}
+}
+
 long proc_show_name(char *name, size_t len)
 {
 	static const char mark[] = " (deleted)";

@@ -37,6 +37,9 @@ long proc_made(struct proc_maker *m);
 
 /* Behind the blanks after the n-th field, from 1. */
 const char *proc_field(const char *line, int n);
+/* A field without its escapes at `to`, ended by NUL; its length. Room for TRAP_PATH_MAX. */
+size_t proc_unescape(char *to, const char *s);
+void proc_put_escaped(struct proc_maker *m, const char *s, const char *which);
 /* A name as /proc shows it, in place: the guest's, " (deleted)" kept; as it is if the guest has none. Room for TRAP_PATH_MAX. */
 long proc_show_name(char *name, size_t len);
 

@@ -225,8 +225,11 @@ static long step(struct walk *w, const struct component *c)
 	w->rest = c->next;
 	if (is_dots(c, 1) || is_dots(c, 2))
 		return step_dots(w, c);
-	if (c->len > NAME_MAX)
-		return -ENAMETOOLONG;
+	/* Of a last name the kernel says it, behind what counts before. */
+	if (c->len > NAME_MAX && !(c->last && w->end == WALK_NAME)) {
+		r = check_directory(w);
+		return r < 0 ? r : -ENAMETOOLONG;
+	}
 	r = append(w, c->name, c->len);
 	if (r < 0)
 		return r;

@@ -119,7 +119,7 @@ static void test_lines(void)
 	uint32_t seed = 1;
 	size_t most = 0;
 
-	unescape(room, m.point);
+	proc_unescape(room, m.point);
 	is_str(room, "/a b\\", "a mount point's escapes");
 	ok(strncmp(m.tail, "ext3 ", 5) == 0, "what follows the optional fields");
 	for (size_t n = 0; n < sizeof(line); n++)
@@ -131,7 +131,7 @@ static void test_lines(void)
 				cut[seed % n] = "\\ -/x\x80"
 						"7\n"[seed >> 29];
 			m = mount_parse(cut);
-			if (m.tail < cut || m.tail > cut + n || unescape(room, m.point) > n)
+			if (m.tail < cut || m.tail > cut + n || proc_unescape(room, m.point) > n)
 				most++;
 		}
 	is_int((long long)most, 0, "broken lines end where they end");
