@@ -175,23 +175,19 @@ static bool is_spoken_for(const struct json *config)
 	       json_len(json_get(config, "hooks")) > 0;
 }
 
-bool fake_root_program(struct json *config, const char *key, enum fake_root_part part,
-	const struct sock_filter *first, size_t n_first)
+char *fake_root_program(
+	const struct json *config, enum fake_root_part part, const struct sock_filter *first, size_t n_first)
 {
 	autofree struct sock_filter *program = NULL, *all = NULL;
-	autofree char *text = NULL;
 	size_t n = 0;
 
 	if (is_spoken_for(config))
-		return false;
+		return NULL;
 	program = fake_root_filter_build(part, !runtime_needs_capset(config), &n);
 	if (!program)
-		return false;
+		return NULL;
 	all = bpf_chain(first, n_first, program, n);
-	text = codec_base64_encode(all, (n_first + n) * sizeof(*all));
-	json_set_str(json_need_object(config, "annotations"), key, text);
-	json_remove(json_need_object(config, "linux"), "seccomp"); /* an empty one */
-	return true;
+	return codec_base64_encode(all, (n_first + n) * sizeof(*all));
 }
 
 /* ---- apt ---- */

@@ -36,13 +36,12 @@ enum fake_root_part {
 void fake_root_seccomp(struct json *config, enum fake_root_part part);
 
 /*
- * The same for a runtime that takes a ready program from the annotation `key` of `config`, in base64; what `first` allows (of n_first
- * instructions, NULL: all) is decided by it. False, and nothing is
- * changed, where that would not be the same: the bundle has a profile or such an annotation, its hooks would be shown ours, or this machine's
- * numbers are not known.
+ * The same as a ready program, in base64, for who takes one; what `first` allows (of n_first instructions, NULL: all) is decided by it. NULL
+ * where that would not be the same: the bundle has a profile or an annotation that brings one, its hooks would be shown ours, or this
+ * machine's numbers are not known. The caller frees it.
  */
-bool fake_root_program(struct json *config, const char *key, enum fake_root_part part,
-	const struct sock_filter *first, size_t n_first);
+char *fake_root_program(
+	const struct json *config, enum fake_root_part part, const struct sock_filter *first, size_t n_first);
 
 /*
  * True if FAKE_ROOT_APT_FILE can be bound in this container: apt is there, its folder is in the root file system itself and can be

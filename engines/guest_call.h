@@ -53,6 +53,7 @@ enum {
 	NR_setsockopt = 54,
 	NR_memfd_create = 319,
 	NR_lseek = 8,
+	NR_getdents64 = 217,
 };
 static inline long call(long nr, long a, long b, long c, long d, long e)
 {
@@ -117,6 +118,7 @@ enum {
 	NR_setsockopt = 366,
 	NR_memfd_create = 356,
 	NR_lseek = 19,
+	NR_getdents64 = 220,
 };
 /* Five arguments and a zero sixth, which only mmap2 looks at: %ebp is the compiler's, so it is saved around the call. */
 static inline long call(long nr, long a, long b, long c, long d, long e)
@@ -179,6 +181,7 @@ enum {
 	NR_setsockopt = 208,
 	NR_memfd_create = 279,
 	NR_lseek = 62,
+	NR_getdents64 = 61,
 	NR_clone = 220,
 };
 #if defined(__aarch64__)
@@ -248,6 +251,8 @@ enum {
 	NR_getppid = 64,
 	NR_nanosleep = 162,
 	NR_sched_setaffinity = 241,
+	NR_sched_getaffinity = 242,
+	NR_getcpu = 345,
 	NR_seccomp = 383,
 	NR_wait4 = 114,
 	NR_rt_sigprocmask = 175,
@@ -259,6 +264,7 @@ enum {
 	NR_setsockopt = 294,
 	NR_memfd_create = 385,
 	NR_lseek = 19,
+	NR_getdents64 = 217,
 };
 /* The number's register is the frame pointer of Thumb code, which is built without one. */
 static inline long call(long nr, long a, long b, long c, long d, long e)
@@ -335,6 +341,7 @@ enum {
 	NR_setsockopt = 339,
 	NR_memfd_create = 360,
 	NR_lseek = 19,
+	NR_getdents64 = 202,
 };
 static inline long call(long nr, long a, long b, long c, long d, long e)
 {

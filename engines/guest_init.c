@@ -12,6 +12,7 @@
 
 #define GUEST_CALL_START
 #include "engines/guest_call.h"
+#include "engines/guest_filter.h"
 #include "engines/guest_loader.h"
 #include "engines/guest_within.h"
 
@@ -21,10 +22,6 @@
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
 #define PDEATHSIG 1 /* PR_SET_PDEATHSIG */
-#define SET_SECCOMP 22 /* PR_SET_SECCOMP */
-#define SET_NO_NEW_PRIVS 38 /* PR_SET_NO_NEW_PRIVS */
-#define SECCOMP_MODE 2 /* SECCOMP_MODE_FILTER */
-#define SECCOMP_FILTER 1 /* SECCOMP_SET_MODE_FILTER */
 #define NEW_LISTENER 8 /* SECCOMP_FILTER_FLAG_NEW_LISTENER */
 #define SIGKILL 9
 #define SIGCHLD 17
@@ -516,21 +513,7 @@ static void set_process(struct guest *g, unsigned flags)
 			call(NR_sched_setaffinity, 0, (long)(n_cpus * sizeof(*cpus)), (long)cpus, 0, 0));
 }
 
-/*
- * The container's own filter, right before its program, so that it need not allow what we do; only the program's exec comes after it.
- * A kernel without seccomp() (3.17) has it by prctl().
- */
-static long install(const struct guest *g, unsigned flags)
-{
-	struct {
-		unsigned short len;
-		const void *filter;
-	} program = { (unsigned short)g->n_filter, g->filter };
-	long r = call(NR_seccomp, SECCOMP_FILTER, flags, (long)&program, 0, 0);
-
-	return r == -ENOSYS && !flags ? call(NR_prctl, SET_SECCOMP, SECCOMP_MODE, (long)&program, 0, 0) : r;
-}
-
+/* The container's own filter, right before its program, so that it need not allow what we do; only the program's exec comes after it. */
 static void set_filter(const struct guest *g)
 {
 	unsigned flags = g->filter_flags | (g->shared ? NEW_LISTENER : 0);
@@ -538,9 +521,7 @@ static void set_filter(const struct guest *g)
 
 	if (!g->n_filter)
 		return;
-	r = install(g, flags);
-	if (r == -EACCES && call(NR_prctl, SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
-		r = install(g, flags);
+	r = filter_install(g->filter, g->n_filter, flags);
 	check(g, GUEST_INIT_STAGE_SECCOMP, r);
 	if (!g->shared)
 		return;

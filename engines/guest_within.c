@@ -9,6 +9,8 @@
 #include <stddef.h>
 
 #include "engines/guest_call.h"
+#include "engines/guest_fds.h"
+#include "engines/guest_filter.h"
 #include "engines/guest_init.h"
 
 #define SUBREAPER 36 /* PR_SET_CHILD_SUBREAPER */
@@ -25,7 +27,6 @@
 #define O_NONBLOCK 0x800
 #define O_RDWR 2
 #define AT_FDCWD (-100)
-#define F_GETFD 1
 #define MFD_CLOEXEC 1
 #define TIOCNOTTY 0x5422
 #define SIG_BLOCK 0
@@ -37,7 +38,7 @@
 #define SIGCONT 18
 #define WNOHANG 1
 #define STATUS_NOT_STARTED 125
-#define FDS_MAX 1024 /* numbers that are looked at */
+#define FDS_MAX 1024
 #define CPU_WORDS 128 /* of 64 processors */
 
 struct within {
@@ -45,6 +46,7 @@ struct within {
 	size_t n_own;
 	char **tracer; /* and its words */
 	size_t n_tracer;
+	const char *filter; /* in base64, or NULL */
 	char **argv, **env; /* the program's */
 	char *self; /* the name of this program, as argv[0] says it */
 	unsigned flags; /* enum guest_init_flags */
@@ -296,12 +298,18 @@ static void open_wires(struct within *w)
 	w->far_complaints = complaints[1];
 }
 
-/* What is not close-on-exec is the program's. */
-static void find_descriptors(struct within *w)
+/* For the tracer, the program and us. */
+static void set_filter(const struct within *w)
 {
-	for (int fd = 0; fd < FDS_MAX; fd++)
-		if (call(NR_fcntl, fd, F_GETFD, 0, 0, 0) == 0)
-			w->fds[w->n_fds++] = fd;
+	unsigned char *program;
+	size_t n;
+
+	if (!w->filter)
+		return;
+	program = memory(length(w->filter) + 1);
+	n = filter_decode(w->filter, program) / FILTER_INSTRUCTION;
+	if (filter_install(program, n, 0) < 0)
+		give_up("cannot install the filter of system calls");
 }
 
 /* ---- the processor of the start: as pkg/runtime/launch.c does it ---- */
@@ -505,6 +513,10 @@ static void read_words(struct within *w, long *stack)
 	while (*words && **words != '/')
 		words++;
 	w->n_own = (size_t)(words - w->own);
+	if (w->n_own > 0 && words[-1][0] == GUEST_WITHIN_FILTER) {
+		w->n_own--;
+		w->filter = words[-1] + 1;
+	}
 	w->tracer = words;
 	while (*words && !same(*words, GUEST_WITHIN_END))
 		words++;
@@ -522,7 +534,8 @@ void guest_within_main(long *stack)
 	if (stack[0] < 2 || !same(((char **)(stack + 1))[1], GUEST_WITHIN))
 		return;
 	read_words(&w, stack);
-	find_descriptors(&w);
+	set_filter(&w);
+	w.n_fds = fds_find(w.fds, FDS_MAX);
 	open_wires(&w);
 	(void)call(NR_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&w.mask, sizeof(all), 0);
 	(void)call(NR_prctl, SUBREAPER, 1, 0, 0, 0);

@@ -5,14 +5,17 @@
  * is. It starts the tracer, in which guest_init runs the program and gives it to this process; it hands on signals, holds none of
  * the caller's descriptors, and ends as the program does.
  *
- *     guest_init within NAME=VALUE… TRACER ARG… -- PROGRAM ARG…      TRACER is an absolute path; the variables are the tracer's alone
+ *     guest_init within NAME=VALUE… [=FILTER] TRACER ARG… -- PROGRAM ARG…
  *
+ * TRACER is an absolute path; the variables are the tracer's alone. FILTER is a seccomp program in base64, for both: runc would have to
+ * compile one from names first.
  * Its exit status is the program's; 125, 126 and 127 with a line on standard error where that could not be run.
  */
 #ifndef UDOCKER_GUEST_WITHIN_H
 #define UDOCKER_GUEST_WITHIN_H
 
 #define GUEST_WITHIN "within"
+#define GUEST_WITHIN_FILTER '=' /* begins that word */
 #define GUEST_WITHIN_END "--" /* ends the tracer's words */
 
 /* Returns if the words on the stack (the kernel's: argc, argv, environment) are not for us. */

@@ -217,7 +217,7 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 	auto_engine_plan plan = { 0 };
 	struct oci_facts facts = collect_facts(d, probe);
 	struct oci_result result = { 0 };
-	autofree char *root = path_join(ctx->state_dir, "delegate");
+	autofree char *root = path_join(ctx->state_dir, "delegate"), *filter = NULL;
 	size_t before;
 
 	if (engine_check_answers(d->engine, ctx, &plan, err) < 0)
@@ -226,12 +226,13 @@ int oci_delegate_plan(const struct oci_delegate *d, const struct engine_ctx *ctx
 	if (oci_rewrite(ctx, &facts, &plan.notes, &result, err) < 0)
 		return -1;
 	plan.config = result.config;
+	filter = result.filter;
 	if (ctx->strict && plan.notes.n > before)
 		return err_make(err, ERR_UNSUPPORTED, "%s", plan.notes.v[before]);
 	/* A tracer remembers the change of user that apt looks for. */
 	if (result.fake_root && !facts.traced)
 		tell_apt(ctx, &plan);
-	if (facts.traced && proot_inside_plan(ctx, probe, plan.config, &plan, err) < 0)
+	if (facts.traced && proot_inside_plan(ctx, probe, plan.config, filter, &plan, err) < 0)
 		return -1;
 	guest_machine_note(ctx->rootfs, facts.traced, &plan.notes);
 	plan.cgroups = facts.cgroups;

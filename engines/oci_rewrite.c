@@ -558,30 +558,43 @@ static bool fakes_root(const struct rewriter *w)
 	       json_get(w->config, "process");
 }
 
-/* As a program that need not be compiled: libseccomp takes more than a millisecond for these names on all architectures. */
-static bool add_program(struct rewriter *w, bool fake_root)
+/*
+ * As a program that need not be compiled: libseccomp takes more than a millisecond for these names on all architectures. The first process
+ * before a tracer installs it itself, if the program is to gain nothing by an exec anyway: whoever has no privilege must give that up.
+ */
+static bool add_program(struct rewriter *w, bool fake_root, char **ret_inside)
 {
 	autofree struct sock_filter *hidden = NULL;
+	autofree char *text = NULL;
 	enum fake_root_part part = fake_root ? FAKE_ROOT_ALL : FAKE_ROOT_NONE;
+	bool inside = w->facts->traced && json_true(json_path(w->config, "process", "noNewPrivileges", NULL));
 	size_t n = 0;
 
-	if (!(w->facts->quirks & QUIRK_TAKES_FILTER))
+	if (!inside && !(w->facts->quirks & QUIRK_TAKES_FILTER))
 		return false;
 	if (w->facts->traced) {
 		hidden = compat_filter_build(compat_arch_host(), w->facts->tracer_version, &n);
 		part = fake_root ? FAKE_ROOT_FILES : FAKE_ROOT_NONE;
 	}
-	return fake_root_program(w->config, OCI_FILTER_ANNOTATION, part, hidden, n);
+	text = fake_root_program(w->config, part, hidden, n);
+	if (!text)
+		return false;
+	json_remove(json_need_object(w->config, "linux"), "seccomp"); /* an empty one */
+	if (inside)
+		*ret_inside = steal_ptr(&text);
+	else
+		json_set_str(json_need_object(w->config, "annotations"), OCI_FILTER_ANNOTATION, text);
+	return true;
 }
 
 /* PRoot keeps its own account of ids, and must see the calls about them; of files it says what the kernel says. */
-static void add_filter(struct rewriter *w, bool fake_root)
+static void add_filter(struct rewriter *w, bool fake_root, char **ret_inside)
 {
 	auto_strv hidden = STRV_INIT;
 	bool hides = w->facts->traced &&
 		     w->facts->fake_root; /* else this version of the runtime knows no such answer */
 
-	if ((!fake_root && !hides) || add_program(w, fake_root))
+	if ((!fake_root && !hides) || add_program(w, fake_root, ret_inside))
 		return;
 	if (fake_root)
 		fake_root_seccomp(w->config, w->facts->traced ? FAKE_ROOT_FILES : FAKE_ROOT_ALL);
@@ -614,7 +627,7 @@ int oci_rewrite(const struct engine_ctx *ctx, const struct oci_facts *facts, str
 	/* Who is shown to be another is not to succeed as root would. */
 	ret->fake_root = fakes_root(&w) &&
 			 (!facts->traced || is_root(json_path(ctx->config, "process", "user", NULL)));
-	add_filter(&w, ret->fake_root);
+	add_filter(&w, ret->fake_root, &ret->filter);
 	ret->config = steal_ptr(&config);
 	return 0;
 }

@@ -34,6 +34,7 @@ struct oci_facts {
 struct oci_result {
 	struct json *config; /* the caller frees it */
 	bool fake_root; /* the program is root of a map of one id, and its calls succeed */
+	char *filter; /* a seccomp program in base64 that the first process before a tracer installs, or NULL; the caller frees it */
 };
 
 /*

@@ -310,7 +310,7 @@ void engine_trace_further(
 }
 
 int proot_inside_plan(const struct engine_ctx *ctx, const struct engine_probe *probe, struct json *config,
-	struct engine_plan *plan, struct err **err)
+	const char *filter, struct engine_plan *plan, struct err **err)
 {
 	static const char *const options[] = { "nosuid", "nodev", "mode=1777", NULL };
 	const struct engine_probe *proot = probe->inside;
@@ -335,6 +335,8 @@ int proot_inside_plan(const struct engine_ctx *ctx, const struct engine_probe *p
 	bind_program(&x, "init", init);
 	strv_add(x.words, GUEST_WITHIN);
 	add_variables(&x, ctx, proot);
+	if (filter)
+		strv_addf(x.words, "%c%s", GUEST_WITHIN_FILTER, filter);
 	add_proot(&x, proot->path, libraries);
 	if ((proot->flags & PROOT_LINK2SYMLINK) && conf_bool(CONF_PROOT_LINK2SYMLINK))
 		strv_add(x.words, "--link2symlink");

@@ -23,10 +23,10 @@ void proot_inside_probe(const char *mode, struct engine_probe *ret);
 
 /*
  * Put PRoot into `config`, which is the rewritten one: mounts, and the words before the program of process.args, which also go to plan->tracer and
- * plan->tracer_ids, for further programs. ERR_UNSUPPORTED when the container has no tmpfs to hold it.
+ * plan->tracer_ids, for further programs. `filter`: what oci_rewrite() gave, or NULL. ERR_UNSUPPORTED when the container has no tmpfs to hold it.
  */
 int proot_inside_plan(const struct engine_ctx *ctx, const struct engine_probe *probe, struct json *config,
-	struct engine_plan *plan, struct err **err);
+	const char *filter, struct engine_plan *plan, struct err **err);
 
 /* May it show ids other than those that its program has? */
 bool proot_inside_shows_ids(const struct engine_probe *probe);

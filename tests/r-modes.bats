@@ -241,6 +241,57 @@ y
   each_engine check
 }
 
+@test "newer system calls are hidden from PRoot, of further programs too, without work for the runtime where the program can gain nothing" {
+  check() {
+    local nnp
+    for nnp in true false; do
+      # openat2, clone3 and landlock_create_ruleset have these numbers everywhere.
+      MORE=".process.noNewPrivileges = $nnp" args sh -c 'for n in 437 435 444; do payload call $n; done; payload nnp; exec sleep 98458'
+      create
+      ok rt start "$C"
+      wait_until 10 grep -q '^[01]$' "$T/out" || true
+      [ "$(tr '\n' ' ' <"$T/out")" = "38 38 38 $([ $nnp = false ] && echo 0 || echo 1) " ] || fail "$ENGINE, $nnp: $(cat "$T/out")"
+      ok rt exec "$C" sh -c 'payload call 437; sed -n "s/^Seccomp:.//p" /proc/self/status'
+      assert_output "38"$'\n'"2"
+      ok rt delete --force "$C"
+    done
+    args true
+    ok rt run --dry-run -b "$B" "$C"
+    sed -n '/^{/,$p' <<<"$output" >"$T/plan.json"
+    [ "$(jq '.linux.seccomp, .annotations["run.oci.seccomp_bpf_data"]' "$T/plan.json" | sort -u)" = null ]
+  }
+  [ "$(uname -m)" = x86_64 ] || skip "elsewhere the runtime has it to do"
+  each_engine check
+}
+
+@test "PRoot holds none of the program's descriptors, also where the kernel's list of them is not to be seen" {
+  echo three >"$T/three"
+  echo five >"$T/five"
+  check() {
+    local tracer held
+    rt run -d --preserve-fds 3 -b "$B" "$C" </dev/null >/dev/null 2>&1 3<"$T/three" 4</dev/null 5<"$T/five"
+    wait_until 5 pgrep -f '^sleep 98459'
+    tracer=$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$(pgrep -n -f '^sleep 98459')/status")
+    held=$(find "/proc/$tracer/fd" -lname "$T/*")
+    [ -z "$held" ] || fail "$(ls -l "/proc/$tracer/fd")"
+    rt delete --force "$C"
+    nothing_left '^sleep 98459'
+  }
+  all() {
+    args sleep 98459
+    check
+    [ "$ENGINE" = crun ] || return 0 # runc needs the list itself
+    MORE='.mounts |= map(select(.destination != "/proc"))' args sleep 98459
+    check
+    # Something else of that name.
+    mkdir -p "$B/rootfs/proc/self/fd"
+    touch "$B/rootfs/proc/self/fd/0"
+    check
+    rm -r "$B/rootfs/proc/self"
+  }
+  each_engine all
+}
+
 @test "dry-run shows what is put before the program, and a container without a tmpfs is refused" {
   check() {
     args true

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -359,6 +360,15 @@ static int do_nnp(char **argv)
 	return 0;
 }
 
+/* With nothing but zeros, which no call of those that are asked for accepts. */
+static int do_call(char **argv)
+{
+	errno = 0;
+	(void)syscall(number(argv[1]), 0, 0, 0, 0, 0, 0);
+	printf("%d\n", errno);
+	return 0;
+}
+
 /* What a 32-bit program asks for: the entry of the kernel decides, not the program. 0x7ffffffe where there is none. */
 static int do_chown32(char **argv)
 {
@@ -418,6 +428,7 @@ static const struct {
 	{ "umask", do_umask, "" },
 	{ "rlimit", do_rlimit, "[NAME]" },
 	{ "nnp", do_nnp, "no_new_privs" },
+	{ "call", do_call, "NUMBER  of a system call without arguments; prints its errno" },
 	{ "chown32", do_chown32, "FILE ID  by the call of 32-bit programs; prints its result" },
 	{ "exec", do_exec, "PROGRAM [ARG...]" },
 	{ "help", do_help, "" },

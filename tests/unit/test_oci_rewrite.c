@@ -5,6 +5,9 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 
+#include "engines/compat_filter.h"
+#include "engines/fake_root.h"
+#include "engines/fake_root_filter.h"
 #include "engines/oci_quirks.h"
 #include "pkg/base/err.h"
 #include "pkg/base/json.h"
@@ -29,7 +32,7 @@ static void swap(char *s, char from, char to)
 
 struct result {
 	int r;
-	char *text, *losses;
+	char *text, *losses, *filter;
 	struct json *config;
 };
 
@@ -52,6 +55,7 @@ static struct result rewrite(const char *text, const struct oci_facts *facts, ui
 
 	res.r = oci_rewrite(&ctx, facts, &losses, &out, &err);
 	res.config = out.config;
+	res.filter = out.filter;
 	json_free(j);
 	res.text = res.config ? json_text(res.config, 0) : xstrdup("");
 	swap(res.text, '"', '\'');
@@ -63,6 +67,7 @@ static void result_free(struct result *r)
 {
 	free(r->text);
 	free(r->losses);
+	free(r->filter);
 	json_free(r->config);
 }
 #define auto_result CLEANUP(result_free) struct result
@@ -105,6 +110,41 @@ static void test_whole(void)
 	is_str(r.text, want, "the whole document");
 	is_str(r.losses, "no control group can be made here: limits of linux.resources are not set",
 		"and what it lost");
+}
+
+/* Who makes the filter of a program under PRoot: the first process inside, or the runtime. */
+static void test_filter(void)
+{
+	static const struct {
+		const char *config;
+		bool inside, ready;
+	} t[] = {
+		{ "{'process':{'user':{},'noNewPrivileges':true},'linux':{}}", true, true },
+		{ "{'process':{'user':{},'noNewPrivileges':false},'linux':{}}", false, true },
+		{ "{'process':{'user':{},'noNewPrivileges':true},'linux':{'seccomp':{'defaultAction':'SCMP_"
+		  "ACT_ALLOW'}}}",
+			false, false },
+		{ "{'process':{'user':{},'noNewPrivileges':true},'linux':{},'hooks':{'prestart':[]}}", false,
+			false },
+	};
+	size_t n = 0;
+	autofree struct sock_filter *known = fake_root_filter_build(FAKE_ROOT_ALL, true, &n);
+
+	for (size_t i = 0; i < ARRAY_LEN(t) * 2; i++) {
+		struct oci_facts facts = i % 2 ? runc : crun;
+		bool inside = known && t[i / 2].inside, taken = known && t[i / 2].ready && i % 2 == 0;
+
+		facts.traced = facts.fake_root = true;
+		facts.tracer_version = COMPAT_VERSION(5, 1);
+		facts.quirks |= i % 2 ? 0 : QUIRK_TAKES_FILTER;
+		auto_result r = rewrite(t[i / 2].config, &facts, 500);
+
+		is_int(r.filter != NULL, inside, "a filter by the first process");
+		is_int(json_path(r.config, "linux", "seccomp", NULL) != NULL, !inside && !taken,
+			"by the runtime, from names");
+		is_int(strstr(r.text, OCI_FILTER_ANNOTATION) != NULL, !inside && taken,
+			"by the runtime, as it is");
+	}
 }
 
 /* Two containers of one id, of two state directories, must not meet in a control group. */
@@ -489,6 +529,7 @@ static void test_own_kernel(void)
 int main(void)
 {
 	test_whole();
+	test_filter();
 	test_cgroup_is_own();
 	test_root();
 	test_mqueue();
