@@ -14,7 +14,9 @@
 #define P_MODES "P1 P2"
 #define TRACED_MODES P_MODES " R2 R3"
 #define R_MODES "R1 R2 R3"
-#define NO_SUBIDS "without ids of the caller's in /etc/subuid and /etc/subgid "
+#define NO_SUBIDS \
+	"with Singularity before 3.3, and without ids of the caller's in /etc/subuid and /etc/subgid, "
+#define NO_MOUNT "with Singularity before 3.8 "
 #define T_MODES "T1 T2"
 
 /* One row a line reads as the table it is. */
@@ -30,6 +32,7 @@ const struct engine_limit engine_limits[] = {
 	{ "dpkg", "S1", "", NO_SUBIDS "packages with files of others cannot be installed", NULL },
 	{ "exec-self", F_MODES, "", "a program cannot start itself again by /proc/self/exe, which is a loader by then", NULL },
 	{ "hard-links", "R1", "", "no link leads into /tmp or out of it", "runsc" },
+	{ "hard-links", "S1", "", NO_MOUNT "no link leads into /tmp or out of it", NULL },
 	{ "links-above-root", F_MODES, "", "relative links that climb above the root directory lead to the host's files", NULL },
 	{ "locales", F_MODES, "glibc", "locales that the C library opens by itself are the host's, as are its modules for character sets and names", NULL },
 	{ "long-names", TRACED_MODES, "", "names of files have at most 254 bytes", NULL },
@@ -82,10 +85,16 @@ static bool is_cured(const char *work, const struct engine_probe *probe)
 	return false;
 }
 
-/* The engine's root has ids to give files to. */
-static bool has_ids(const struct engine_limit *l, const char *mode, const struct engine_probe *probe)
+/* What this release of Singularity can: its root has ids to give files to, /tmp is a folder of ROOT like others. */
+static bool is_able(const struct engine_limit *l, const char *mode, const struct engine_probe *probe)
 {
-	return str_eq(mode, "S1") && str_starts(l->note, NO_SUBIDS) && (probe->flags & SINGULARITY_SUBIDS);
+	unsigned needs = 0;
+
+	if (str_eq(mode, "S1") && str_starts(l->note, NO_SUBIDS))
+		needs = SINGULARITY_SUBIDS | SINGULARITY_FAKEROOT;
+	if (str_eq(mode, "S1") && str_starts(l->note, NO_MOUNT))
+		needs = SINGULARITY_NO_MOUNT;
+	return needs && (probe->flags & needs) == needs;
 }
 
 bool engine_limit_holds(
@@ -95,5 +104,5 @@ bool engine_limit_holds(
 
 	strv_split(&modes, l->modes, " ");
 	return strv_has(&modes, mode) && (!l->engine || str_eq(l->engine, engine)) &&
-	       !is_cured(l->work, probe) && !has_ids(l, mode, probe);
+	       !is_cured(l->work, probe) && !is_able(l, mode, probe);
 }

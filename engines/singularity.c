@@ -110,8 +110,15 @@ static bool is_setuid(const char *path)
 	return false;
 }
 
-static void judge_host(struct engine_probe *p, unsigned *flags)
+static void judge_host(struct engine_probe *p, const char *version, unsigned *flags)
 {
+	/* What -u is ignored for: with 2.6 root's programs would be the host's root, whatever the machine can do. */
+	if (geteuid() == 0 && singularity_is_old(version, *flags)) {
+		p->available = false;
+		p->reason = xasprintf("singularity %s makes no user namespace for root", version);
+		p->remedy = xstrdup("run as an ordinary user, or install singularity 3 or apptainer");
+		return;
+	}
 	/* Root's programs would be the host's root outside of a user namespace. */
 	p->available = (*flags & SINGULARITY_USERNS) || (geteuid() != 0 && is_setuid(p->path));
 	if (*flags & SINGULARITY_USERNS)
@@ -153,7 +160,7 @@ static int singularity_probe(const char *mode, struct engine_probe *ret, struct 
 		p.reason = xstrdup(err_text(why));
 		p.remedy = xstrdup(REMEDY_FIND);
 	} else {
-		judge_host(&p, &facts.flags);
+		judge_host(&p, facts.version, &facts.flags);
 		if (p.available && (!known || facts.flags != before))
 			probe_cache_save("singularity", key, &facts);
 	}

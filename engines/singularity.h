@@ -24,6 +24,9 @@ enum singularity_flags {
 
 extern const struct engine engine_singularity;
 
+/* Singularity 2. Releases of Apptainer begin with 1 again: they are later than all of Singularity 3.8. */
+bool singularity_is_old(const char *version, unsigned flags);
+
 /* singularity_plan.c */
 int singularity_plan(const struct engine_ctx *ctx, const struct engine_probe *probe, struct engine_plan *ret,
 	struct err **err);

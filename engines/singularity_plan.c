@@ -33,10 +33,14 @@ struct planner {
 	unsigned version; /* COMPAT_VERSION */
 };
 
-/* Releases of Apptainer begin with 1 again: they are later than all of Singularity 3.8. */
+bool singularity_is_old(const char *version, unsigned flags)
+{
+	return !(flags & SINGULARITY_APPTAINER) && engine_version_number(version) < COMPAT_VERSION(3, 0);
+}
+
 static bool is_old(const struct planner *p)
 {
-	return !(p->probe->flags & SINGULARITY_APPTAINER) && p->version < COMPAT_VERSION(3, 0);
+	return singularity_is_old(p->probe->version, p->probe->flags);
 }
 
 /* The host's path in words that the engine takes for nothing else: by way of a link if need be. NULL: that has such a name, too. */

@@ -14,6 +14,7 @@ setup() {
   B=$T/bundle ROOT=$T/state ENGINE=singularity C=s$BATS_TEST_NUMBER-$$
   REAL=$(command -v apptainer || command -v singularity || true)
   [ -n "$REAL" ] || release 3.11.5
+  [ "$(id -u)" != 0 ] || [ -z "$REAL" ] || [[ $("$REAL" --version) != 2.* ]] || release 3.11.5 # root is refused by it
 }
 teardown() {
   local id
@@ -27,6 +28,7 @@ release() {
   cp "$SUITE_TOOLS/singularity-double" "$dir/singularity"
   echo "$1" >"$dir/RELEASE"
   export UDOCKER_USE_SINGULARITY_EXECUTABLE=$dir/singularity
+  REAL=
 }
 
 # A bundle to run; JQ-FILTER changes its configuration.
@@ -68,6 +70,20 @@ plan_of() { udocker-runtime --execmode S1 run --dry-run -b "$B" x1; }
 3.11.5:3.11.5
 4.1.0:4.1.0
 apptainer 1.3.0:1.3.0"
+}
+
+@test "2.6 makes no user namespace for root, who is refused" {
+  release 2.6.1
+  run_args touch /etc/ran
+  if [ "$(id -u)" = 0 ]; then
+    fails 125 run_s
+    assert_one_error_line
+    assert_stderr_contains "singularity 2.6.1 makes no user namespace for root"
+    refute_file "$B/rootfs/etc/ran"
+  else
+    ok run_s
+    assert_file "$B/rootfs/etc/ran"
+  fi
 }
 
 @test "what is not Singularity is not taken, and mode S1 without one says what to do" {

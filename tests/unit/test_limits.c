@@ -20,7 +20,7 @@ int main(void)
 {
 	char old[] = "5.1.0", new[] = "5.4.0", runc[] = "1.1.5";
 	struct engine_probe inside = { .version = old }, probe = { .version = old };
-	const struct engine_limit *owners = row("owners");
+	const struct engine_limit *owners = row("owners"), *links = engine_limits;
 
 	ok(engine_limit_holds(row("start"), "fakechroot", "F1", &probe), "of its modes");
 	ok(!engine_limit_holds(row("start"), "proot", "P1", &probe), "not of others");
@@ -39,7 +39,15 @@ int main(void)
 	probe = (struct engine_probe){ .version = runc };
 	ok(engine_limit_holds(owners, "singularity", "S1", &probe), "without subordinate ids");
 	probe.flags = SINGULARITY_SUBIDS;
+	ok(engine_limit_holds(owners, "singularity", "S1", &probe),
+		"with them, but no --fakeroot to use them");
+	probe.flags |= SINGULARITY_FAKEROOT;
 	ok(!engine_limit_holds(owners, "singularity", "S1", &probe), "with them");
+	while (!str_eq(links->work, "hard-links") || !str_eq(links->modes, "S1"))
+		links++;
+	ok(engine_limit_holds(links, "singularity", "S1", &probe), "/tmp is a mount before 3.8");
+	probe.flags |= SINGULARITY_NO_MOUNT;
+	ok(!engine_limit_holds(links, "singularity", "S1", &probe), "and a folder since");
 	for (const struct engine_limit *l = engine_limits; l->work; l++)
 		ok(*l->modes && l->guests && *l->note, "%s: a whole row", l->work);
 	return tap_done();
