@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The trap engine's way from a path to a canonical name, beside a walker that goes from node to node as a kernel does with real mounts. The first
- * bytes are trees with files, folders and links and what is mounted where, then comes the working directory, and the path.
+ * bytes are trees with files, folders and links and what is mounted where, then come the working directory, perhaps another root as after chroot(),
+ * and the paths.
  *
  * The engine sees the trees by readlinkat() and newfstatat() alone, which answer here from the same nodes; it must never ask for a name behind
  * a link, or below a mount point in what is mounted over.
@@ -45,7 +46,7 @@ struct node {
 };
 
 static struct node nodes[NODES];
-static int n_nodes, tree_root[TREES], mounted_on[TREES], n_trees, cwd;
+static int n_nodes, tree_root[TREES], mounted_on[TREES], n_trees, cwd, root;
 static struct {
 	struct trap_state state;
 	char text[TREES * 2 * TRAP_PATH_MAX];
@@ -123,6 +124,8 @@ static int over(int node)
 
 static int above(int node)
 {
+	if (node == root)
+		return node;
 	while (nodes[node].parent == node && nodes[node].tree != 0)
 		node = mounted_on[nodes[node].tree];
 	return over(nodes[node].parent);
@@ -210,7 +213,7 @@ struct believed {
 static void believe(const char *path, enum walk_end end, struct believed *ret)
 {
 	char todo[TRAP_PATH_ROOM], again[TRAP_PATH_ROOM];
-	int at = path[0] == '/' ? over(tree_root[0]) : cwd, links = 0;
+	int at = path[0] == '/' ? root : cwd, links = 0;
 	char *p = todo;
 
 	*ret = (struct believed){ .error = 0 };
@@ -268,7 +271,7 @@ static void believe(const char *path, enum walk_end end, struct believed *ret)
 		memcpy(todo, again, sizeof(todo));
 		p = todo;
 		if (*p == '/')
-			at = over(tree_root[0]);
+			at = root;
 	}
 	guest_name(at, ret->name);
 }
@@ -375,9 +378,36 @@ static long model_call(long nr, ...)
 	}
 }
 
+bool root_is_changed;
+
+const char *root_name(size_t *ret_len)
+{
+	static char name[TRAP_PATH_ROOM];
+
+	*ret_len = guest_name(root, name);
+	return name;
+}
+
 /* What the rest of path.c would need. */
 const char *exec_program(void)
 {
+	abort();
+}
+
+bool exec_program_is_kept(void)
+{
+	abort();
+}
+
+bool ids_capable(int cap)
+{
+	(void)cap;
+	abort();
+}
+
+long owner_open(int dirfd, const char *path, unsigned long flags, unsigned mode)
+{
+	(void)dirfd, (void)path, (void)flags, (void)mode;
 	abort();
 }
 
@@ -476,18 +506,28 @@ static void compare(const char *path, enum walk_end end)
 	}
 }
 
+/* A folder that names lead to, or the run's root. */
+static int folder_of(unsigned byte)
+{
+	int node = (int)(byte % (unsigned)n_nodes);
+
+	return nodes[node].type == FOLDER && is_seen(node) ? node : tree_root[0];
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char letters[] = "abcdef//..abc/d.";
 	struct input in = { data, data + size };
+	unsigned at;
 	char path[256];
 
 	make_nodes(&in);
 	mount_trees(&in);
 	make_state();
-	cwd = (int)(next(&in) % (unsigned)n_nodes);
-	if (nodes[cwd].type != FOLDER || !is_seen(cwd))
-		cwd = tree_root[0];
+	at = next(&in);
+	cwd = folder_of(at);
+	root = folder_of(at < 128 ? (unsigned)tree_root[0] : at / 2);
+	root_is_changed = root != tree_root[0];
 	for (int i = 0; i < 8 && in.p < in.end; i++) {
 		size_t n = 1 + next(&in) % 40;
 
