@@ -43,7 +43,7 @@ static inline int fds_read(struct fds_list *l)
 		unsigned char type;
 		char name[];
 	} * entry;
-	_Alignas(8) char text[4096];
+	_Alignas(8) char text[1024] = { 0 };
 	long dir = call(NR_openat, FDS_HERE, (long)"/proc/self/fd", FDS_OPEN, 0, 0), n;
 	int is_it = 0;
 
