@@ -157,14 +157,14 @@ _udocker_bundle_value() {
 	' --repo') value='dir' ;;
 	' --config') value='file' ;;
 	' --progress') value='words auto tty plain none' ;;
-	'create --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1' ;;
+	'create --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1 auto' ;;
 	'create -b' | 'create --bundle') value='dir' ;;
 	'config -o' | 'config --output') value='file' ;;
 	'config --env-file') value='file' ;;
 	'config --label-file') value='file' ;;
 	'ls --format') value='words table json' ;;
 	'export -o' | 'export --output') value='file' ;;
-	'setup --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1' ;;
+	'setup --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1 auto' ;;
 	esac
 }
 

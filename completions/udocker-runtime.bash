@@ -182,7 +182,7 @@ _udocker_runtime_value() {
 	' --root') value='dir' ;;
 	' --log') value='file' ;;
 	' --log-format') value='words text json' ;;
-	' --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1' ;;
+	' --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1 auto' ;;
 	' --rootless') value='words true false auto' ;;
 	'run -b' | 'run --bundle') value='dir' ;;
 	'run --config') value='file' ;;

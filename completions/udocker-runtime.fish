@@ -71,7 +71,7 @@ complete -c udocker-runtime -n '__udocker_runtime_no_command' -l log-format -x -
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -s D -l debug -d 'log every step'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -s q -l quiet -d 'errors only'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -l engine -x -d 'use this engine: crun, runc, runsc, proot, fakechroot, singularity, trap'
-complete -c udocker-runtime -n '__udocker_runtime_no_command' -l execmode -x -a 'R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1' -d 'use this execution mode: P1, R1 …, or auto'
+complete -c udocker-runtime -n '__udocker_runtime_no_command' -l execmode -x -a 'R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1 auto' -d 'use this execution mode: P1, R1 …, or auto'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -l strict -d 'fail when the engine cannot apply all that the bundle asks for'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -l no-fake-root -d 'do not pretend that root\'s calls succeed under a map of one id'
 complete -c udocker-runtime -n '__udocker_runtime_no_command' -l systemd-cgroup -d 'accepted, without effect'

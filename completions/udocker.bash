@@ -252,11 +252,11 @@ _udocker_value() {
 	'save --compress') value='words none gzip zstd' ;;
 	'images --format') value='words table json' ;;
 	'history --format') value='words table json' ;;
-	'create --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1' ;;
+	'create --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1 auto' ;;
 	'create -b' | 'create --bundle') value='dir' ;;
 	'ps --format') value='words table json' ;;
 	'export -o' | 'export --output') value='file' ;;
-	'setup --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1' ;;
+	'setup --execmode') value='words R1 R2 R3 T1 T2 P1 P2 F1 F2 F3 F4 S1 auto' ;;
 	'install --from') value='file' ;;
 	esac
 }

@@ -228,8 +228,9 @@ bool engine_unmet(const struct engine *e, const struct json *config, struct strv
 struct engine_request {
 	const char *switch_engine; /* --engine, or NULL */
 	const char *switch_mode; /* --execmode, or NULL */
+	const char *fallback_mode; /* the built-in default: "P1"; NULL: "auto" */
 	const char *
-		fallback_mode; /* the built-in default: "P1" for containers of the store started by udocker, else "auto" */
+		auto_mode; /* what `auto` is found to mean here (engine_light_mode()); NULL or "auto": as below */
 };
 struct engine_choice {
 	const struct engine *engine;
@@ -245,6 +246,12 @@ struct engine_choice {
 int engine_choose(const struct engine_request *req, const struct json *config, int bundle_fd,
 	struct engine_choice *ret, struct err **err);
 void engine_choice_free(struct engine_choice *c);
+
+/*
+ * What `auto` means to a caller who asks for no namespaces, as the wrapper udocker: "T1" where the trap engine works here and runs the programs of
+ * this ROOT (on x86-64), else "P1" where that works, else the first mode that does. NULL: none does, and engine_choose() says why.
+ */
+const char *engine_light_mode(const char *rootfs);
 
 /* One row per engine and mode for the doctor (`udocker-runtime engines`): probes everything, the engines at once. */
 struct engine_report {

@@ -291,6 +291,41 @@ static int choose_auto(const struct json *config, int bundle_fd, const struct wi
 	return 0;
 }
 
+/* Does it work here in its first mode? Each is asked once, for lists of containers. */
+static bool works_here(const struct engine *e)
+{
+	static struct {
+		const struct engine *engine;
+		bool works;
+	} known[ARRAY_LEN(engine_table)];
+	auto_engine_probe probe = { 0 };
+	size_t i = 0;
+
+	while (known[i].engine && known[i].engine != e)
+		i++;
+	if (!known[i].engine) {
+		known[i].engine = e;
+		known[i].works = e->probe(e->modes[0], &probe, NULL) == 0 && probe.available;
+	}
+	return known[i].works;
+}
+
+const char *engine_light_mode(const char *rootfs)
+{
+#ifdef __x86_64__ /* of others the trap engine has met emulated machines alone */
+	autofree char *misfit = engine_trap.misfit(rootfs);
+
+	if (!misfit && works_here(&engine_trap))
+		return engine_trap.modes[0];
+#endif
+	if (works_here(&engine_proot))
+		return engine_proot.modes[0];
+	for (const struct engine *const *e = engine_table; *e; e++)
+		if (!(*e)->on_request && *e != &engine_trap && works_here(*e))
+			return (*e)->modes[0];
+	return NULL;
+}
+
 /* --engine NAME: its own mode, or the one asked for if it has it. */
 static int choose_engine(
 	const char *name, struct wish *w, bool mode_by_switch, struct engine_choice *c, struct err **err)
@@ -342,10 +377,12 @@ int engine_choose(const struct engine_request *req, const struct json *config, i
 		err_make(err, ERR_ENGINE, "the change of this container's execution mode was not completed");
 		return err_hint(err, "repeat it: udocker setup --execmode=MODE CONTAINER");
 	}
-	row = find_mode(w.mode);
+	if (str_eq(w.mode, "auto") && req->auto_mode && !str_eq(req->auto_mode, "auto"))
+		memcpy(w.mode, req->auto_mode, sizeof("P1"));
+	row = find_mode(w.mode); /* none: auto */
 	if (req->switch_engine && *req->switch_engine && !str_eq(req->switch_engine, "auto")) {
 		r = choose_engine(req->switch_engine, &w, req->switch_mode != NULL, &c, err);
-	} else if (str_eq(w.mode, "auto")) {
+	} else if (!row) {
 		r = choose_auto(config, bundle_fd, &w, &c, err);
 	} else {
 		r = choose_row(row, config, &w, &c, err);

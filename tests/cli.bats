@@ -190,6 +190,7 @@ load helpers
 @test "the engine's command is told from level 4 on, as in 1.3.x" {
   requires proot
   busybox_container box
+  udocker setup --execmode=P1 box
   UDOCKER_LOGLEVEL=4 ok udocker run --nobanner box /bin/true
   [[ $stderr =~ CMD\ =\ \[\'[^\']*proot\',\ .*\'-r\',\ \'$STORE/containers/ ]] || fail "no CMD"
   UDOCKER_LOGLEVEL=3 ok udocker run --nobanner box /bin/true

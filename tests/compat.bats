@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: also in P1
 # bats: under the sanitizers by hand
 # The store of udocker 1.3.x: what it wrote is read here (tests/fixtures), and what is written here has its form.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: also in P1
 # bats: under the sanitizers by hand
 # What users of docker type by habit (FIX-51): honoured where an engine can, told of once where it has no effect, refused where it would mislead.
 

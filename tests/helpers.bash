@@ -117,6 +117,9 @@ crun_host_ok() { ! grep -q ' - cgroup2 ' /proc/self/mountinfo || ! grep -q ' - c
 # Those of F take guests with a C library, which Fakechroot's own tests have.
 working_modes() { udocker-runtime engines --format json | jq -r '.[] | select(.available and (.name | IN("fakechroot", "singularity") | not)) | .modes[]' | sort -u; }
 
+# What `udocker` takes for containers without a mode of their own.
+default_mode() { if [ "$(uname -m)" = x86_64 ]; then echo T1; else echo P1; fi; }
+
 # For what takes long and shows as root and under the sanitizers what it has shown already.
 once() {
   [ -z "${SANITIZE:-}" ] || skip "takes too long under the sanitizers"

@@ -99,7 +99,8 @@ no_leftovers() { [ -z "$(find "$STORE" -name .install -o -name .publish -o -name
   ok udocker ps
   ok udocker create bb:1
   ok udocker setup c
-  fails 125 udocker run --nobanner c /bin/true
+  fails 125 env UDOCKER_DEFAULT_EXECUTION_MODE=P1 udocker run --nobanner c /bin/true
+  ok udocker run --nobanner c /bin/true
   [ -z "$(find "$STORE/bin" "$STORE/lib" "$STORE/doc" -type f 2>/dev/null)" ] || fail "installed: $(find "$STORE/bin" "$STORE/lib")"
   ok udocker install
   assert_file "$STORE/lib/VERSION"

@@ -170,7 +170,7 @@ assert_remembers_right() {
   platform=$(udocker-image ls --format json | jq -r '.[0] | .os + "/" + .architecture')
   ok udocker ps -m -s -p
   assert_output "$(printf '%-36.36s %c %c MOD SIZE %-18s %-18s %-20.20s\n%-36.36s %c %c %2.2s %5.5s %-18.18s %-18.100s %-20.100s' \
-    'CONTAINER ID' P M PLATFORM NAMES IMAGE "$ID" . W P1 "$mb" "$platform" "['c1']" bb:1)"
+    'CONTAINER ID' P M PLATFORM NAMES IMAGE "$ID" . W "$(default_mode)" "$mb" "$platform" "['c1']" bb:1)"
   ok udocker-bundle setup --execmode=P2 c1
   ok udocker ps -m
   assert_contains "$ID . W P2 ['c1']"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: also in P1
 # Names, ids and prefixes of containers; names that could do harm.
 
 load helpers

@@ -97,7 +97,7 @@ HI='head -n1 /etc/os-release; exit 7'
   assert_contains "udocker demo"
 }
 
-@test "without ptrace: P1 names what works, auto takes it" {
+@test "without ptrace: P1 names what works, the default takes it" {
   requires proot
   busybox_container c
   # What looks for leaks is a tracer too.
@@ -106,14 +106,64 @@ HI='head -n1 /etc/os-release; exit 7'
   local works
   works=$(working)
   [[ $works != *proot* ]]
-  fails 125 deny ptrace:EPERM -- udocker run --nobanner c /bin/true
+  fails 125 deny ptrace:EPERM -- env UDOCKER_DEFAULT_EXECUTION_MODE=P1 udocker run --nobanner c /bin/true
   assert_one_error_line
   assert_stderr_contains "ptrace seems to be forbidden"
   if [[ $works == *run* ]]; then
     assert_stderr_contains "here works R1"
     assert_stderr_contains "udocker setup --execmode=R1"
-    fails 7 deny ptrace:EPERM -- env UDOCKER_DEFAULT_EXECUTION_MODE=auto udocker run --nobanner c /bin/sh -c "$HI"
   fi
+  [[ $works == *trap* ]] || return 0
+  fails 7 deny ptrace:EPERM -- udocker run --nobanner c /bin/sh -c "$HI"
+  ok deny ptrace:EPERM -- udocker setup c
+  assert_contains "execmode: T1"
+}
+
+@test "the default is T1; P1 without the trap engine and for programs of 32 bits; without ptrace what works" {
+  requires proot
+  export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
+  busybox_container c
+  ok udocker-runtime engines --format json
+  local works default
+  works=$(working)
+  default=$(default_mode)
+  ok udocker setup c
+  assert_contains "execmode: $default"
+  ok udocker run --nobanner c /bin/sh -c 'echo $container_execmode'
+  assert_output "$default"
+  ok udocker run --nobanner --rm bb:1 /bin/sh -c 'echo $container_execmode'
+  assert_output "$default"
+  UDOCKER_DEFAULT_EXECUTION_MODE=Auto ok udocker run --nobanner --rm bb:1 /bin/sh -c 'echo $container_execmode'
+  assert_output "$default"
+  ok udocker ps -m
+  assert_contains " $default ['c']"
+
+  mkdir part
+  cp -a "${SUITE_BIN%/bin}/bin" "${SUITE_BIN%/bin}/libexec" part
+  rm part/libexec/udocker/udocker-trap
+  ok part/bin/udocker run --nobanner c /bin/sh -c 'echo $container_execmode'
+  assert_output P1
+  ok part/bin/udocker run --nobanner --rm bb:1 /bin/sh -c 'echo $container_execmode'
+  assert_output P1
+  if [[ $works == *run* ]]; then
+    ok deny ptrace:EPERM -- part/bin/udocker run --nobanner c /bin/sh -c 'echo $container_execmode'
+    assert_output R1
+  fi
+
+  # Its own mode, and again none.
+  ok udocker setup --execmode=P1 c
+  ok udocker run --nobanner c /bin/sh -c 'echo $container_execmode'
+  assert_output P1
+  ok udocker setup --execmode=auto c
+  refute_file "$STORE/containers/$ID/execmode"
+  ok udocker run --nobanner c /bin/sh -c 'echo $container_execmode'
+  assert_output "$default"
+
+  # The class of an ELF file, which says that its programs are of 32 bits.
+  printf '\001' | dd of="$STORE/containers/$ID/ROOT/bin/busybox" bs=1 seek=4 conv=notrunc status=none
+  printf '\003\000' | dd of="$STORE/containers/$ID/ROOT/bin/busybox" bs=1 seek=18 conv=notrunc status=none
+  ok udocker setup c
+  assert_contains "execmode: P1"
 }
 
 @test "without ptrace and user namespaces: what was found under another filter does not count" {
@@ -159,7 +209,8 @@ SH
   cat >noproc <<'SH'
 mount -t tmpfs none /proc || exit 77
 export UDOCKER_ALLOW_ROOT=1
-udocker-runtime engines --format json >engines && udocker ps >listed && udocker-bundle create --name=made bb:1 >id && udocker run --nobanner c /bin/true
+udocker-runtime engines --format json >engines && udocker ps >listed && udocker-bundle create --name=made bb:1 >id && udocker run --nobanner c /bin/true || exit
+UDOCKER_DEFAULT_EXECUTION_MODE=P1 udocker run --nobanner c /bin/true
 SH
   run --separate-stderr unshare -Urm sh noproc
   [ "$status" -ne 77 ] || skip "/proc cannot be covered here"

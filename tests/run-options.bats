@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: also in P1
 # bats: under the sanitizers by hand
 # The options of `udocker run`, in every mode that works here where the engine has a part in them.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# bats: also in P1
 # bats: also as root
 # `udocker run`: which container runs, what its program gets, what comes back; in every mode that works here.
 

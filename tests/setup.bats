@@ -9,9 +9,9 @@ setup() {
   busybox_container c1
 }
 
-@test "without options the mode is shown, P1 by default" {
+@test "without options the mode is shown, what the default is here when it has none" {
   ok udocker setup c1
-  assert_output "execmode: P1
+  assert_output "execmode: $(default_mode)
 nvidiamode: False"
 }
 
@@ -27,6 +27,25 @@ nvidiamode: False"
   done
 }
 
+@test "auto takes a mode away again" {
+  local mode
+  for mode in P2 R1 auto; do
+    ok udocker setup --execmode=$mode c1
+    ok udocker setup --execmode=AUTO c1
+    assert_output ""
+    refute_file "$BUNDLE/execmode"
+    ok udocker setup c1
+    assert_contains "execmode: $(default_mode)"
+  done
+  ok udocker setup --execmode=P1 c1
+  ok udocker protect c1
+  fails 1 udocker setup --execmode=auto c1
+  assert_stderr_contains "protected"
+  ok udocker unprotect c1
+  ok udocker-bundle create --execmode=auto bb:1
+  refute_file "$STORE/containers/$output/execmode"
+}
+
 @test "create takes a mode as well" {
   ok udocker-bundle create --execmode=P2 bb:1
   [ "$(cat "$STORE/containers/$output/execmode")" = P2 ]
@@ -36,7 +55,7 @@ nvidiamode: False"
   fails 1 udocker setup --execmode=X9 c1
   assert_one_error_line
   ok udocker setup c1
-  assert_contains "execmode: P1"
+  assert_contains "execmode: $(default_mode)"
 }
 
 @test "the mode decides the engine, and what stands before it in the order wins" {
@@ -79,7 +98,7 @@ nvidiamode: False"
   [ "$(cat "$BUNDLE/ROOT/mnt/b/full/own")" = mine ]
   ok udocker setup --purge c1
   ok udocker setup c1
-  assert_contains "execmode: P1"
+  assert_contains "execmode: $(default_mode)"
 }
 
 @test "--purge puts back the files that an R mode of 1.3.x has moved aside, and does not take them for mount points" {

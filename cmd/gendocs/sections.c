@@ -74,6 +74,7 @@ char *sections_mode_words(void)
 				(void)str_addf(&out, "%s%s", out.len ? " " : "", *m);
 		}
 	}
+	(void)str_add(&out, " auto");
 	return str_steal(&out);
 }
 

@@ -44,8 +44,10 @@ static void row_fill(
 	struct store *s, const struct container_info *info, const struct ls_opts *o, struct row *ret)
 {
 	*ret = (struct row){ .info = info, .size = -1 };
-	ret->mode = *info->mode ? info->mode : bundle_default_mode();
 	ret->root = xasprintf("%s/%s/%s", s->containers, info->id, CONTAINER_ROOT);
+	ret->mode = info->mode;
+	if (!*info->mode && (o->mode || str_eq(o->format, "json")))
+		ret->mode = bundle_default_mode(ret->root);
 	if (o->size)
 		ret->size = bundle_disk_usage(s, info->id);
 	if (o->platform)
@@ -90,7 +92,7 @@ static void old_row(const struct row *r, const struct ls_opts *o)
 		snprintf(size, sizeof(size), "%lld", (long long)((r->size + (1 << 20) - 1) >> 20));
 	printf("%-36.36s %c %c ", str_text(&id), r->info->protected ? 'P' : '.', r->info->access);
 	if (o->mode)
-		printf("%2.2s ", r->mode);
+		printf("%2.2s ", strlen(r->mode) == 2 ? r->mode : "--");
 	if (o->size)
 		printf("%5.5s ", size);
 	if (o->platform)

@@ -19,7 +19,7 @@ static const struct cli_option setup_options[] = {
 		.kind = CLI_KIND_STRING,
 		.metavar = "MODE",
 		.offset = offsetof(struct setup_opts, execmode),
-		.text = "change the execution mode",
+		.text = "change the execution mode; auto: what the machine of a run has for default",
 		.complete = CLI_COMPLETE_MODE },
 	CLI_FLAG("nvidia", 0, struct setup_opts, nvidia,
 		"give its programs the host's NVIDIA driver and GPUs"),
@@ -50,7 +50,7 @@ static int setup_run(const struct cli_call *call, struct err **err)
 		container_open(s, call->argv[0], &c, err) < 0)
 		return -1;
 	if (show) {
-		autofree char *mode = bundle_mode(c->fd);
+		autofree char *mode = bundle_mode(c->fd, c->root);
 
 		printf("execmode: %s\nnvidiamode: %s\n", mode, fs_exists(c->fd, "nvidia") ? "True" : "False");
 		return 0;

@@ -21,6 +21,7 @@
 #include "pkg/bundle/facts.h"
 #include "pkg/bundle/mounts.h"
 #include "pkg/bundle/options.h"
+#include "pkg/bundle/setup.h"
 #include "pkg/conf/conf.h"
 #include "pkg/runtime/lifecycle.h"
 #include "pkg/store/containers.h"
@@ -139,12 +140,14 @@ static int make_config(const struct cli_call *call, struct run_target *t, struct
 	for (int i = 1; i < call->argc; i++)
 		strv_add(&command, call->argv[i]);
 	options.command = &command;
+	runtime_remember_probes(&(struct runtime_globals){ .root = NULL });
 	if (o->location)
 		return run_location_config(o->location, &options, t, err);
 	if (container_open(t->store, t->id, &c, err) < 0)
 		return -1;
 	check_platform(o, t);
 	t->dir = xstrdup(c->dir);
+	t->mode = bundle_mode(c->fd, c->root);
 	if (bundle_config_of_container(t->store, c, &options, &t->config, err) == 0)
 		return 0;
 	not_usage(err);
@@ -170,10 +173,7 @@ static void banner_rule(char frame)
 static char frame_of(const struct run_target *t)
 {
 	static const char kinds[] = "PFRS", frames[] = "*#%/";
-	autoclose int dirfd = t->dir ? open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	autofree char *own = dirfd < 0 ? NULL : container_mode(dirfd);
-	const char *mode = own && *own ? own : conf_str(CONF_DEFAULT_EXECUTION_MODE);
-	const char *kind = *mode ? strchr(kinds, *mode) : NULL;
+	const char *kind = strchr(kinds, *t->mode);
 
 	return kind ? frames[kind - kinds] : '*';
 }
@@ -207,13 +207,13 @@ void run_id_make(const struct run_target *t, char run_id[RUN_ID_LEN + 1])
 }
 
 /*
- * What `udocker-runtime --default-execmode=P1 run --preserve-all-fds` does, here: a program of its own costs a fifth of what a run
+ * What `udocker-runtime --default-execmode=MODE run --preserve-all-fds` does, here: a program of its own costs a fifth of what a run
  * costs us.
  */
 static int run_here(struct run_target *t, bool mpi, int *ret_status, struct err **err)
 {
 	char run_id[RUN_ID_LEN + 1];
-	const struct runtime_globals g = { .engine.fallback_mode = "P1" };
+	const struct runtime_globals g = { .engine.auto_mode = t->mode };
 	const struct runtime_create_options o = {
 		.id = run_id,
 		.bundle = { .dir = t->dir, .config_fd = -1, .config = &t->config },

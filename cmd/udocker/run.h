@@ -31,6 +31,7 @@ struct run_target {
 	char *id;
 	char *dir;
 	struct json *config;
+	char *mode; /* what it runs in, if the folder does not change meanwhile */
 	bool created;
 };
 

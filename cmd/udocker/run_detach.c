@@ -76,7 +76,7 @@ static void wait_for_end(const struct runtime_globals *g, const char *run_id)
 static int start_and_keep(const struct cli_call *call, struct run_target *t, bool remove, int outcome_fd)
 {
 	char run_id[RUN_ID_LEN + 1];
-	const struct runtime_globals g = { .engine.fallback_mode = "P1" };
+	const struct runtime_globals g = { .engine.auto_mode = t->mode };
 	const struct runtime_create_options o = {
 		.id = run_id,
 		.bundle = { .dir = t->dir, .config_fd = -1, .config = &t->config },

@@ -11,6 +11,7 @@
 #include "pkg/base/json.h"
 #include "pkg/base/mem.h"
 #include "pkg/base/proc.h"
+#include "pkg/conf/conf.h"
 
 /* On an anonymous file, which the runtime inherits. Returns its descriptor. */
 static int config_file(const struct run_target *t, struct err **err)
@@ -36,7 +37,11 @@ static int runtime_words(const struct cli_call *call, const struct run_target *t
 	/* The runtime has runc's options only; verbosity and configuration reach it by their variables. */
 	if (g->quiet && setenv("UDOCKER_LOGLEVEL", "1", 1) < 0)
 		return err_sys(err, errno, "environment");
-	strv_add(words, "--default-execmode=P1");
+	/* Nor has it been told before what `auto` means for us. */
+	if (strcasecmp(conf_str(CONF_DEFAULT_EXECUTION_MODE), "auto") == 0 &&
+		setenv("UDOCKER_DEFAULT_EXECUTION_MODE", t->mode, 1) < 0)
+		return err_sys(err, errno, "environment");
+	strv_addf(words, "--default-execmode=%s", t->mode);
 	strv_add(words, "run");
 	strv_addf(words, "--bundle=%s", t->dir);
 	strv_addf(words, "--config-fd=%d", config_fd);

@@ -15,6 +15,7 @@
 #include "pkg/base/path.h"
 #include "pkg/base/str.h"
 #include "pkg/bundle/config.h"
+#include "pkg/bundle/setup.h"
 #include "pkg/store/containers.h"
 #include "pkg/store/images.h"
 #include "pkg/store/store.h"
@@ -25,6 +26,7 @@ void run_target_free(struct run_target *t)
 	json_free(t->config);
 	free(t->id);
 	free(t->dir);
+	free(t->mode);
 }
 
 /* The last line a sibling printed into an anonymous file: an id. */
@@ -219,6 +221,8 @@ int run_location_config(
 	src.dir = dir;
 	src.dirfd = fd;
 	src.root = path_base(path);
+	ret->mode = bundle_mode(fd, path);
+	src.execmode = ret->mode;
 	r = bundle_config_make(&src, o, &ret->config, err);
 	ret->dir = steal_ptr(&dir);
 	ret->id = xstrdup("location");

@@ -23,6 +23,7 @@
 #include "pkg/bundle/mpi.h"
 #include "pkg/bundle/nvidia.h"
 #include "pkg/bundle/options.h"
+#include "pkg/bundle/setup.h"
 #include "pkg/bundle/user.h"
 #include "pkg/cli/docker_options.h"
 #include "pkg/conf/conf.h"
@@ -172,12 +173,18 @@ static void show_put_aside(struct making *m)
 
 /* ---- the driver of GPUs ---- */
 
+const char *bundle_source_mode(const struct bundle_source *src)
+{
+	const char *configured = conf_str(CONF_DEFAULT_EXECUTION_MODE);
+
+	if (src->execmode && *src->execmode)
+		return src->execmode;
+	return *configured ? configured : "auto";
+}
+
 static char mode_letter(const struct making *m)
 {
-	const char *mode = m->src->execmode && *m->src->execmode ? m->src->execmode
-								 : conf_str(CONF_DEFAULT_EXECUTION_MODE);
-
-	return *mode ? *mode : 'P';
+	return *bundle_source_mode(m->src);
 }
 
 /* F modes have copies in ROOT. In R modes devices are made or mounted by the engine; elsewhere /dev is the host's. */
@@ -483,7 +490,7 @@ static int find_user(struct making *m, struct err **err)
 {
 	const struct bundle_options *o = m->o;
 	const char *image = o->nometa || !m->image->user || !*m->image->user ? NULL : m->image->user;
-	const char *mode = m->src->execmode ? m->src->execmode : "";
+	const char letter = mode_letter(m);
 	/* The launcher's servers talk to nobody but its own user. */
 	autofree char *caller = o->mpi ? xasprintf("%u:%u", geteuid(), getegid()) : NULL;
 	struct bundle_user_query q = { .user = o->user  ? o->user
@@ -495,8 +502,8 @@ static int find_user(struct making *m, struct err **err)
 		.hostauth = o->hostauth,
 		.containerauth = o->containerauth,
 		.groups = o->docker ? &o->docker->group_add : NULL,
-		.as_caller = mode[0] == 'F',
-		.own_groups = mode[0] == 'T' };
+		.as_caller = letter == 'F',
+		.own_groups = letter == 'T' };
 
 	if (resolve_user(m, &q, q.user && q.user == image, err) < 0)
 		return -1;
@@ -581,7 +588,7 @@ int bundle_config_of_container(struct store *s, const struct container *c, const
 	if (container_metadata(c->fd, &image, err) < 0 || container_names(s, c->id, &names, err) < 0)
 		return -1;
 	image_name = container_image_name(c->fd);
-	mode = container_mode(c->fd);
+	mode = bundle_mode(c->fd, c->root);
 	src.dir = c->dir;
 	src.dirfd = c->fd;
 	src.root = CONTAINER_ROOT;

@@ -26,9 +26,12 @@ struct bundle_source {
 	const struct strv *names; /* aliases, or NULL */
 	const char *image_name; /* "repo:tag" (imagerepo.name), or NULL */
 	const char *
-		execmode; /* the folder's mode if it has one ("F3"), else NULL; only told to the program and to user mapping */
+		execmode; /* what it runs in ("F3"); NULL or "": the configured default, or `auto`. Told to the program, and for what modes need */
 };
 #define BUNDLE_SOURCE_INIT ((struct bundle_source){ .dirfd = -1, .root = "ROOT" })
+
+/* The mode that the document is made for: "F3", or "auto", where any engine may come. */
+const char *bundle_source_mode(const struct bundle_source *src);
 
 /*
  * Compute the document; *ret belongs to the caller. The directory `root` must exist below dirfd (it is read, FS_IN_ROOT). Warnings go to the log.

@@ -134,7 +134,8 @@ int bundle_create(struct store *s, const char *ref, const struct bundle_create_o
 
 	if (birth_begin(&b, s, &bo, err) < 0)
 		return -1;
-	if (o->execmode && bundle_mode_check(o->execmode, mode, err) < 0)
+	if (o->execmode && strcasecmp(o->execmode, "auto") != 0 &&
+		bundle_mode_check(o->execmode, mode, err) < 0)
 		return -1;
 	if (origin_find(s, ref, &from, err) < 0)
 		return birth_give_up(err);

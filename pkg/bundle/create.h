@@ -14,7 +14,7 @@ struct store;
 
 struct bundle_create_options {
 	const char *name; /* NULL: none */
-	const char *execmode; /* NULL: no execmode file */
+	const char *execmode; /* NULL or "auto": no execmode file */
 	bool no_sync; /* leave it to the kernel when the files reach the disk */
 	bool force; /* a bad or taken name is dropped: the container stays without one (1.3.x) */
 	bool progress;

@@ -136,21 +136,12 @@ static void add_host(struct strv *env, bool all)
 	}
 }
 
-static const char *mode_of(const struct bundle_source *src)
-{
-	const char *mode =
-		src->execmode && *src->execmode ? src->execmode : conf_str(CONF_DEFAULT_EXECUTION_MODE);
-
-	return *mode ? mode : "P1";
-}
-
 /* Only in F modes do ranks read each other's memory as on the host: others have user namespaces, and PRoot stops each call. */
 static void add_launcher(struct strv *env, const struct bundle_source *src)
 {
-	const char *mode = mode_of(src);
 	auto_strv launcher = STRV_INIT;
 
-	mpi_env_add(mode[0] == 'F', &launcher);
+	mpi_env_add(*bundle_source_mode(src) == 'F', &launcher);
 	merge_weaker(env, &launcher);
 }
 
@@ -171,7 +162,7 @@ static void force(struct strv *env, const struct bundle_source *src, const struc
 	strv_env_set(env, "container_ruser", host_user_name());
 	strv_env_set(env, "container_root", root);
 	strv_env_set(env, "container_uuid", src->id);
-	strv_env_set(env, "container_execmode", mode_of(src));
+	strv_env_set(env, "container_execmode", bundle_source_mode(src));
 	strv_env_set(env, "container_names", names);
 }
 

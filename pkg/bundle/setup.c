@@ -23,21 +23,30 @@
 #include "pkg/conf/conf.h"
 #include "pkg/store/containers.h"
 
-#define DEFAULT_MODE "P1"
 #define BOUND_ORIGINALS ".bind_orig_files"
 
-const char *bundle_default_mode(void)
+static bool is_auto(const char *mode)
+{
+	return strcasecmp(mode, "auto") == 0;
+}
+
+const char *bundle_default_mode(const char *rootfs)
 {
 	const char *configured = conf_str(CONF_DEFAULT_EXECUTION_MODE);
 
-	return *configured ? configured : DEFAULT_MODE;
+	const char *light;
+
+	if (*configured && !is_auto(configured))
+		return configured;
+	light = engine_light_mode(rootfs);
+	return light ? light : "auto";
 }
 
-char *bundle_mode(int dirfd)
+char *bundle_mode(int dirfd, const char *rootfs)
 {
 	autofree char *mode = container_mode(dirfd);
 
-	return *mode ? steal_ptr(&mode) : xstrdup(bundle_default_mode());
+	return *mode ? steal_ptr(&mode) : xstrdup(bundle_default_mode(rootfs));
 }
 
 int bundle_mode_check(const char *text, char ret[BUNDLE_MODE_LEN + 1], struct err **err)
@@ -49,7 +58,7 @@ int bundle_mode_check(const char *text, char ret[BUNDLE_MODE_LEN + 1], struct er
 			mode[i] = (char)(text[i] >= 'a' && text[i] <= 'z' ? text[i] - 'a' + 'A' : text[i]);
 	if (!engine_mode_is_valid(mode)) {
 		err_make(err, ERR_USAGE, "'%s' is no execution mode", text);
-		return err_hint(err, "choose one of P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2");
+		return err_hint(err, "choose one of P1 P2 F1 F2 F3 F4 R1 R2 R3 S1 T1 T2, or auto");
 	}
 	memcpy(ret, mode, sizeof(mode));
 	return 0;
@@ -195,9 +204,17 @@ static int begin_change(const struct container *c, const char *mode, struct err 
 	return atomic_write(c->fd, ENGINE_MODE_NEXT, mode, strlen(mode), 0644, ATOMIC_DURABLE, err);
 }
 
+/* Without a mode of its own from now on. */
+static int forget_mode(const struct container *c, struct err **err)
+{
+	if (unlinkat(c->fd, CONTAINER_FILE_MODE, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "%s", CONTAINER_FILE_MODE);
+	return fsync(c->fd) < 0 ? err_sys(err, errno, "%s", c->dir) : 0;
+}
+
 static int finish_change(const struct container *c, const char *mode, struct err **err)
 {
-	if (bundle_mode_write(c->fd, c->dir, mode, ATOMIC_DURABLE, err) < 0)
+	if ((*mode ? bundle_mode_write(c->fd, c->dir, mode, ATOMIC_DURABLE, err) : forget_mode(c, err)) < 0)
 		return -1;
 	if (unlinkat(c->fd, ENGINE_MODE_NEXT, 0) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "%s", ENGINE_MODE_NEXT);
@@ -207,13 +224,13 @@ static int finish_change(const struct container *c, const char *mode, struct err
 static int change_mode(
 	struct store *s, const struct container *c, const struct bundle_setup *o, struct err **err)
 {
-	char mode[BUNDLE_MODE_LEN + 1] = "";
+	char mode[BUNDLE_MODE_LEN + 1] = ""; /* stays so for auto */
 	autofree char *old = container_mode(c->fd), *next = interrupted_mode(c->fd);
 	const char *changed = *next ? next : old;
 	auto_err *e = NULL, *nvidia_err = NULL;
 	int r, nvidia;
 
-	if (bundle_mode_check(o->mode, mode, err) < 0)
+	if (!is_auto(o->mode) && bundle_mode_check(o->mode, mode, err) < 0)
 		return -1;
 	if (str_eq(old, mode) && !*next && !o->force && !o->again)
 		return 0;
@@ -245,7 +262,7 @@ static int change_nvidia(
 	struct bundle_setup again = *o;
 
 	if (!*mode) {
-		if (settle_nvidia(c, bundle_default_mode(), o, err) < 0)
+		if (settle_nvidia(c, bundle_default_mode(c->root), o, err) < 0)
 			return -1;
 		return refresh_config(s, c, NULL, err);
 	}

@@ -12,11 +12,14 @@ struct store;
 #define BUNDLE_MODE_LEN 2
 #define BUNDLE_ROOT_PATH_FILE "root.path" /* where ROOT was when the mode was set */
 
-/* What runs take that say nothing and whose folder says nothing: the configured default, else "P1". */
-const char *bundle_default_mode(void);
+/*
+ * What a run takes of this ROOT on this machine whose folder says nothing: the configured default, and where that is `auto` or nothing,
+ * engine_light_mode(); "auto" where nothing works. Static.
+ */
+const char *bundle_default_mode(const char *rootfs);
 
-/* The mode a run of this folder would take when nothing else is said: its execmode file, else the configured default, else "P1". Caller frees. */
-char *bundle_mode(int dirfd);
+/* The mode a run of this folder takes when nothing else is said: that of its execmode file, else the default for this ROOT. Caller frees. */
+char *bundle_mode(int dirfd, const char *rootfs);
 
 /*
  * A mode as typed (any case) to a mode: ERR_USAGE for a word that is none, ERR_UNSUPPORTED for one that no engine of this build has, with
@@ -28,7 +31,8 @@ int bundle_mode_check(const char *text, char ret[BUNDLE_MODE_LEN + 1], struct er
 int bundle_mode_write(int dirfd, const char *dir, const char *mode, unsigned flags, struct err **err);
 
 struct bundle_setup {
-	const char *mode; /* NULL: not to be changed */
+	const char *
+		mode; /* NULL: not to be changed; "auto": what each machine's default is from now on, no execmode file */
 	bool force; /* go on where a step cannot be done or undone */
 	bool again; /* also when it is the mode already */
 	bool even_protected; /* the caller is just making it */

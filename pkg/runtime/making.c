@@ -96,12 +96,11 @@ static int mount_points(const struct making *m, struct err **err)
 	return mountpoints_make(&at, m->p.bundle.config, err);
 }
 
-/* What we may not make in a ROOT of our own they may, for they give themselves the power; in another user's nobody does. */
 static bool is_anothers(const struct making *m)
 {
 	struct stat st;
 
-	return geteuid() != 0 && fstat(m->p.bundle.rootfs_fd, &st) == 0 && st.st_uid != geteuid();
+	return fstat(m->p.bundle.rootfs_fd, &st) == 0 && st.st_uid != geteuid();
 }
 
 /* Delegates read their own copy; mount points of a container of the store are made and recorded as 1.3.x does. */
@@ -112,7 +111,8 @@ static int write_delegate_bundle(struct making *m, struct err **err)
 	if (mkdirat(m->c.dirfd, STATE_BUNDLE, 0700) < 0)
 		return err_sys(err, errno, "container '%s'", m->c.id);
 	if (runtime_annotation(m->p.bundle.config, ANNOTATION_CONTAINER) && mount_points(m, &e) < 0) {
-		if (err_is(e, ERR_DENIED) && is_anothers(m)) {
+		/* In a ROOT of our own they may, for they give themselves the power; in another user's nobody does. */
+		if (err_is(e, ERR_DENIED) && geteuid() != 0 && is_anothers(m)) {
 			err_move(err, &e);
 			return err_hint(
 				err, "have the container's owner run it once in this mode, or choose P1");
@@ -138,7 +138,8 @@ static void keep_mount_points(const struct making *m)
 	auto_err *e = NULL;
 
 	if (m->p.plan.try_mount_points) {
-		if (mountpoints_make(&at, m->p.bundle.config, &e) < 0)
+		/* Its owner could not remove what root makes there. */
+		if (!is_anothers(m) && mountpoints_make(&at, m->p.bundle.config, &e) < 0)
 			log_verbose("%s: it is in no list of files", err_text(e));
 		return;
 	}

@@ -172,16 +172,14 @@ struct outcome {
 	int kind;
 };
 
-static struct outcome choose(
-	const char *engine, const char *mode, const char *fallback, const char *config, int bundle_fd)
+static struct outcome choose_for(const struct engine_request *req, const char *config, int bundle_fd)
 {
-	struct engine_request req = { engine, mode, fallback };
 	auto_json *j = parse(config);
 	struct engine_choice c = { 0 };
 	struct outcome o = { .kind = -1 };
 	auto_err *err = NULL;
 
-	if (engine_choose(&req, j, bundle_fd, &c, &err) < 0) {
+	if (engine_choose(req, j, bundle_fd, &c, &err) < 0) {
 		o.error = xstrdup(err_text(err));
 		o.hint = xstrdup_null(err_hint_text(err));
 		o.kind = (int)err_kind(err);
@@ -192,6 +190,16 @@ static struct outcome choose(
 	}
 	engine_choice_free(&c);
 	return o;
+}
+
+static struct outcome choose(
+	const char *engine, const char *mode, const char *fallback, const char *config, int bundle_fd)
+{
+	const struct engine_request req = {
+		.switch_engine = engine, .switch_mode = mode, .fallback_mode = fallback
+	};
+
+	return choose_for(&req, config, bundle_fd);
 }
 
 static void outcome_free(struct outcome *o)
@@ -240,6 +248,25 @@ static void test_order(void)
 	(void)unlinkat(topfd, "execmode", 0);
 	auto_outcome own = choose("proot", NULL, NULL, "{}", topfd);
 	is_choice(&own, "P1", "--engine");
+	set(CONF_DEFAULT_EXECUTION_MODE, "");
+}
+
+/* A caller who has found out what `auto` means for him. */
+static void test_auto_mode(void)
+{
+	const struct engine_request req = { .auto_mode = "P2" },
+				    other = { .switch_engine = "proot", .auto_mode = "T1" };
+	auto_outcome none = choose_for(&req, "{}", topfd), engine = choose_for(&other, "{}", topfd);
+
+	is_choice(&none, "P2", "built-in default");
+	is_choice(&engine, "P1", "--engine");
+	set(CONF_DEFAULT_EXECUTION_MODE, "auto");
+	auto_outcome setting = choose_for(&req, "{}", topfd);
+	is_choice(&setting, "P2", "UDOCKER_DEFAULT_EXECUTION_MODE or udocker.conf");
+	put(topfd, "execmode", "P1");
+	auto_outcome own = choose_for(&req, "{}", topfd);
+	is_choice(&own, "P1", "execmode of the bundle");
+	(void)unlinkat(topfd, "execmode", 0);
 	set(CONF_DEFAULT_EXECUTION_MODE, "");
 }
 
@@ -454,6 +481,7 @@ int main(void)
 	test_complete();
 	test_unmet();
 	test_order();
+	test_auto_mode();
 	test_refusals();
 	test_ask();
 	test_probe();
