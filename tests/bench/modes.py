@@ -74,35 +74,50 @@ def image():
     out("rm", "-rf", root, f"{STATE}/modes.tar")
 
 
-def proot_alone(mode, bundle, config, argv):
-    """What we call PRoot with, less our first program inside and the files of a run."""
+def words_alone(mode, flag, bundle, config, argv):
+    """What we call an engine with, less our first program inside and the files of a run; `flag` is that of its binds."""
     dry = out("udocker-runtime", "--execmode", mode, "run", "--dry-run", "-b", bundle, "--config", config, "x1")
     words = next(line for line in dry.splitlines() if line.startswith("command: ")).split()[1:-1]
     kept = []
     while words:
         word = words.pop(0)
-        if word == "-b":
+        if word == flag:
             binding = words.pop(0)
             if "guest-init:" not in binding and os.path.exists(binding.split(":")[0]):
-                kept += ["-b", binding]
+                kept += [flag, binding]
         else:
             kept.append(word)
     return kept + argv
 
 
+def proot_within(mode, engine, bundle, config):
+    """crun or runc with PRoot for its program, as our plan has it, but without our own program before it and the files of a run."""
+    dry = out("udocker-runtime", "--engine", engine, "--execmode", mode, "run", "--dry-run", "-b", bundle, "--config", config, "x1")
+    document = json.loads(dry[dry.index("{"):])
+    process = document["process"]
+    process["env"].append(next(word for word in process["args"] if word.startswith("PROOT_TMP_DIR=")))
+    process["args"] = process["args"][next(i for i, word in enumerate(process["args"]) if "/ld" in word or word.endswith("/proot")):]
+    process["args"].remove("--")  # is for our program
+    document["mounts"] = [m for m in document["mounts"]
+                          if m["type"] != "bind" or (os.path.exists(m["source"]) and not m["source"].endswith("guest-init"))]
+    return document
+
+
 def alone(mode, engine, bundle, config, argv):
     """The engine without us, where it is called as by hand."""
     if engine == "proot":
-        return proot_alone(mode, bundle, config, argv)
+        return words_alone(mode, "-b", bundle, config, argv)
     if engine == "fakechroot":
         return ["fakechroot", "chroot", f"{bundle}/ROOT", *argv] if shutil.which("fakechroot") else None
     if engine == "singularity":
-        program = next(row["path"] for row in json.loads(out("udocker-runtime", "engines", "--format", "json")) if row["name"] == engine)
-        return [program, "--quiet", "exec", "-w", "-u", "--no-home", "-B", f"{bundle}/ROOT/tmp:/tmp", f"{bundle}/ROOT", *argv]
+        return words_alone(mode, "-B", bundle, config, argv)
     if engine not in ("crun", "runc"):
         return None
-    with open(config, encoding="utf-8") as f:
-        document = json.load(f)
+    if mode in ("R2", "R3"):
+        document = proot_within(mode, engine, bundle, config)
+    else:
+        with open(config, encoding="utf-8") as f:
+            document = json.load(f)
     document["root"]["path"] = f"{bundle}/ROOT"
     folder = f"{config}.bundle"
     os.mkdir(folder)
@@ -125,7 +140,7 @@ class Way:
         out("udocker-bundle", "config", "-w", "/", "-e", "PATH=/usr/bin:/bin", "-o", config, self.container, *argv)
         ours = ["udocker-runtime", "--engine", self.engine, "--execmode", self.mode, "run", "-b", self.bundle, "--config", config, "bench"]
         # What an engine is without us is asked once.
-        without = self.mode in ("P1", "F1", "R1", "S1") and alone(self.mode, self.engine, self.bundle, config, argv)
+        without = self.mode in ("P1", "F1", "R1", "R2", "S1") and alone(self.mode, self.engine, self.bundle, config, argv)
         return [(self.name, ours)] + ([(f"{self.name} alone", without)] if without else [])
 
 
@@ -167,7 +182,8 @@ def main():
     pairs = sorted((mode, row["name"]) for row in rows for mode in row["modes"]
                    if row["available"] and (row["name"] != "runsc" or os.environ.get("BENCH_RUNSC")))
     # Where PRoot runs inside crun or runc, one of them shows it.
-    ways = [Way(mode, name) for mode, name in pairs if mode not in ("R2", "R3") or name != "runc" or (mode, "crun") not in pairs]
+    ways = [Way(mode, name) for mode, name in pairs
+            if mode not in ("R2", "R3") or name != "runc" or (mode, "crun") not in pairs or os.environ.get("BENCH_RUNC")]
     results = {}
     for number, (name, argv) in enumerate(JOBS):
         def clean():
@@ -176,9 +192,10 @@ def main():
         for way in ways:
             contenders += way.contenders(number, argv)
         begin = time.monotonic()
-        results[name] = compare(name, contenders, clean=clean)
+        # A start is short, and what differs is a millisecond or two of it.
+        results[name] = compare(name, contenders, rounds=ROUNDS if number else 7 * ROUNDS, clean=clean)
         print(f"  {time.monotonic() - begin:.0f} s for all of it", flush=True)
-    print(f"\n<!-- modes -->\n{ROUNDS} paired rounds, medians of ratios. {versions(rows)}.")
+    print(f"\n<!-- modes -->\n{ROUNDS} paired rounds, seven times as many of starts, medians of ratios. {versions(rows)}.")
     table(ways, results)
     print("<!-- /modes -->")
 
