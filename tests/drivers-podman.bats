@@ -233,6 +233,8 @@ END
     # One network for the pod, which is not the host's.
     [ "$(net_of c)" = "$(net_of "$(pm pod inspect p --format '{{.InfraContainerID}}')")" ] || fail "$ENGINE: a network of its own"
     [ "$(net_of c)" != "$(readlink /proc/self/ns/net)" ] || fail "$ENGINE: the host's network"
+    # podman stops members and infra container side by side, and cannot unmount the /dev/shm of the pod that a member of the trap engine still has open.
+    if [ "$ENGINE" = trap ]; then ok pm stop -t 5 c; fi
     ok pm pod stop -t 5 p
     [ "$(pm inspect --format '{{.State.ExitCode}}' c)" = 3 ]
     ok pm pod rm -f -t 0 p
