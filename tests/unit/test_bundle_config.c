@@ -154,7 +154,7 @@ static void environment(void)
 	is_str(env_of(c, "HOME"), "/srv", "HOME from the user's entry");
 	is_str(env_of(c, "PATH"), "/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin", "a user's default PATH");
 	is_str(env_of(c, "container_names"), "n1,n2", "container_names");
-	is_str(env_of(c, "container_execmode"), "P1", "container_execmode");
+	is_str(env_of(c, "container_execmode"), "auto", "container_execmode");
 	is_str(env_of(c, "TERM"), "vt100", "the host's TERM");
 	is_str(env_of(c, "PROOT_TMP_DIR"), "(none)", "nothing of the engines");
 	is_str(env_of(c, "VTE_VERSION"), "(none)", "nothing else of the host");
