@@ -434,6 +434,8 @@ static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_
 
 	if (m->p.process.terminal && console_listen(m->c.path, &t.path, &t.listen_fd, err) < 0)
 		return -1;
+	if (m->options->ends_with_us)
+		watcher_start(&m->c);
 	if (start_adopted(m, &t, ret_status, &ended, err) < 0)
 		return -1;
 	if (*ret_status || ended)
@@ -445,8 +447,6 @@ static int run_adopted(struct making *m, int sigfd, struct lock *lock, int *ret_
 	s.run = (struct launched){ .engine = m->c.rec.proc.pid, .program = m->c.rec.proc.pid };
 	s.traced_below = m->c.rec.tracer.n > 0;
 	runtime_fds_drop(&m->fds, true);
-	if (m->options->ends_with_us)
-		watcher_start(m->c.rec.proc.pid);
 	status = supervise(&s);
 	*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	return 0;

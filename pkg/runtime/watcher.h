@@ -3,14 +3,13 @@
 #ifndef UDOCKER_RUNTIME_WATCHER_H
 #define UDOCKER_RUNTIME_WATCHER_H
 
-#include <sys/types.h>
-
-#include "pkg/base/base.h"
+struct instance;
 
 /*
- * From now on `program`, a child of ours, is killed when we are gone. A process of its own sees to it, in a session of its own and without our
- * descriptors, until either has ended. Where the kernel has no pidfds (before 5.3) nothing is done.
+ * From now on the container's program is killed when we are gone. A process of its own sees to it, in a session of its own and without our
+ * descriptors, until either has ended. Called before the delegate starts: the program may run before we know of it. Where the kernel has no
+ * pidfds (before 5.3) nothing is done.
  */
-void watcher_start(pid_t program);
+void watcher_start(struct instance *c);
 
 #endif
