@@ -186,6 +186,14 @@ wait_until() {
   done
 }
 
+# wait_until 10 stands_still FILE: on a busy machine a write that had begun before a stop comes late.
+stands_still() {
+  local before
+  before=$(cksum <"$1")
+  sleep 0.5
+  [ "$(cksum <"$1")" = "$before" ]
+}
+
 # A shell on a terminal of its own, that is typed into: TTY words are sent, and waited for in its output.
 terminal() {
   cat >"$T/terminal.py" <<'PY'

@@ -83,10 +83,8 @@ owned
     local pid=$! beat
     wait_until 10 test -s "$B/rootfs/tmp/beat"
     kill -TSTP $pid
-    sleep 0.4
+    wait_until 10 stands_still "$B/rootfs/tmp/beat" || fail "it goes on"
     beat=$(cat "$B/rootfs/tmp/beat")
-    sleep 0.3
-    [ "$(cat "$B/rootfs/tmp/beat")" = "$beat" ] || fail "it goes on"
     kill -CONT $pid
     beats() { [ -s "$B/rootfs/tmp/beat" ] && [ "$(cat "$B/rootfs/tmp/beat")" != "$beat" ]; }
     wait_until 5 beats
@@ -140,11 +138,9 @@ HOME=/nowhere"
     ok rt kill "$C" USR1
     wait_until 5 test -e "$B/rootfs/tmp/got"
     ok rt kill "$C" STOP
-    sleep 0.3
+    wait_until 10 stands_still "$B/rootfs/tmp/beat" || fail "it goes on"
     local beat
     beat=$(cat "$B/rootfs/tmp/beat")
-    sleep 0.3
-    [ "$(cat "$B/rootfs/tmp/beat")" = "$beat" ] || fail "it goes on"
     ok rt kill "$C" CONT
     beats() { [ -s "$B/rootfs/tmp/beat" ] && [ "$(cat "$B/rootfs/tmp/beat")" != "$beat" ]; }
     wait_until 5 beats
