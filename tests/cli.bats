@@ -133,6 +133,8 @@ load helpers
   assert_contains $'\noverride_default_execution_mode = None'
   UDOCKER_DEFAULT_EXECUTION_MODE=R1 ok udocker showconf
   assert_contains $'\noverride_default_execution_mode = R1'
+  UDOCKER_DEFAULT_EXECUTION_MODE=r1 ok udocker showconf
+  assert_contains $'\noverride_default_execution_mode = R1'
   printf '[DEFAULT]\ndefault_execution_mode = P2\n' >mode.conf
   ok udocker --config=mode.conf showconf
   assert_no_stderr

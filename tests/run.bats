@@ -163,8 +163,10 @@ each_mode() {
   run udocker run c1 /bin/true
   assert_contains " % $(printf '%*s' 14 '')STARTING $ID$(printf '%*s' 15 '') % "
   rm "$BUNDLE/execmode"
-  UDOCKER_DEFAULT_EXECUTION_MODE=F1 run udocker run c1 /bin/true
-  assert_contains " # $(printf '%*s' 14 '')STARTING $ID$(printf '%*s' 15 '') # "
+  for mode in F1 f1; do
+    UDOCKER_DEFAULT_EXECUTION_MODE=$mode run udocker run c1 /bin/true
+    assert_contains " # $(printf '%*s' 14 '')STARTING $ID$(printf '%*s' 15 '') # "
+  done
 }
 
 @test "the same container runs many times at once" {

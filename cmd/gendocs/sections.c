@@ -23,6 +23,8 @@ static const char *type_name(enum conf_type type)
 		return "true or false";
 	case CONF_LIST:
 		return "list";
+	case CONF_MODE:
+		return "mode";
 	default:
 		return "text";
 	}

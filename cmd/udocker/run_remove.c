@@ -38,7 +38,7 @@ static int runtime_words(const struct cli_call *call, const struct run_target *t
 	if (g->quiet && setenv("UDOCKER_LOGLEVEL", "1", 1) < 0)
 		return err_sys(err, errno, "environment");
 	/* Nor has it been told before what `auto` means for us. */
-	if (strcasecmp(conf_str(CONF_DEFAULT_EXECUTION_MODE), "auto") == 0 &&
+	if (str_eq(conf_str(CONF_DEFAULT_EXECUTION_MODE), "auto") &&
 		setenv("UDOCKER_DEFAULT_EXECUTION_MODE", t->mode, 1) < 0)
 		return err_sys(err, errno, "environment");
 	strv_addf(words, "--default-execmode=%s", t->mode);

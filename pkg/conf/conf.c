@@ -126,6 +126,16 @@ static const char *type_name(enum conf_type type)
 	}
 }
 
+/* Modes are compared letter by letter everywhere: capitals, but for `auto`. Whether there is such a mode is the engines' matter. */
+static char *spell_mode(const char *text)
+{
+	char *mode = xstrdup(strcasecmp(text, "auto") == 0 ? "auto" : text);
+
+	for (char *c = mode; strlen(mode) == 2 && *c; c++)
+		*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+	return mode;
+}
+
 /* Set without asking which source wins; -1 (and nothing changed) if the text is not of the type. "" is unset. */
 static int assign(enum conf_key key, const char *text, enum source source)
 {
@@ -159,7 +169,7 @@ static int assign(enum conf_key key, const char *text, enum source source)
 	free(s->text);
 	s->text = xstrdup(text);
 	free(s->value);
-	s->value = xstrdup(text);
+	s->value = conf_table()[key].type == CONF_MODE ? spell_mode(text) : xstrdup(text);
 	s->number = number;
 	s->flag = flag;
 	strv_free(&s->list);

@@ -12,7 +12,7 @@
 struct err;
 struct strv;
 
-enum conf_type { CONF_STRING, CONF_PATH, CONF_INT, CONF_SIZE, CONF_BOOL, CONF_LIST };
+enum conf_type { CONF_STRING, CONF_PATH, CONF_INT, CONF_SIZE, CONF_BOOL, CONF_LIST, CONF_MODE };
 
 enum conf_key {
 	CONF_VERBOSE_LEVEL,

@@ -138,7 +138,7 @@ static const struct conf_row rows[CONF_N] = {
 	[CONF_DEFAULT_EXECUTION_MODE] = { .key = CONF_DEFAULT_EXECUTION_MODE,
 		.name = "override_default_execution_mode",
 		.env = "UDOCKER_DEFAULT_EXECUTION_MODE",
-		.type = CONF_STRING,
+		.type = CONF_MODE,
 		.value = "",
 		.text = "execution mode of containers that have none of their own: see udocker-engines(7); "
 			"default_execution_mode, as the example of 1.3.x has it, is the same" },

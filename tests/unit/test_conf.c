@@ -234,6 +234,7 @@ static const struct sample {
 	[CONF_SIZE] = { "3M", "3M", "2G", "2G", "3 apples", "a size" },
 	[CONF_BOOL] = { "yes", "True", "0", "False", "perhaps", "true or false" },
 	[CONF_LIST] = { "/a b", "['/a', 'b']", "['c d']", "['c d']", "['c", "a list" },
+	[CONF_MODE] = { "f1", "F1", "Auto", "auto", NULL, NULL },
 };
 
 static void shows(enum conf_key key, const char *want, const char *what)
