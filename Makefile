@@ -71,6 +71,8 @@ TRAP_IMAGE := $(if $(TRAP_ASM),$(BUILD)/bin/udocker-trap)
 TRAP_BASE_x86_64  := 0x550000000000
 TRAP_BASE_aarch64 := 0x5500000000
 TRAP_FLAGS_x86_64 := -mgeneral-regs-only -fcf-protection=none
+# Where a release is made without them: they name the folders of the machine.
+TRAP_DEBUG = $(lastword -g $(filter -g%,$(CFLAGS)))
 TRAP_FLAGS_aarch64 := -mgeneral-regs-only -mno-outline-atomics
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 CMD_SRC  := $(sort $(wildcard cmd/*/*.c))
@@ -139,7 +141,7 @@ $(GUEST_KEEP): engines/guest_keep.c engines/guest_loader.h Makefile
 $(BUILD)/freestanding/%.o: %.c Makefile
 	$(call say,CC)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fpie \
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -O2 $(TRAP_DEBUG) -ffreestanding -fno-builtin -fno-stack-protector -fpie \
 	  -fno-tree-loop-distribute-patterns -fvisibility=hidden -fno-asynchronous-unwind-tables -fno-strict-aliasing \
 	  $(TRAP_FLAGS_$(ARCH_NAME)) -fstack-usage -MMD -MP -c -o $@ $<
 
@@ -220,7 +222,8 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
 	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)/
 	ln -sf udocker $(DESTDIR)$(BINDIR)/udocker.py
-	install -m 755 $(GUEST_INIT) $(GUEST_KEEP) $(TRAP_IMAGE) $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $(GUEST_INIT) $(TRAP_IMAGE) $(DESTDIR)$(LIBEXECDIR)/
+	install -m 644 $(GUEST_KEEP) $(DESTDIR)$(LIBEXECDIR)/
 	for f in man/*.[157]; do install -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}/ || exit; done
 	install -m 644 man/examples/* $(DESTDIR)$(DOCDIR)/examples/
 	for f in completions/*.bash; do install -m 644 $$f $(DESTDIR)$(BASHCOMPDIR)/$$(basename $$f .bash) || exit; done

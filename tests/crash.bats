@@ -8,22 +8,23 @@ load helpers
 
 setup() { common_setup; }
 INSTANTS=2
+preloaded() { requires preload && ok "$@"; }
 
 @test "image commands killed at any instant" { ok crash image instants "$INSTANTS"; }
 @test "container commands killed at any instant" { ok crash container instants "$INSTANTS"; }
 @test "archive commands killed at any instant" { ok crash archive instants "$INSTANTS"; }
 @test "the installation of engines killed at any instant" { ok crash engines instants "$INSTANTS"; }
-@test "image commands killed between two system calls" { ok crash image calls 3; }
-@test "container commands killed between two system calls" { ok crash container calls 3; }
-@test "archive commands killed between two system calls" { ok crash archive calls 3; }
-@test "the installation of engines killed between two system calls" { ok crash engines calls 5; }
-@test "image commands on a disk that is full or fails" { ok crash image faults 2; }
-@test "container commands on a disk that is full or fails" { ok crash container faults 2; }
-@test "archive commands on a disk that is full or fails" { ok crash archive faults 2; }
-@test "the installation of engines on a disk that is full or fails" { ok crash engines faults 2; }
+@test "image commands killed between two system calls" { preloaded crash image calls 3; }
+@test "container commands killed between two system calls" { preloaded crash container calls 3; }
+@test "archive commands killed between two system calls" { preloaded crash archive calls 3; }
+@test "the installation of engines killed between two system calls" { preloaded crash engines calls 5; }
+@test "image commands on a disk that is full or fails" { preloaded crash image faults 2; }
+@test "container commands on a disk that is full or fails" { preloaded crash container faults 2; }
+@test "archive commands on a disk that is full or fails" { preloaded crash archive faults 2; }
+@test "the installation of engines on a disk that is full or fails" { preloaded crash engines faults 2; }
 
 # Every line of these stands for two commands without locks, one of which runs while the other stands still in front of a call.
-@test "two commands at once, without locks" { ok crash pairs 3; }
+@test "two commands at once, without locks" { preloaded crash pairs 3; }
 
 @test "an interrupt ends load with 128 + its number and leaves nothing" {
   mkimage -n i:1 image.tar "$(rootfs_tar)"

@@ -199,6 +199,7 @@ script"
   [ "$(readlink "$root/dark/link")" = "$root/etc/os-release" ]
   chmod 111 "$root/dark/id"
   chmod 000 "$root/dark"
+  requires preload
   for FAULTS in rename:1:KILL rename:2:KILL; do
     ok udocker setup --execmode=P1 c
     [ "$(digest "$root" times)" = "$before" ] || fail "ROOT is not what it was"

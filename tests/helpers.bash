@@ -105,6 +105,8 @@ requires() {
         command -v crun >/dev/null || skip "crun is not installed"
         crun_host_ok || skip "crun refuses hybrid cgroups"
         ;;
+      # The loader of a static program has no LD_PRELOAD: no call of it can be made to fail (tools/faults.c).
+      preload) [[ $(ldd "$(command -v udocker-bundle)" 2>&1) != *@(statically|"not a dynamic")* ]] || skip "the programs are static" ;;
       pyte) /usr/bin/python3 -c 'import pyte' 2>/dev/null || skip "python3-pyte is not installed" ;;
       python-udocker) command -v udocker.py >/dev/null || skip "the Python udocker is not installed" ;;
       *) command -v "$what" >/dev/null || skip "$what is not installed" ;;

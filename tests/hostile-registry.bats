@@ -125,6 +125,7 @@ PY
 }
 
 @test "a disk that fills up in the middle: nothing is to be seen, and later only the rest is fetched" {
+  requires preload
   test_image img 1 4000
   L=$(layer_of img 1)
   bad_registry img

@@ -113,6 +113,7 @@ setup() {
 }
 
 @test "what is protected while rm is at work stays, with its names" {
+  requires preload
   local rm status
   ok udocker-bundle name c1 c2
   # rm stands still where it has looked and not yet taken the container away.

@@ -60,11 +60,13 @@ count_calls() {
   rm -f "$T/count"
   verb "$1" FAULTS="$2:1000000:EIO" FAULTS_DIR="$ROOT" FAULTS_COUNT="$T/count" LD_PRELOAD="$SUITE_TOOLS/faults.so" || trouble "fails without a fault"
   TOTAL=$(od -An -tu8 "$T/count" | tr -d ' ')
+  [ -n "$TOTAL" ] || trouble "its calls were not counted"
   check_root
 }
 
 # faults KIND WHAT VERB...: of each verb's calls of the kind some fail, or have the process killed in front of them.
 faults() {
+  requires preload
   local kind=$1 what=$2 n step status
   TRIED=0
   shift 2

@@ -80,3 +80,11 @@ unclean() {
     assert_contains ", 0 wrong"
   done
 }
+
+# 4294657: O_TMPFILE | O_WRONLY | O_NONBLOCK
+@test "nothing is made in a read-only bind by the name of the folder one is in, nor executed behind a folder that is closed" {
+  requires user # who is not kept out
+  printf '%s\n' 'enter =/ro' 'open =. 4294657 1023' 'openat2 . =./ 4294657 420 0' 'enter =/' 'exec x =/u/s 0' 'exec x =/u/lx 0' 'enter =/d' \
+    'open =. 4294657 1023' 'enter =/' >script
+  paths -o script
+}

@@ -121,6 +121,9 @@ static void lift_path(struct way *w, int dirfd, const char *path, bool follow, e
 	for (unsigned i = 0, before = w->n + 1; kind == -EACCES && before != w->n && i < LIFTED_MAX; i++) {
 		before = w->n;
 		kind = path_canonical(dirfd, path, follow, name);
+		/* Nobody but root gets past a folder that keeps its owner out. */
+		if (kind == -EACCES && !ids_capable(CAP_DAC_OVERRIDE))
+			break;
 		if (kind == -EACCES || (kind == PATH_PLAIN && reach == REACH_SEARCH))
 			lift_name(w, name, REACH_SEARCH);
 	}

@@ -276,7 +276,8 @@ static long open_walked(int dirfd, const char *path, const struct wish *w)
 	char *name;
 	long r = -ELOOP;
 
-	if (is_here(path))
+	/* But to make a file without a name in it. */
+	if (is_here(path) && !((w->flags & TMPFILE_BIT) && trap_has(TRAP_ANY_READONLY)))
 		return SYS(openat, dirfd, path, w->flags, w->mode);
 	name = buffer_take();
 

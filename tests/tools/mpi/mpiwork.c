@@ -127,7 +127,9 @@ int main(int argc, char **argv)
 		pingpong((size_t)first, (int)second);
 	else if (strcmp(verb, "wait") == 0)
 		wait_for_ever(argv[2]);
-	else if (strcmp(verb, "abort") == 0 && rank == first)
+	if (strcmp(verb, "fail") == 0) /* not while others still connect: they would fail of that */
+		MPI_Barrier(MPI_COMM_WORLD);
+	if (strcmp(verb, "abort") == 0 && rank == first)
 		MPI_Abort(MPI_COMM_WORLD, (int)second);
 	else if (strcmp(verb, "fail") == 0 && rank == first)
 		exit((int)second);
