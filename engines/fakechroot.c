@@ -69,7 +69,7 @@ static bool has_keeper(struct engine_probe *ret)
 {
 	autofree char *path = NULL;
 
-	if (proc_sibling(FAKECHROOT_KEEPER, &path, NULL) < 0) {
+	if (proc_sibling_library(FAKECHROOT_KEEPER, &path, NULL) < 0) {
 		ret->reason = xstrdup(
 			"its library " FAKECHROOT_KEEPER " is not installed beside udocker-guest-init");
 		ret->remedy =

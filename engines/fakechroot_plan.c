@@ -124,7 +124,7 @@ static int fill(
 	e->bundle = xstrdup(ctx->bundle);
 	e->guest_init = xstrdup(ctx->guest_init);
 	memcpy(e->mode, ctx->mode, sizeof("F1"));
-	if (proc_sibling(FAKECHROOT_KEEPER, &e->keeper, err) < 0 || check_prepared(ctx, err) < 0 ||
+	if (proc_sibling_library(FAKECHROOT_KEEPER, &e->keeper, err) < 0 || check_prepared(ctx, err) < 0 ||
 		fakechroot_view_read(ctx, &e->view, err) < 0 || choose_library(ctx, e, err) < 0)
 		return -1;
 	return place_binds(ctx, e, plan, err);

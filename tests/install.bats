@@ -15,9 +15,9 @@ installed() {
 
 @test "everybody may read what is installed, run the programs, and only its owner may write" {
   local wrong
-  wrong=$(find "$SUITE_SRC/root/usr" \( -type d ! -perm 755 \) -o \( -path '*/bin/*' -o -path '*/libexec/*' \) -type f ! -perm 755)
+  wrong=$(find "$SUITE_SRC/root/usr" \( -type d ! -perm 755 \) -o \( -path '*/bin/*' -o -path '*/libexec/*' \) -type f ! -name '*.so' ! -perm 755)
   [ -z "$wrong" ] || fail "not of mode 755: $wrong"
-  wrong=$(find "$SUITE_SRC/root/usr/share" -type f ! -perm 644)
+  wrong=$(find "$SUITE_SRC/root/usr" \( -path '*/share/*' -o -name '*.so' \) -type f ! -perm 644)
   [ -z "$wrong" ] || fail "not of mode 644: $wrong"
   ok tree "$SUITE_SRC/root/usr"
   for f in bin/udocker{,-image,-bundle,-runtime} libexec/udocker/udocker-{guest-init,guest-keep.so,trap} share/man/man1/udocker.1 share/man/man5/udocker.conf.5 \

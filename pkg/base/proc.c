@@ -418,6 +418,13 @@ static bool is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static bool is_library(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, R_OK) == 0;
+}
+
 /* The path of `name` in the first of the suite's places where it suits; those that were tried are told if it is nowhere. */
 static char *beside_us(const char *name, bool (*suits)(const char *path), struct str *tried)
 {
@@ -439,18 +446,29 @@ static char *beside_us(const char *name, bool (*suits)(const char *path), struct
 	return NULL;
 }
 
-int proc_sibling(const char *name, char **ret, struct err **err)
+static int sibling(
+	const char *kind, const char *name, bool (*suits)(const char *path), char **ret, struct err **err)
 {
 	auto_str tried = STR_INIT;
-	char *found = beside_us(name, is_executable, &tried);
+	char *found = beside_us(name, suits, &tried);
 
 	if (!found) {
-		err_make(err, ERR_NOT_FOUND, "program '%s' not found in %s", name, str_text(&tried));
+		err_make(err, ERR_NOT_FOUND, "%s '%s' not found in %s", kind, name, str_text(&tried));
 		return err_hint(
 			err, "install it there, or set UDOCKER_EXEC_DIR to the directory that has it");
 	}
 	*ret = found;
 	return 0;
+}
+
+int proc_sibling(const char *name, char **ret, struct err **err)
+{
+	return sibling("program", name, is_executable, ret, err);
+}
+
+int proc_sibling_library(const char *name, char **ret, struct err **err)
+{
+	return sibling("library", name, is_library, ret, err);
 }
 
 char *proc_sibling_folder(const char *name)

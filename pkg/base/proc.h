@@ -65,6 +65,9 @@ char *proc_find(const char *name, const char *path);
  */
 int proc_sibling(const char *name, char **ret, struct err **err);
 
+/* A library in one of these places, which is read and need not be executable. */
+int proc_sibling_library(const char *name, char **ret, struct err **err);
+
 /* A folder in one of these places, e.g. "engines/bin"; NULL: there is none. The caller frees it. */
 char *proc_sibling_folder(const char *name);
 

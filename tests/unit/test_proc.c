@@ -334,9 +334,9 @@ static void is_found(const char *name, const char *path, const char *want, const
 
 static void test_find(const char *path, int dir)
 {
-	autofree char *here = NULL, *beside = NULL, *libexec = NULL;
+	autofree char *here = NULL, *beside = NULL, *libexec = NULL, *library = NULL, *none = NULL;
 	auto_str want = STR_INIT, list = STR_INIT;
-	auto_err *err = NULL;
+	auto_err *err = NULL, *unlike = NULL;
 
 	put(dir, "tool", "#!/bin/sh\n");
 	put(dir, "plain", "");
@@ -355,6 +355,10 @@ static void test_find(const char *path, int dir)
 	setenv("UDOCKER_EXEC_DIR", path, 1);
 	ok(proc_sibling("tool", &here, NULL) == 0, "a sibling in $UDOCKER_EXEC_DIR");
 	is_str(here, str_text(&want), "is there");
+	ok(proc_sibling("plain", &library, &unlike) < 0, "what cannot be executed is no program");
+	ok(proc_sibling_library("plain", &library, NULL) == 0, "but may be a library");
+	ok(fchmodat(dir, "plain", 0, 0) == 0, "which nobody may read");
+	ok(getuid() == 0 || proc_sibling_library("plain", &none, NULL) < 0, "is none");
 	unsetenv("UDOCKER_EXEC_DIR");
 	ok(proc_sibling("test_proc", &beside, NULL) == 0, "a sibling beside us");
 	is_str(beside, self, "is beside us");
